@@ -1,0 +1,122 @@
+"""The feed: committed batches, decoded once, for everyone behind the journal.
+
+A ring of the newest batches in memory serves consumers that keep up; one that is further behind than
+the ring reaches is served from the journal file, by the same call. So a slow or dead consumer costs
+no memory, and nobody needs a queue of his own.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+
+from headrace import codecs
+from headrace.journal import JournalReader, JournalRow
+from headrace.limits import COMMIT_MAX_BYTES, FEED_MAX_BATCHES, FEED_MAX_ROWS
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One committed batch.
+
+    ``rows`` has ``headrace.codecs.BATCH_SCHEMA`` and holds the readings ``first_seq``,
+    ``first_seq + 1``, … of (device, stream); ``received_at`` is in microseconds since 1970 UTC.
+    """
+
+    offset: int
+    received_at: int
+    device: str
+    stream: str
+    first_seq: int
+    rows: pa.RecordBatch
+    units: Mapping[str, str] = field(default_factory=dict)
+    clock: str = ""
+
+    @classmethod
+    def from_row(cls, row: JournalRow) -> Entry:
+        """Decode a row of the journal again."""
+        decoded = codecs.decode(row.format, row.payload, row.received_at)
+        return cls(
+            row.offset,
+            row.received_at,
+            row.device,
+            row.stream,
+            row.first_seq,
+            decoded.rows,
+            decoded.units,
+            decoded.clock,
+        )
+
+
+class Feed:
+    """Hands committed batches to any number of readers, each behind a position of its own."""
+
+    def __init__(self, journal: Path) -> None:
+        self._journal = journal
+        self._ring: deque[Entry] = deque()
+        self._ring_rows = 0
+        self._head = 0
+        self._closed = False
+        self._changed = threading.Condition()
+
+    @property
+    def head(self) -> int:
+        """The newest offset that was published."""
+        return self._head
+
+    def start_at(self, offset: int) -> None:
+        """Before the first publish: what the journal holds already."""
+        self._head = offset
+
+    def publish(self, entries: Sequence[Entry]) -> None:
+        """Hand on batches that have just been committed, in order of their offsets."""
+        if not entries:
+            return
+        with self._changed:
+            self._ring.extend(entries)
+            self._ring_rows += sum(entry.rows.num_rows for entry in entries)
+            while len(self._ring) > FEED_MAX_BATCHES or self._ring_rows > FEED_MAX_ROWS:
+                self._ring_rows -= self._ring.popleft().rows.num_rows
+            self._head = entries[-1].offset
+            self._changed.notify_all()
+
+    def read(self, after: int, *, max_rows: int, timeout_s: float) -> list[Entry]:
+        """Batches behind ``after`` in order, at least one if there is any; waits up to ``timeout_s``.
+
+        Raises:
+            StorageError: the journal could not be read.
+        """
+        with self._changed:
+            if self._head <= after and not self._closed:
+                self._changed.wait(timeout_s)
+            if self._head <= after:
+                return []
+            if self._ring and self._ring[0].offset <= after + 1:
+                return _take(self._ring, after, max_rows)
+        with JournalReader(self._journal) as reader:
+            rows = reader.read(after, max_rows=max_rows, max_bytes=COMMIT_MAX_BYTES)
+        return [Entry.from_row(row) for row in rows]
+
+    def close(self) -> None:
+        """Wake everyone who waits."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+
+def _take(ring: deque[Entry], after: int, max_rows: int) -> list[Entry]:
+    # Offsets in the ring follow each other without holes, so the place is known.
+    start = after + 1 - ring[0].offset
+    taken: list[Entry] = []
+    rows = 0
+    for index in range(start, len(ring)):
+        rows += ring[index].rows.num_rows
+        if taken and rows > max_rows:
+            break
+        taken.append(ring[index])
+    return taken

@@ -1,0 +1,24 @@
+"""What the three programs share: the contract between device, gateway and lake.
+
+Reading order:
+
+- ``errors``    the exception tree
+- ``limits``    every bound, its default and its reason
+- ``clock``     the clock port
+- ``batch``     batch identity (device, stream, seq) and its validation
+- ``ranges``    sets of sequence numbers as ranges
+- ``topics``    MQTT topics of the wire contract
+- ``wire``      acks, nacks, device state and Arrow metadata keys
+- ``units``     the SenML unit registry
+- ``config``    typed TOML configuration, all faults at once
+- ``plugins``   the one loader of inputs and sinks
+- ``metrics``   every metric, in one table
+- ``codecs``    payload formats to Arrow columns (needs pyarrow: not for the agent)
+- ``journal``   the gateway journal's file format and its readers
+- ``landing``   names and manifests of the landing zone
+- ``query``     SQL over lake, landing zone and journal tail
+- ``demo``      the whole system on one machine
+- ``cli``       the ``headrace`` command
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,117 @@
+"""The columns that every codec yields, and the checks that hold for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headrace.batch import check_stream_and_seq
+from headrace.errors import PayloadError
+from headrace.limits import MAX_NAME_CHARS, MAX_TEXT_BYTES
+
+NAME_TYPE: Final = pa.dictionary(pa.int32(), pa.utf8())
+TIME_TYPE: Final = pa.timestamp("us", tz="UTC")
+
+#: One row a reading; exactly one of value and text is set in a row.
+BATCH_SCHEMA: Final = pa.schema(
+    [
+        pa.field("name", NAME_TYPE, nullable=False),
+        pa.field("time", TIME_TYPE, nullable=False),
+        pa.field("value", pa.float64()),
+        pa.field("text", pa.utf8()),
+    ]
+)
+
+#: Times outside 1970–2262 are no times of readings, and a nanosecond store downstream cannot hold them.
+MIN_TIME_US: Final = 0
+MAX_TIME_US: Final = 2**63 // 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A payload's readings and what it says of itself.
+
+    ``rows`` has ``BATCH_SCHEMA``. ``stream`` is None where the sender gave no identity; then
+    ``first_seq`` is 0 and the gateway numbers the readings.
+    """
+
+    rows: pa.RecordBatch
+    stream: str | None = None
+    first_seq: int = 0
+    boot: str = ""
+    clock: str = ""
+    units: Mapping[str, str] = field(default_factory=dict)
+
+
+def checked(
+    name: pa.Array,
+    time: pa.Array,
+    value: pa.Array,
+    text: pa.Array,
+    *,
+    stream: str | None = None,
+    first_seq: int = 0,
+    boot: str = "",
+    clock: str = "",
+    units: Mapping[str, str] | None = None,
+) -> Decoded:
+    """Put columns together after the checks that hold for every format.
+
+    Args:
+        name: utf8 or dictionary of utf8. time: timestamp(us, UTC). value: float64. text: utf8.
+
+    Raises:
+        PayloadError: a column breaks the wire contract.
+    """
+    if not pa.types.is_dictionary(name.type):
+        name = name.dictionary_encode()
+    if name.type != NAME_TYPE:
+        name = name.cast(NAME_TYPE)
+    _check_names(name)
+    _check_times(time)
+    _check_values(value, text)
+    if stream is not None:
+        check_stream_and_seq(stream, first_seq, len(time))
+    rows = pa.RecordBatch.from_arrays([name, time, value, text], schema=BATCH_SCHEMA)
+    return Decoded(rows, stream, first_seq, boot, clock, units or {})
+
+
+def _check_names(name: pa.DictionaryArray) -> None:
+    if name.null_count or name.dictionary.null_count:
+        raise PayloadError("bad_value", "every reading needs a name; some have none")
+    lengths = pc.min_max(pc.utf8_length(name.dictionary)).as_py()
+    if lengths["min"] is not None and (lengths["min"] < 1 or lengths["max"] > MAX_NAME_CHARS):
+        raise PayloadError(
+            "bad_value",
+            f"a name has 1 to {MAX_NAME_CHARS} characters, got {lengths['min']} to {lengths['max']}",
+        )
+
+
+def _check_times(time: pa.Array) -> None:
+    if time.null_count:
+        raise PayloadError("bad_value", f"every reading needs a time; {time.null_count} have none")
+    span = pc.min_max(time.cast(pa.int64())).as_py()
+    if span["min"] is not None and not MIN_TIME_US <= span["min"] <= span["max"] <= MAX_TIME_US:
+        raise PayloadError(
+            "bad_value",
+            "times must lie between 1970 and 2262 (microseconds since 1970 UTC), "
+            f"got {span['min']} to {span['max']}",
+        )
+
+
+def _check_values(value: pa.Array, text: pa.Array) -> None:
+    if value.null_count == 0 and text.null_count == len(text):
+        return
+    both_or_none = pc.equal(pc.is_valid(value), pc.is_valid(text))
+    wrong = pc.sum(both_or_none).as_py() or 0
+    if wrong:
+        raise PayloadError(
+            "bad_value", f"a reading has a value or a text; {wrong} have both or none"
+        )
+    longest = pc.max(pc.binary_length(text)).as_py() or 0
+    if longest > MAX_TEXT_BYTES:
+        raise PayloadError("too_large", f"a text may have {MAX_TEXT_BYTES} bytes, got {longest}")

@@ -1,0 +1,293 @@
+"""The gateway journal's file format, and how other programs read it.
+
+One SQLite database in WAL mode. The gateway is its only writer (``gateway/journal.py``); cloud_sync
+moves its own cursor; everybody else opens it read-only. Invariants:
+
+- ``offset`` counts up and is never used twice, also after rows were pruned (AUTOINCREMENT).
+- A row's payload holds exactly the readings ``first_seq..last_seq`` of (device, stream).
+- A row, the range set that remembers it, and the results of consumers that go with it are written in
+  one transaction: dedup survives everything that the rows survive.
+- ``ranges`` outlive the rows: pruning never forgets what has been seen.
+- A consumer's cursor is the last offset that it is done with; required ones hold rows in the file.
+- ``meta.journal`` is a random id made with the file. Offsets mean nothing without it: the lake keeps
+  its watermark per (site, journal), so a journal that was replaced cannot be mistaken for the old one.
+
+SQLite's own page checksums do not exist, so each row carries the CRC-32 of its payload, checked
+whenever a payload is read from the file.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from headrace.errors import StorageCorrupt, StorageError, StorageFull, UsageError
+
+FORMAT_VERSION: Final = 1
+FILE_NAME: Final = "journal.db"
+
+#: Milliseconds that a connection waits for another's lock; commits take milliseconds.
+BUSY_TIMEOUT_MS: Final = 10_000
+
+SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS batches (
+    offset INTEGER PRIMARY KEY AUTOINCREMENT,
+    received_at INTEGER NOT NULL,      -- microseconds since 1970 UTC
+    device TEXT NOT NULL,
+    stream TEXT NOT NULL,
+    first_seq INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL,
+    rows INTEGER NOT NULL,
+    format TEXT NOT NULL,
+    crc INTEGER NOT NULL,
+    payload BLOB NOT NULL              -- as received
+);
+CREATE TABLE IF NOT EXISTS ranges (
+    device TEXT NOT NULL, stream TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+    PRIMARY KEY (device, stream, first)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS devices (
+    device TEXT PRIMARY KEY, first_received_at INTEGER NOT NULL, last_received_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS cursors (
+    consumer TEXT PRIMARY KEY, offset INTEGER NOT NULL, required INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS consumer_state (
+    consumer TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (consumer, key)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS quarantine (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    received_at INTEGER NOT NULL,
+    topic TEXT NOT NULL,
+    device TEXT NOT NULL,
+    format TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    payload BLOB NOT NULL
+);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRow:
+    """One batch of the journal; ``payload`` as received, in ``format``."""
+
+    offset: int
+    received_at: int
+    device: str
+    stream: str
+    first_seq: int
+    last_seq: int
+    rows: int
+    format: str
+    payload: bytes
+
+
+@contextmanager
+def storage_errors(what: str, path: Path) -> Iterator[None]:
+    """Turn sqlite3's errors into ours: full, corrupt, or failed for now."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise translate(error, what, path) from error
+
+
+def translate(error: sqlite3.Error, what: str, path: Path) -> StorageError:
+    """The StorageError that a sqlite3 error stands for."""
+    code = getattr(error, "sqlite_errorname", "") or ""
+    message = f"{what} {path}: {error}"
+    if code.startswith("SQLITE_FULL") or "disk is full" in str(error):
+        return StorageFull(message, hint="free space on that disk or lower the budget")
+    if code in ("SQLITE_CORRUPT", "SQLITE_NOTADB"):
+        return StorageCorrupt(message, hint="move the file away and keep it; a new one is made")
+    return StorageError(message)
+
+
+def create(path: Path) -> sqlite3.Connection:
+    """Open the journal for its one writer, creating file and tables where missing.
+
+    Raises:
+        StorageError: the file cannot be opened or is of another version.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with storage_errors("journal", path):
+        db = _connect(f"file:{path}", path)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.executescript(SCHEMA)
+        db.execute(
+            "INSERT OR IGNORE INTO meta VALUES ('version', ?), ('journal', ?)",
+            (str(FORMAT_VERSION), secrets.token_hex(8)),
+        )
+    version = meta(db, "version")
+    if version != str(FORMAT_VERSION):
+        db.close()
+        raise StorageCorrupt(f"journal {path}: expected version {FORMAT_VERSION}, got {version}")
+    return db
+
+
+def _connect(uri: str, path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    # A WAL that was grown by a burst is cut back to 64 MiB at the next checkpoint.
+    db.execute("PRAGMA journal_size_limit = 67108864")
+    del path
+    return db
+
+
+def meta(db: sqlite3.Connection, key: str) -> str:
+    """A value of the meta table; empty when absent."""
+    row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    return str(row[0]) if row else ""
+
+
+def checksum(payload: bytes) -> int:
+    """CRC-32 of a payload."""
+    return zlib.crc32(payload)
+
+
+class JournalReader:
+    """Reads batches, cursors and counts; one connection, used by one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        if not path.exists():
+            raise UsageError(
+                f"no journal at {path}", hint="start the gateway once, or name its data folder"
+            )
+        self.path = path
+        with storage_errors("journal", path):
+            self._db = _connect(f"file:{path}?mode=rw", path)
+            self._db.execute("PRAGMA synchronous = FULL")
+        self.journal_id = meta(self._db, "journal")
+        self.site = meta(self._db, "site")
+
+    def __enter__(self) -> JournalReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._db.close()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Everything read inside sees the journal as it was at the first read."""
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.execute("ROLLBACK")
+
+    def head(self) -> int:
+        """The last offset ever given out; 0 for an empty journal."""
+        with storage_errors("journal", self.path):
+            row = self._db.execute(
+                "SELECT seq FROM sqlite_sequence WHERE name = 'batches'"
+            ).fetchone()
+        return int(row[0]) if row else 0
+
+    def cursor(self, consumer: str) -> int:
+        """The last offset that a consumer is done with; 0 before its first."""
+        with storage_errors("journal", self.path):
+            row = self._db.execute(
+                "SELECT offset FROM cursors WHERE consumer = ?", (consumer,)
+            ).fetchone()
+        return int(row[0]) if row else 0
+
+    def move_cursor(self, consumer: str, offset: int, *, required: bool) -> None:
+        """Say that a consumer is done up to ``offset``; durable when this returns."""
+        with storage_errors("journal", self.path):
+            self._db.execute(
+                "INSERT INTO cursors VALUES (?, ?, ?) ON CONFLICT (consumer) DO UPDATE "
+                "SET offset = max(offset, excluded.offset), required = excluded.required",
+                (consumer, offset, int(required)),
+            )
+
+    def state(self, consumer: str) -> dict[str, bytes]:
+        """What a consumer has stored."""
+        with storage_errors("journal", self.path):
+            rows = self._db.execute(
+                "SELECT key, value FROM consumer_state WHERE consumer = ?", (consumer,)
+            ).fetchall()
+        return {str(key): bytes(value) for key, value in rows}
+
+    def set_state(self, consumer: str, key: str, value: bytes | None) -> None:
+        """Store or delete (None) one value of a consumer; durable when this returns."""
+        with storage_errors("journal", self.path):
+            if value is None:
+                self._db.execute(
+                    "DELETE FROM consumer_state WHERE consumer = ? AND key = ?", (consumer, key)
+                )
+            else:
+                self._db.execute(
+                    "INSERT OR REPLACE INTO consumer_state VALUES (?, ?, ?)", (consumer, key, value)
+                )
+
+    def read(
+        self, after: int, *, up_to: int | None = None, max_rows: int, max_bytes: int
+    ) -> list[JournalRow]:
+        """Batches with ``after < offset <= up_to`` in order, at least one if there is any.
+
+        Stops before ``max_rows`` readings or ``max_bytes`` of payload are exceeded.
+
+        Raises:
+            StorageCorrupt: a payload does not match its checksum.
+        """
+        found: list[JournalRow] = []
+        readings = size = 0
+        with storage_errors("journal", self.path):
+            for row in self._db.execute(
+                "SELECT offset, received_at, device, stream, first_seq, last_seq, rows, format, "
+                "payload, crc FROM batches WHERE offset > ? AND offset <= ? ORDER BY offset",
+                (after, 2**62 if up_to is None else up_to),
+            ):
+                readings += row[6]
+                size += len(row[8])
+                if found and (readings > max_rows or size > max_bytes):
+                    break
+                if checksum(row[8]) != row[9]:
+                    raise StorageCorrupt(
+                        f"journal {self.path}: payload at offset {row[0]} does not match its checksum"
+                    )
+                found.append(JournalRow(*row[:9]))
+        return found
+
+    def devices(self) -> list[tuple[str, int, int]]:
+        """(device, first received, last received) in microseconds since 1970 UTC."""
+        with storage_errors("journal", self.path):
+            return self._db.execute("SELECT * FROM devices ORDER BY device").fetchall()
+
+    def ranges(self) -> list[tuple[str, str, int, int]]:
+        """(device, stream, first, last) of all that has been seen."""
+        with storage_errors("journal", self.path):
+            return self._db.execute(
+                "SELECT device, stream, first, last FROM ranges ORDER BY device, stream, first"
+            ).fetchall()
+
+    def cursors(self) -> list[tuple[str, int, bool]]:
+        """(consumer, offset, required)."""
+        with storage_errors("journal", self.path):
+            rows = self._db.execute("SELECT consumer, offset, required FROM cursors").fetchall()
+        return [(str(name), int(offset), bool(required)) for name, offset, required in rows]
+
+    def counts(self) -> dict[str, int]:
+        """Batches, readings and payload bytes in the file, and payloads in quarantine."""
+        with storage_errors("journal", self.path):
+            batches, readings, size = self._db.execute(
+                "SELECT count(*), coalesce(sum(rows), 0), coalesce(sum(length(payload)), 0) FROM batches"
+            ).fetchone()
+            (quarantined,) = self._db.execute("SELECT count(*) FROM quarantine").fetchone()
+        return {
+            "batches": batches,
+            "readings": readings,
+            "payload_bytes": size,
+            "quarantined": quarantined,
+        }

@@ -1,0 +1,117 @@
+"""Names and manifests of the landing zone, between a site and the lake.
+
+::
+
+    landing/site=<site>/journal=<id>/<first>-<last>.<day>.parquet    data, one file per day of reading time
+    landing/site=<site>/journal=<id>/<first>-<last>.json             manifest, written last
+
+``first`` and ``last`` are journal offsets (20 digits, so that names sort). Manifests of one journal
+follow each other without holes: ``first`` is the previous ``last`` + 1. Names follow from offsets
+alone, and the range is written down in the journal before the first object is put: a retry after a
+kill writes the same objects again. A data file is what its manifest says (rows, sha256) or does not
+count.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from headrace.errors import LakeError
+
+MANIFEST_VERSION: Final = 1
+PREFIX: Final = "landing"
+
+_MANIFEST_NAME = re.compile(
+    r"(?:^|/)site=([^/]+)/journal=([0-9a-f]{16})/([0-9]{20})-([0-9]{20})\.json$"
+)
+
+
+class DataFile(msgspec.Struct, frozen=True):
+    """One Parquet file of a landing; times are microseconds since 1970 UTC, inclusive."""
+
+    path: str  # below the lake's root
+    day: str  # ISO date of all reading times in it
+    rows: int
+    bytes: int
+    sha256: str
+    min_time: int
+    max_time: int
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """What one landing holds: journal offsets ``first..last`` (inclusive) in ``files``."""
+
+    site: str
+    journal: str
+    first: int
+    last: int
+    rows: int
+    files: tuple[DataFile, ...]
+    version: int = MANIFEST_VERSION
+
+    @property
+    def path(self) -> str:
+        return f"{folder(self.site, self.journal)}/{self.first:020d}-{self.last:020d}.json"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ManifestName:
+    """What a manifest's name says by itself."""
+
+    site: str
+    journal: str
+    first: int
+    last: int
+    path: str
+
+
+def folder(site: str, journal: str) -> str:
+    """The prefix that one site's gateway needs write permission for."""
+    return f"{PREFIX}/site={site}/journal={journal}"
+
+
+def data_path(site: str, journal: str, first: int, last: int, day: str) -> str:
+    """Where the readings of one day go."""
+    return f"{folder(site, journal)}/{first:020d}-{last:020d}.{day}.parquet"
+
+
+def parse_manifest_name(path: str) -> ManifestName | None:
+    """The parts of a manifest's path, or None for any other object."""
+    match = _MANIFEST_NAME.search(path)
+    if match is None:
+        return None
+    return ManifestName(match[1], match[2], int(match[3]), int(match[4]), path)
+
+
+def watermark_key(site: str, journal: str) -> str:
+    """The table property that says how far a journal has been registered."""
+    return f"headrace.watermark.{site}.{journal}"
+
+
+WATERMARK_PREFIX: Final = "headrace.watermark."
+
+
+def encode(manifest: Manifest) -> bytes:
+    """The manifest as JSON."""
+    return msgspec.json.encode(manifest)
+
+
+def decode(payload: bytes, path: str) -> Manifest:
+    """A manifest from JSON.
+
+    Raises:
+        LakeError: not a manifest of this version.
+    """
+    try:
+        manifest = msgspec.json.decode(payload, type=Manifest)
+    except msgspec.MsgspecError as error:
+        raise LakeError(f"manifest {path}: not readable: {error}") from error
+    if manifest.version != MANIFEST_VERSION:
+        raise LakeError(
+            f"manifest {path}: expected version {MANIFEST_VERSION}, got {manifest.version}"
+        )
+    return manifest

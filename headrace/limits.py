@@ -1,0 +1,140 @@
+"""Every bound of the system, its default and the reason for it.
+
+Nothing in Headrace grows without a bound (rule 5 of docs/design.md), and the bounds stand here and
+nowhere else. Configuration may lower or raise those that a key refers to; the others are fixed.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+GIB: Final = 1024 * MIB
+
+# --- a batch on the wire -------------------------------------------------------------------------
+
+#: Rows in one batch. The cost is per message, so large is fast; 10,000 rows are about 60 kB on the
+#: wire and 200 kB in memory: nothing for a Pi, and small enough that a resend is cheap.
+MAX_BATCH_ROWS: Final = 10_000
+
+#: Rows that a gateway accepts in one batch, whoever sends it. Above the agent's own bound, so that
+#: other senders may choose; a million rows decode into about 40 MB.
+MAX_PAYLOAD_ROWS: Final = 1_000_000
+
+#: Bytes of one payload as it arrives. Larger than any honest batch, small next to a gateway's RAM.
+MAX_PAYLOAD_BYTES: Final = 8 * MIB
+
+#: Bytes of one payload after decompression: what stops a decompression bomb.
+MAX_DECODED_BYTES: Final = 64 * MIB
+
+#: Characters of a series name. Names become tags and columns everywhere; InfluxDB allows 64 KiB,
+#: Graphite-style names with a few tags stay far below 512.
+MAX_NAME_CHARS: Final = 512
+
+#: Bytes of one text value. A log line or a JSON document fits; a file belongs elsewhere.
+MAX_TEXT_BYTES: Final = 64 * KIB
+
+#: Ranges in one ack. A resend after a long outage may acknowledge many holes; more go in a second ack.
+MAX_ACK_RANGES: Final = 1_000
+
+#: Ranges kept per (device, stream) in the gateway. Each is a hole in what a device sent; a device
+#: that is honest has a handful, and 10,000 cost about 2 MB.
+MAX_RANGES_PER_STREAM: Final = 10_000
+
+# --- the agent ------------------------------------------------------------------------------------
+
+#: Seconds of readings that a power cut may cost the device (``buffer.loss_window_s``). One commit a
+#: second is what an SD card stands for years; 0 commits every reading.
+LOSS_WINDOW_S: Final = 1.0
+
+#: Bytes of the agent's buffer file (``buffer.max_bytes``): about 200 million numeric readings, and a
+#: share of a 16 GB SD card that leaves room for the system.
+BUFFER_MAX_BYTES: Final = 1 * GIB
+
+#: Batches that may be unacknowledged at once (``uplink.window_batches``). At 20 ms round trip 32
+#: batches of 10,000 rows keep 16 M readings/s in flight, more than any link carries.
+UPLINK_WINDOW_BATCHES: Final = 32
+
+#: Bytes that may be unacknowledged at once: what the agent may hold in memory for the broker.
+UPLINK_WINDOW_BYTES: Final = 4 * MIB
+
+#: Seconds without an ack before a batch is sent again (``uplink.ack_timeout_s``). A gateway that is
+#: busy with a backlog answers within seconds; half a minute is a lost message.
+UPLINK_ACK_TIMEOUT_S: Final = 30.0
+
+#: First and longest pause between two attempts to connect or resend. Full jitter between them keeps
+#: a thousand devices from coming back in the same second.
+RETRY_FIRST_S: Final = 0.5
+RETRY_MAX_S: Final = 60.0
+
+#: Inputs that may run at the same time in one agent: threads of the scheduler's pool.
+INPUT_WORKERS: Final = 8
+
+#: Bytes that one poll of one input may produce in memory before it is refused as a runaway plugin.
+MAX_POLL_ROWS: Final = 100_000
+
+# --- the gateway ----------------------------------------------------------------------------------
+
+#: Batches waiting between broker and journal. Small: what waits here is not acknowledged yet.
+ARRIVALS_MAX_BATCHES: Final = 10_000
+
+#: Bytes waiting between broker and journal: with the count above, the ingest's memory bound.
+ARRIVALS_MAX_BYTES: Final = 64 * MIB
+
+#: Batches and bytes of one group commit. An fsync costs about 0.3–5 ms whatever it carries; 16 MiB
+#: are some 3 million readings, and the ack of the first is not held up for long.
+COMMIT_MAX_BATCHES: Final = 2_000
+COMMIT_MAX_BYTES: Final = 16 * MIB
+
+#: Rows of committed batches kept decoded in memory for inference, rules, sinks and console.
+#: 2 million rows are about 60 MB; a consumer further behind reads the journal instead.
+FEED_MAX_ROWS: Final = 2_000_000
+FEED_MAX_BATCHES: Final = 20_000
+
+#: Bytes of the journal (``journal.max_bytes``). With required sinks behind and the budget used up
+#: the gateway stops acknowledging: the devices hold the rest.
+JOURNAL_MAX_BYTES: Final = 8 * GIB
+
+#: Bytes of payloads in quarantine; beyond it the oldest make room, counted.
+QUARANTINE_MAX_BYTES: Final = 256 * MIB
+
+#: Rows that a consumer takes from the feed in one step.
+CONSUMER_MAX_ROWS: Final = 200_000
+
+#: Devices whose live state (last values, a few minutes of chart) the gateway keeps in memory.
+LIVE_MAX_DEVICES: Final = 10_000
+
+#: Series per device, and points per series, in the live view: 15 minutes at 1 Hz.
+LIVE_MAX_SERIES: Final = 200
+LIVE_MAX_POINTS: Final = 900
+
+#: Alerts that the console and the API keep in memory; the lake keeps all of them.
+LIVE_MAX_ALERTS: Final = 1_000
+
+#: Times of a device that inference holds while it waits for the missing features of that time.
+INFERENCE_MAX_PENDING_TIMES: Final = 256
+
+#: Seconds for one notification to leave (mail servers are slow), and attempts before it is given up.
+NOTIFY_TIMEOUT_S: Final = 20.0
+NOTIFY_MAX_ATTEMPTS: Final = 10
+
+#: Seconds for one HTTP request to a sink.
+SINK_TIMEOUT_S: Final = 10.0
+
+# --- the lake -------------------------------------------------------------------------------------
+
+#: Rows and journal bytes that one landing takes. 4 million rows are about 1 s of work and 300 MB of
+#: memory on two cores; what is behind goes into the next.
+LANDING_MAX_ROWS: Final = 4_000_000
+LANDING_MAX_BYTES: Final = 64 * MIB
+
+#: Seconds between two landings when little arrives (``landing.interval_s``): small files are the
+#: plague of lakes, so outside a demo a site lands once a minute.
+LANDING_INTERVAL_S: Final = 60.0
+
+#: Manifests that one registration commits together.
+REGISTER_MAX_MANIFESTS: Final = 100
+
+#: Rows of a query result printed as a table; csv, json and arrow are not cut.
+QUERY_TABLE_MAX_ROWS: Final = 1_000

@@ -1,0 +1,48 @@
+"""Logging of the three programs: one line a fact on stderr, and conditions that speak twice only."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+
+def set_up(verbose: bool = False) -> None:
+    """Log to stderr; systemd and container runtimes add time and unit, people read the rest."""
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    for chatty in ("apscheduler", "amqtt", "transitions", "urllib3", "botocore", "httpx"):
+        logging.getLogger(chatty).setLevel(logging.DEBUG if verbose else logging.WARNING)
+
+
+class Condition:
+    """Something that is either fine or not, and is said once when it changes.
+
+    A broker that is away for a night must not fill the log: the first failure is a warning, the
+    recovery an info line with the number of failures in between.
+    """
+
+    def __init__(self, logger: logging.Logger, what: str) -> None:
+        self._logger = logger
+        self._what = what
+        self.failures = 0
+
+    @property
+    def is_bad(self) -> bool:
+        return self.failures > 0
+
+    def bad(self, why: object) -> None:
+        """It does not work; logged the first time only."""
+        self.failures += 1
+        if self.failures == 1:
+            self._logger.warning("%s: %s; trying again until it works", self._what, why)
+        else:
+            self._logger.debug("%s: still %s", self._what, why)
+
+    def good(self) -> None:
+        """It works; logged only when it did not before."""
+        if self.failures:
+            self._logger.info("%s: works again after %d failures", self._what, self.failures)
+        self.failures = 0

@@ -1,0 +1,124 @@
+"""Every metric of the three programs, in one table: name, kind, labels, help (with the unit).
+
+Names follow Prometheus: ``headrace_<program>_<what>_<unit>[_total]``. A process creates the part of
+the table that it owns with ``Metrics("gateway")`` and reaches a metric by its short name; asking
+for one that is not in the table is a programming error and fails at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One metric of the table."""
+
+    program: str
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+
+    @property
+    def full_name(self) -> str:
+        suffix = "_total" if self.kind == "counter" else ""
+        return f"headrace_{self.program}_{self.name}{suffix}"
+
+
+TABLE: Final[tuple[Spec, ...]] = (
+    Spec("agent", "sampled_readings", "counter", "Readings that inputs produced", ("input",)),
+    Spec("agent", "sealed_batches", "counter", "Batches committed to the buffer"),
+    Spec("agent", "dropped_readings", "counter", "Readings dropped, by reason", ("reason",)),
+    Spec("agent", "acknowledged_readings", "counter", "Readings that the gateway has on disk"),
+    Spec("agent", "resent_batches", "counter", "Batches sent again for want of an ack"),
+    Spec("agent", "input_failures", "counter", "Polls of an input that failed", ("input",)),
+    Spec("agent", "buffered_readings", "gauge", "Readings in the buffer, not acknowledged yet"),
+    Spec("agent", "connected", "gauge", "1 while the broker connection stands"),
+    Spec("gateway", "received_batches", "counter", "Payloads that arrived", ("format",)),
+    Spec("gateway", "received_bytes", "counter", "Bytes of payloads that arrived", ("format",)),
+    Spec("gateway", "journalled_readings", "counter", "Readings committed to the journal"),
+    Spec("gateway", "duplicate_readings", "counter", "Readings that had arrived before"),
+    Spec("gateway", "refused_batches", "counter", "Payloads sent to quarantine", ("reason",)),
+    Spec("gateway", "dropped_batches", "counter", "Arrivals dropped unacknowledged", ("reason",)),
+    Spec("gateway", "commit_seconds", "histogram", "Duration of a group commit, fsync included"),
+    Spec("gateway", "commit_failures", "counter", "Group commits that failed", ("reason",)),
+    Spec("gateway", "journal_bytes", "gauge", "Size of the journal file"),
+    Spec("gateway", "journal_head", "gauge", "Last offset of the journal"),
+    Spec("gateway", "consumer_lag_batches", "gauge", "Batches behind the head", ("consumer",)),
+    Spec("gateway", "consumer_failures", "counter", "Steps of a consumer that failed", ("consumer",)),
+    Spec("gateway", "sink_readings", "counter", "Readings by verdict of the sink", ("sink", "verdict")),
+    Spec("gateway", "skipped_batches", "counter", "Batches an optional sink was skipped past", ("sink",)),
+    Spec("gateway", "gap_readings", "gauge", "Readings missing between what arrived", ("device",)),
+    Spec("gateway", "inference_rows", "counter", "Feature rows scored", ("model",)),
+    Spec("gateway", "inference_incomplete", "counter", "Times given up for a missing feature", ("model",)),
+    Spec("gateway", "alerts", "counter", "Alert transitions", ("rule", "state")),
+    Spec("gateway", "notifications", "counter", "Notifications by outcome", ("outcome",)),
+    Spec("gateway", "broker_connected", "gauge", "1 while the broker is up and subscribed"),
+    Spec("gateway", "devices_online", "gauge", "Devices whose state says online"),
+    Spec("cloud_sync", "landed_readings", "counter", "Readings written to the landing zone"),
+    Spec("cloud_sync", "registered_readings", "counter", "Readings added to the Iceberg table"),
+    Spec("cloud_sync", "registered_files", "counter", "Data files added to the Iceberg table"),
+    Spec("cloud_sync", "failures", "counter", "Steps that failed and are tried again", ("step",)),
+    Spec("cloud_sync", "lag_batches", "gauge", "Journal batches that have not landed yet"),
+)  # fmt: skip
+
+
+class Metrics:
+    """The metrics of one program, in a registry of its own (several may live in one test)."""
+
+    def __init__(self, program: str) -> None:
+        self.registry = CollectorRegistry()
+        self._counters: dict[str, Counter] = {}
+        self._gauges: dict[str, Gauge] = {}
+        self._histograms: dict[str, Histogram] = {}
+        for spec in TABLE:
+            if spec.program == program:
+                self._create(spec)
+
+    def _create(self, spec: Spec) -> None:
+        name = f"headrace_{spec.program}_{spec.name}"
+        match spec.kind:
+            case "counter":
+                made = Counter(name, spec.help, spec.labels, registry=self.registry)
+                self._counters[spec.name] = made
+            case "gauge":
+                self._gauges[spec.name] = Gauge(
+                    name, spec.help, spec.labels, registry=self.registry
+                )
+            case "histogram":
+                self._histograms[spec.name] = Histogram(
+                    name, spec.help, spec.labels, registry=self.registry
+                )
+
+    def count(self, name: str, amount: float = 1.0, **labels: str) -> None:
+        """Add to a counter."""
+        counter = self._counters[name]
+        (counter.labels(**labels) if labels else counter).inc(amount)
+
+    def set(self, name: str, value: float, **labels: str) -> None:
+        """Set a gauge."""
+        gauge = self._gauges[name]
+        (gauge.labels(**labels) if labels else gauge).set(value)
+
+    def observe(self, name: str, value: float) -> None:
+        """Add an observation to a histogram."""
+        self._histograms[name].observe(value)
+
+    def value(self, name: str, **labels: str) -> float:
+        """The present value of a counter or gauge; 0 when it was never touched."""
+        for spec in TABLE:
+            if spec.name == name:
+                found = self.registry.get_sample_value(spec.full_name, labels or None)
+                if found is not None:
+                    return found
+        return 0.0
+
+    def text(self) -> bytes:
+        """The exposition format that Prometheus scrapes."""
+        return generate_latest(self.registry)
