@@ -1,0 +1,1 @@
+"""The edge gateway of one site: broker, ingest, journal, inference, rules, sinks, console."""

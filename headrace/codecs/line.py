@@ -110,10 +110,9 @@ def _unescape(text: str) -> str:
     return _ESCAPE.sub(r"\1", text) if "\\" in text else text
 
 
-def _value(string: str | None, token: str | None) -> tuple[float | None, str | None]:
+def _value(string: str | None, token: str) -> tuple[float | None, str | None]:
     if string is not None:
         return None, _STRING_ESCAPE.sub(r"\1", string)
-    assert token is not None
     if token in _TRUE:
         return 1.0, None
     if token in _FALSE:
