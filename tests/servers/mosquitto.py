@@ -1,0 +1,70 @@
+"""A real mosquitto on a free port of 127.0.0.1."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.servers import free_port, listens, start_process
+
+EXECUTABLE = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+
+# `user root`: the broker would else become user mosquitto and could not read the test's folder.
+# The queue limits are lifted because a test must lose readings by its own doing only.
+_CONFIG = """\
+per_listener_settings false
+listener {port} 127.0.0.1
+allow_anonymous {anonymous}
+persistence {persistence}
+persistence_location {folder}/
+autosave_interval 5
+max_queued_messages 0
+max_queued_bytes 0
+max_inflight_messages 0
+user root
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Mosquitto:
+    """Where the broker listens, and its process."""
+
+    host: str
+    port: int
+    pid: int
+
+
+@contextmanager
+def mosquitto(
+    folder: Path,
+    port: int | None = None,
+    persistence: bool = True,
+    lines: Sequence[str] = (),
+    anonymous: bool = True,
+) -> Iterator[Mosquitto]:
+    """Run mosquitto while the block lasts.
+
+    Args:
+        folder: for its configuration, data and log; the same folder and port restart "the same" broker.
+        lines: more lines of configuration (an ACL, TLS, passwords).
+    """
+    if EXECUTABLE is None:
+        raise FileNotFoundError("mosquitto is not installed: apt-get install mosquitto")
+    port = port or free_port()
+    data = folder / "mosquitto"
+    data.mkdir(parents=True, exist_ok=True)
+    config = data / "mosquitto.conf"
+    text = _CONFIG.format(
+        port=port,
+        anonymous=str(anonymous).lower(),
+        persistence=str(persistence).lower(),
+        folder=data.resolve(),
+    )
+    config.write_text(text + "\n".join(lines) + "\n", encoding="utf-8")
+    with start_process(
+        [EXECUTABLE, "-c", config], log=data / "log.txt", ready=lambda: listens(port)
+    ) as process:
+        yield Mosquitto("127.0.0.1", port, process.pid)
