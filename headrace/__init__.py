@@ -10,6 +10,7 @@ Reading order:
 - ``topics``    MQTT topics of the wire contract
 - ``wire``      acks, nacks, device state and Arrow metadata keys
 - ``units``     the SenML unit registry
+- ``derived``   names and texts of scores and alerts
 - ``config``    typed TOML configuration, all faults at once
 - ``plugins``   the one loader of inputs and sinks
 - ``metrics``   every metric, in one table

@@ -1,0 +1,16 @@
+"""Edge inference: a consumer that scores what devices send with small LiteRT models.
+
+Reading order:
+
+- ``config``    the ``[[models]]`` tables
+- ``card``      a model's folder and its card, validated
+- ``runtime``   the LiteRT interpreter behind a small port
+- ``pivot``     readings in columns to feature rows (pure)
+- ``pending``   times that wait for a feature, bounded (pure)
+- ``consumer``  batches in, scores out
+- ``models/``   the models that come with Headrace
+"""
+
+from gateway.inference.config import SHIPPED_MODELS, ModelConfig, check_models
+
+__all__ = ["SHIPPED_MODELS", "ModelConfig", "check_models"]

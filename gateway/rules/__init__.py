@@ -1,0 +1,15 @@
+"""Alert rules: a consumer that turns readings, scores and silence into alerts.
+
+Reading order:
+
+- ``config``    the ``[[rules]]`` tables
+- ``machine``   inactive → pending → firing → resolved (pure)
+- ``evaluate``  columns to runs of a condition, runs to transitions (pure)
+- ``silence``   devices that stopped sending (pure)
+- ``consumer``  batches in, alerts out; what survives a restart
+- ``timeline``  the tester behind ``gateway rules test``
+"""
+
+from gateway.rules.config import RuleConfig, check_rules, resolve
+
+__all__ = ["RuleConfig", "check_rules", "resolve"]
