@@ -6,6 +6,7 @@ documents are bounded by ``MAX_DOCUMENT_BYTES`` before they are parsed.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from typing import Any, Final, Literal, TypeVar
 
@@ -39,13 +40,15 @@ class Ack(msgspec.Struct, frozen=True):
 class Nack(msgspec.Struct, frozen=True):
     """These were refused for good and are kept in quarantine; the device may forget them.
 
-    ``ranges`` is empty when the payload was too broken to tell which readings it held.
+    ``ranges`` is empty when the payload was too broken to tell which readings it held; ``crc`` is the
+    CRC-32 of the payload as it arrived, so that its sender recognises it all the same.
     """
 
     stream: str
     ranges: list[tuple[int, int]]
     reason: str
     detail: str = ""
+    crc: int = 0
 
 
 class DeviceState(msgspec.Struct, frozen=True, omit_defaults=False):
@@ -86,6 +89,11 @@ def decode(payload: bytes, kind: type[_T]) -> _T:
         return msgspec.json.decode(payload, type=kind)
     except msgspec.MsgspecError as error:
         raise PayloadError("bad_schema", f"not a valid {kind.__name__}: {error}") from error
+
+
+def payload_crc(payload: bytes) -> int:
+    """What ``Nack.crc`` refers to."""
+    return zlib.crc32(payload)
 
 
 def acks(stream: str, ranges: Sequence[Range]) -> list[Ack]:
