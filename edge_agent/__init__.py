@@ -1,0 +1,19 @@
+"""The program on the device: samples inputs, keeps readings on disk, hands them to the gateway.
+
+Reading order:
+
+- ``pipeline``     the path of a reading from an input to the broker, a call a line
+- ``readings``     the columnar unit that an input yields
+- ``inputs``       the input port, and the plugins host, simulated and replay
+- ``scheduler``    polls the inputs
+- ``accumulator``  collects the runs of one input until they are sealed
+- ``encode``       runs to one Arrow IPC stream in one zstd frame
+- ``intake``       decides when readings are sealed and committed
+- ``buffer``       the SQLite file that holds what the gateway has not acknowledged
+- ``uplink``       sends batches, waits for acks, sends again
+- ``identity``     boot id and clock state of this machine
+- ``report``       counters as metrics and as the retained device state
+- ``config``       the typed configuration
+- ``app``          puts the parts together; start and stop order
+- ``cli``          the ``edge-agent`` command
+"""

@@ -1,0 +1,6 @@
+"""A simulated pump station. Reading order: ``pump`` (the physics), ``faults``, ``input``."""
+
+from edge_agent.inputs.simulated.input import SimulatedInput, SimulatedSettings
+from headrace.plugins import Plugin
+
+PLUGIN = Plugin(__name__, SimulatedSettings, SimulatedInput)
