@@ -12,6 +12,7 @@ Reading order:
 - ``units``     the SenML unit registry
 - ``derived``   names and texts of scores and alerts
 - ``config``    typed TOML configuration, all faults at once
+- ``cards``     model cards: what a .tflite file expects
 - ``plugins``   the one loader of inputs and sinks
 - ``metrics``   every metric, in one table
 - ``codecs``    payload formats to Arrow columns (needs pyarrow: not for the agent)

@@ -71,8 +71,31 @@ RETRY_MAX_S: Final = 60.0
 #: Inputs that may run at the same time in one agent: threads of the scheduler's pool.
 INPUT_WORKERS: Final = 8
 
-#: Bytes that one poll of one input may produce in memory before it is refused as a runaway plugin.
+#: Readings that one poll of one input may produce before it is refused as a runaway plugin.
 MAX_POLL_ROWS: Final = 100_000
+
+#: Different series that one input may produce in its life: names made from data (a time, an id) are
+#: a mistake that would fill every table behind it.
+MAX_SERIES_PER_INPUT: Final = 10_000
+
+#: Share of the buffer that inputs which can wait (a file) may fill; the rest is for live readings.
+BUFFER_WAITING_SHARE: Final = 0.75
+
+#: Seconds that a small message may be held back while others are unacknowledged, so that a busy
+#: device sends few large messages; a device with nothing in flight sends at once.
+UPLINK_HOLD_S: Final = 0.1
+
+#: Events waiting between the MQTT client's thread and the uplink's. More than a window of acks.
+UPLINK_MAX_EVENTS: Final = 10_000
+
+#: Seconds between two publications of the device's state (``uplink.state_interval_s``).
+STATE_INTERVAL_S: Final = 10.0
+
+#: Seconds that an agent which is told to stop tries to hand over the rest (``uplink.stop_timeout_s``).
+STOP_TIMEOUT_S: Final = 5.0
+
+#: Bytes of a buffer file up to which it is checked as a whole at start; an SD card reads 20 MB/s.
+BUFFER_CHECK_MAX_BYTES: Final = 256 * MIB
 
 # --- the gateway ----------------------------------------------------------------------------------
 
@@ -115,12 +138,50 @@ LIVE_MAX_ALERTS: Final = 1_000
 #: Times of a device that inference holds while it waits for the missing features of that time.
 INFERENCE_MAX_PENDING_TIMES: Final = 256
 
+#: Pending times of a device that survive a restart of the gateway: enough for a batch that was cut
+#: in two, small enough (about 100 bytes each) to write with every step.
+INFERENCE_STORED_PENDING_TIMES: Final = 8
+
+#: Devices that may have times pending at once; the one that waits longest makes room, counted.
+INFERENCE_MAX_PENDING_DEVICES: Final = 10_000
+
+#: Feature rows in one call of a model; a row of 8 floats and its layers take about 200 bytes.
+INFERENCE_MAX_ROWS: Final = 65_536
+
+#: Series that rules remember the last judged time of, about 200 bytes each. Beyond it the one that
+#: was seen first and has no alert is forgotten: a late reading of it might then be judged again.
+RULES_MAX_SERIES: Final = 200_000
+
+#: Devices that silence rules know. Beyond it new ones are not watched, said once in the log.
+RULES_MAX_DEVICES: Final = 10_000
+
+#: Seconds that a reading's time may lie ahead of its arrival before rules judge it as of then. Clocks
+#: of honest devices differ by less; one reading from 2100 must not blind a rule until 2100.
+RULES_MAX_AHEAD_S: Final = 60
+
+#: Seconds between two looks of the silence rules beyond which the gateway itself was away.
+RULES_CLOCK_JUMP_S: Final = 10
+
+#: Notifications waiting per target; beyond it the oldest is given up, counted. A site that raises
+#: more than this while its mail server is away reads the console anyway.
+NOTIFY_MAX_WAITING: Final = 100
+
+#: Alerts spelled out in one notification; the rest is a number.
+NOTIFY_MAX_LINES: Final = 20
+
 #: Seconds for one notification to leave (mail servers are slow), and attempts before it is given up.
 NOTIFY_TIMEOUT_S: Final = 20.0
 NOTIFY_MAX_ATTEMPTS: Final = 10
 
 #: Seconds for one HTTP request to a sink.
 SINK_TIMEOUT_S: Final = 10.0
+
+#: Lines of line protocol in one request to InfluxDB: what its documentation recommends at most.
+INFLUXDB_MAX_LINES: Final = 10_000
+
+#: Requests spent on finding the bad readings of one refused request; what is not told apart by then
+#: goes to quarantine together. 200 find about 15 bad ones among 10,000.
+INFLUXDB_MAX_PROBES: Final = 200
 
 # --- the lake -------------------------------------------------------------------------------------
 
@@ -135,6 +196,23 @@ LANDING_INTERVAL_S: Final = 60.0
 
 #: Manifests that one registration commits together.
 REGISTER_MAX_MANIFESTS: Final = 100
+
+#: Rows of a row group in a data file: a query for one series of many reads a few of them, and each
+#: costs about 1 kB of statistics.
+PARQUET_ROW_GROUP_ROWS: Final = 262_144
+
+#: Snapshots that the Iceberg table keeps (``register.keep_snapshots``): an hour of time travel at one
+#: registration a minute; each costs about 1 kB in the table's metadata, which every commit rewrites.
+KEEP_SNAPSHOTS: Final = 60
+
+#: Seconds to reach an object store, and for one request to it. An upload of 30 MB takes 20 s on a
+#: line of 12 Mbit/s.
+STORE_CONNECT_TIMEOUT_S: Final = 5.0
+STORE_READ_TIMEOUT_S: Final = 60.0
+
+#: Readings of the journal's tail that a query decodes into memory: about 60 bytes each. A tail that
+#: is longer belongs landed.
+QUERY_TAIL_MAX_ROWS: Final = 20_000_000
 
 #: Rows of a query result printed as a table; csv, json and arrow are not cut.
 QUERY_TABLE_MAX_ROWS: Final = 1_000

@@ -3,7 +3,6 @@
 Reading order:
 
 - ``config``    the ``[[models]]`` tables
-- ``card``      a model's folder and its card, validated
 - ``runtime``   the LiteRT interpreter behind a small port
 - ``pivot``     readings in columns to feature rows (pure)
 - ``pending``   times that wait for a feature, bounded (pure)

@@ -1,0 +1,261 @@
+"""The rules consumer: readings, scores and silence in, alert transitions out.
+
+``step`` works on a copy of what it changes and ``committed`` takes the copy over, so a step that is
+repeated (its commit failed) gives the same answer again. What survives a restart, in the same
+transaction as the cursor: every pending or firing alert with the last judged time of its series, and
+which devices exist. The last judged time of series without an alert is not stored: a late reading
+may be judged once more after a restart.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from logging import getLogger
+from typing import Final, Literal
+
+import msgspec
+import pyarrow as pa
+
+from gateway.consumer import Consumer, Derived, Outcome
+from gateway.feed import Entry
+from gateway.rules import silence
+from gateway.rules.config import RuleConfig
+from gateway.rules.evaluate import EntryColumns, Tracked, judge
+from gateway.rules.machine import Active, Timing, Transition
+from headrace.codecs import BATCH_SCHEMA
+from headrace.derived import ALERT_PREFIX, Alert, alert_name, encode_alert, is_derived
+from headrace.limits import RULES_MAX_DEVICES, RULES_MAX_SERIES
+from headrace.metrics import Metrics
+
+_log = getLogger(__name__)
+
+_ALERT_KEY: Final = "alert:"
+_DEVICE_KEY: Final = "device:"
+
+#: (rule, device, series); series is empty for silence.
+Key = tuple[str, str, str]
+
+
+class Stored(msgspec.Struct, frozen=True, array_like=True):
+    """An active alert as it is written down."""
+
+    rule: str
+    device: str
+    series: str
+    judged: int
+    state: Literal["pending", "firing"]
+    started: int
+    false_since: int | None
+
+
+@dataclass(slots=True)
+class _Step:
+    """What one step changes; nothing else is touched until it is on disk."""
+
+    listening: silence.Listening
+    tracked: dict[Key, Tracked] = field(default_factory=dict)
+    heard: dict[str, int] = field(default_factory=dict)
+    said: list[tuple[Key, Transition]] = field(default_factory=list)
+
+
+class RulesConsumer(Consumer):
+    """Evaluates all rules.
+
+    Args:
+        rules: score rules have their threshold already (``gateway.rules.resolve``).
+        metrics: of the gateway.
+        started_us: when this gateway started to listen.
+    """
+
+    name = "rules"
+
+    def __init__(self, rules: Sequence[RuleConfig], metrics: Metrics, started_us: int) -> None:
+        self._rules = {rule.name: rule for rule in rules}
+        self._timing = {
+            rule.name: Timing.of(for_s=rule.for_s, keep_firing_for_s=rule.keep_firing_for_s)
+            for rule in rules
+        }
+        self._silences = [rule for rule in rules if rule.kind == "silence"]
+        self._metrics = metrics
+        self._listening = silence.Listening(started_us, started_us)
+        self._tracked: dict[Key, Tracked] = {}
+        self._heard: dict[str, int] = {}
+        self._orphans: list[tuple[Key, Tracked]] = []
+        self._step: _Step | None = None
+
+    def restore(self, state: Mapping[str, bytes], now_us: int) -> None:
+        for key, value in state.items():
+            if key.startswith(_ALERT_KEY):
+                self._restore_alert(msgspec.msgpack.decode(value, type=Stored))
+            elif key.startswith(_DEVICE_KEY):
+                # When it was heard last is not stored; "not since we started" is what is known.
+                self._heard.setdefault(key.removeprefix(_DEVICE_KEY), self._listening.since)
+        for (_, device, series), tracked in self._tracked.items():
+            if not series and tracked.active is not None:
+                self._heard[device] = tracked.active.started
+
+    def _restore_alert(self, stored: Stored) -> None:
+        key = (stored.rule, stored.device, stored.series)
+        active = Active(stored.state, stored.started, stored.false_since)
+        tracked = Tracked(stored.judged, active)
+        if self._still_judged(key):
+            self._tracked[key] = tracked
+        else:
+            self._orphans.append((key, tracked))
+
+    def _still_judged(self, key: Key) -> bool:
+        name, device, series = key
+        rule = self._rules.get(name)
+        if rule is None or not fnmatchcase(device, rule.device):
+            return False
+        return fnmatchcase(series, rule.series_glob) if rule.kind != "silence" else not series
+
+    def step(self, entries: Sequence[Entry], now_us: int) -> Outcome:
+        # While batches come in, their arrival is the time: a gateway that is behind must not take
+        # what it has not read yet for silence.
+        now = max((entry.received_at for entry in entries), default=now_us)
+        step = _Step(self._listening.look(now))
+        for key, tracked in self._orphans:
+            _end_orphan(step, key, tracked, now)
+        for entry in entries:
+            self._judge_entry(step, entry)
+        self._judge_silence(step)
+        self._step = step
+        return Outcome(self._derived(step.said), self._state(step))
+
+    def committed(self, outcome: Outcome) -> None:
+        step = self._step
+        if step is None:
+            return
+        self._orphans = []
+        self._listening = step.listening
+        self._heard |= step.heard
+        self._tracked |= step.tracked
+        for (rule, _, _), transition in step.said:
+            self._metrics.count("alerts", rule=rule, state=transition.state)
+        self._forget_oldest()
+        self._step = None
+
+    def _judge_entry(self, step: _Step, entry: Entry) -> None:
+        columns = EntryColumns(entry)
+        if all(name.startswith(ALERT_PREFIX) for name in columns.names):
+            return
+        derived = all(is_derived(name) for name in columns.names)
+        if not derived:
+            self._hear(step, entry)
+        for rule in self._rules.values():
+            if rule.kind != "silence" and fnmatchcase(entry.device, rule.device):
+                if derived and not is_derived(rule.series_glob):
+                    continue  # series = "*" means what devices send
+                self._judge_rule(step, rule, entry.device, columns)
+
+    def _judge_rule(
+        self, step: _Step, rule: RuleConfig, device: str, columns: EntryColumns
+    ) -> None:
+        for series in columns.matching(rule.series_glob):
+            key = (rule.name, device, series.name)
+            before = step.tracked.get(key) or self._tracked.get(key) or Tracked()
+            after, said = judge(rule, series, before, self._timing[rule.name])
+            step.tracked[key] = after
+            step.said += [(key, transition) for transition in said]
+
+    def _hear(self, step: _Step, entry: Entry) -> None:
+        if not self._silences:
+            return
+        device = entry.device
+        known = step.heard.get(device, self._heard.get(device))
+        if known is None and len(self._heard) + len(step.heard) >= RULES_MAX_DEVICES:
+            _log.warning("more than %d devices: silence of %s is not watched", RULES_MAX_DEVICES, device)  # fmt: skip
+            return
+        step.heard[device] = max(known or 0, entry.received_at)
+
+    def _judge_silence(self, step: _Step) -> None:
+        heard = self._heard | step.heard if step.heard else self._heard
+        for rule in self._silences:
+            for device, at in silence.concerned(rule, heard):
+                key = (rule.name, device, "")
+                before = self._tracked.get(key) or Tracked()
+                active, said = silence.judge(rule, before.active, at, step.listening)
+                if said is not None:
+                    step.tracked[key] = Tracked(said.time, active)
+                    step.said.append((key, said))
+
+    def _state(self, step: _Step) -> dict[str, bytes | None]:
+        state: dict[str, bytes | None] = {}
+        for key, _ in self._orphans:
+            state[_state_key(key)] = None
+        for key, tracked in step.tracked.items():
+            if tracked.active is not None:
+                state[_state_key(key)] = _stored(key, tracked, tracked.active)
+            elif (before := self._tracked.get(key)) is not None and before.active is not None:
+                state[_state_key(key)] = None
+        for device, at in step.heard.items():
+            if device not in self._heard:
+                state[_DEVICE_KEY + device] = msgspec.msgpack.encode(at)
+        return state
+
+    def _derived(self, said: Sequence[tuple[Key, Transition]]) -> list[Derived]:
+        by_device: defaultdict[str, list[tuple[Key, Transition]]] = defaultdict(list)
+        for key, transition in said:
+            by_device[key[1]].append((key, transition))
+        return [Derived(device, self._rows(said)) for device, said in by_device.items()]
+
+    def _rows(self, said: Sequence[tuple[Key, Transition]]) -> pa.RecordBatch:
+        names = pa.array([alert_name(key[0]) for key, _ in said], pa.utf8()).dictionary_encode()
+        times = pa.array([transition.time for _, transition in said], pa.int64())
+        texts = [encode_alert(self._alert(key, transition)) for key, transition in said]
+        columns = [names, times.cast(BATCH_SCHEMA.field("time").type)]
+        columns += [pa.nulls(len(said), pa.float64()), pa.array(texts, pa.utf8())]
+        return pa.RecordBatch.from_arrays(columns, schema=BATCH_SCHEMA)
+
+    def _alert(self, key: Key, transition: Transition) -> Alert:
+        rule = self._rules.get(key[0])
+        return Alert(
+            transition.state,
+            rule.severity if rule is not None else "info",
+            key[2],
+            transition.started,
+            transition.ended,
+            transition.value,
+            summary(rule, key, transition.value) if rule is not None else "the rule was removed",
+        )
+
+    def _forget_oldest(self) -> None:
+        surplus = len(self._tracked) - RULES_MAX_SERIES
+        if surplus > 0:
+            idle = [key for key, tracked in self._tracked.items() if tracked.active is None]
+            for key in idle[:surplus]:
+                del self._tracked[key]
+
+
+def summary(rule: RuleConfig, key: Key, value: float) -> str:
+    """The text for people of one transition."""
+    return rule.summary_template.format(
+        rule=rule.name,
+        device=key[1],
+        series=key[2],
+        value=value,
+        threshold=rule.value if rule.value is not None else rule.for_s,
+        severity=rule.severity,
+    )
+
+
+def _end_orphan(step: _Step, key: Key, tracked: Tracked, now: int) -> None:
+    """End an alert whose rule is gone: nobody else ever would."""
+    if tracked.active is not None:
+        state: Literal["resolved", "inactive"]
+        state = "resolved" if tracked.active.state == "firing" else "inactive"
+        step.said.append((key, Transition(state, now, 0.0, tracked.active.started, now)))
+
+
+def _stored(key: Key, tracked: Tracked, active: Active) -> bytes:
+    stored = Stored(*key, tracked.judged, active.state, active.started, active.false_since)
+    return msgspec.msgpack.encode(stored)
+
+
+def _state_key(key: Key) -> str:
+    # JSON, because a series name may hold any separator one could think of.
+    return _ALERT_KEY + msgspec.json.encode(key).decode()
