@@ -1,1 +1,18 @@
-"""The edge gateway of one site: broker, ingest, journal, inference, rules, sinks, console."""
+"""The edge gateway of one site.
+
+Reading order:
+
+- ``pipeline``   the path of a batch, in order
+- ``config``     gateway.toml
+- ``broker/``    MQTT: embedded or external
+- ``ingest/``    message to columns, dedup, what waits for the journal
+- ``journal``    the one writer; ``retention``: what it keeps
+- ``worker``     the thread that commits
+- ``feed``       committed batches for everyone behind the journal
+- ``consumer``   their port; ``runner`` drives them
+- ``inference/``, ``rules/``, ``notify/``, ``sinks/``   the consumers
+- ``live``, ``status``   the present; ``http``, ``console/`` show it
+- ``app``        puts it all together
+- ``quarantine`` looks at refused payloads and replays them
+- ``cli``        the ``gateway`` command
+"""

@@ -1,0 +1,5 @@
+"""The MQTT side of the gateway, behind one port.
+
+Reading order: ``port`` (what a broker must do), ``config``, ``embedded`` (amqtt in this process),
+``external`` (mosquitto or any other MQTT 3.1.1 broker, through paho).
+"""

@@ -1,0 +1,160 @@
+"""amqtt inside the gateway process: nothing to install, good for a demo and a small site.
+
+Batches are taken by a plugin inside the broker, without a second client. amqtt's limits are worth
+knowing (docs/gateway.md): MQTT 3.1.1 only; some 4,000 messages/s; its PUBACK says only that the
+message is in its memory, so senders without the ack of the wire contract can lose what was in flight
+when the process dies.
+
+Backpressure: amqtt asks ``topic_filtering`` before it routes a message and waits for the answer, one
+message at a time per client. So a full inbox makes us answer late, which holds up that client's next
+message, and TCP does the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from amqtt.broker import Broker as AmqttBroker
+from amqtt.contexts import Action
+from amqtt.errors import AMQTTError
+from amqtt.plugins.base import BasePlugin, BaseTopicPlugin
+
+from gateway.broker.config import BrokerConfig
+from gateway.ingest.inbox import Arrival, Inbox
+from headrace.clock import Clock
+from headrace.errors import TransportError
+from headrace.topics import Topics
+
+if TYPE_CHECKING:
+    from amqtt.session import ApplicationMessage, Session
+
+logger = logging.getLogger(__name__)
+
+#: Pause between two looks at a full inbox: a commit takes about this long.
+_ROOM_POLL_S = 0.002
+
+
+class EmbeddedBroker:
+    """The broker port over amqtt."""
+
+    def __init__(self, config: BrokerConfig, inbox: Inbox, clock: Clock) -> None:
+        self._config = config
+        self._inbox = inbox
+        self._clock = clock
+        self._topics = Topics(config.topic_root)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._broker: AmqttBroker | None = None
+
+    async def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        try:
+            self._broker = AmqttBroker(self._amqtt_config(), loop=self._loop)
+            await self._broker.start()
+        except (AMQTTError, OSError) as error:
+            raise TransportError(
+                f"the embedded broker cannot listen on {self._config.host}:{self._config.port}: {error}",
+                hint='is another broker running? set broker.port, or broker.kind = "external"',
+            ) from error
+        logger.info("embedded broker listens on %s:%d", self._config.host, self._config.port)
+
+    async def stop(self) -> None:
+        if self._broker is not None:
+            await self._broker.shutdown()
+            self._broker = None
+
+    @property
+    def connected(self) -> bool:
+        return self._broker is not None
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        if self._loop is None or self._broker is None:
+            return
+        asyncio.run_coroutine_threadsafe(self._publish(topic, payload, retain), self._loop)
+
+    async def _publish(self, topic: str, payload: bytes, retain: bool) -> None:
+        if self._broker is None:
+            return
+        await self._broker.internal_message_broadcast(topic, payload, 1)
+        if retain:
+            await self._broker.retain_message(None, topic, payload, 1)
+
+    async def room(self) -> None:
+        """Wait until the inbox takes another arrival."""
+        while not self._inbox.has_room:
+            await asyncio.sleep(_ROOM_POLL_S)
+
+    def take(self, topic: str, payload: bytes) -> None:
+        """Hand a device's message to the inbox."""
+        if self._topics.parse(topic) is not None:
+            self._inbox.put(Arrival(topic, payload, self._clock.now_us()))
+
+    def _amqtt_config(self) -> dict[str, Any]:
+        listener: dict[str, Any] = {
+            "type": "tcp",
+            "bind": f"{self._config.host}:{self._config.port}",
+        }
+        if self._config.uses_tls:
+            listener |= {"ssl": True, "certfile": str(self._config.certfile)}
+            listener |= {"keyfile": str(self._config.keyfile)}
+            if self._config.cafile is not None:
+                listener["cafile"] = str(self._config.cafile)
+        plugins: dict[str, dict[str, Any]] = {
+            f"{__name__}._Tap": {"target": self},
+            f"{__name__}._Gate": {"target": self},
+        }
+        if self._config.password_file is not None:
+            plugins["amqtt.plugins.authentication.FileAuthPlugin"] = {
+                "password_file": str(self._config.password_file)
+            }
+        else:
+            plugins["amqtt.plugins.authentication.AnonymousAuthPlugin"] = {"allow_anonymous": True}
+        return {"listeners": {"default": listener}, "plugins": plugins}
+
+
+@dataclass
+class _Options:
+    """amqtt makes the plugins itself, from a class path and options: the way back is an option."""
+
+    target: Any
+
+
+class _Tap(BasePlugin[Any]):  # type: ignore[misc]
+    """Takes permitted messages out of the broker."""
+
+    Config = _Options
+
+    async def on_broker_message_broadcast(
+        self, *, client_id: str, message: ApplicationMessage
+    ) -> None:
+        del client_id
+        if not message.topic.endswith("/state"):
+            self.config.target.take(message.topic, bytes(message.data))
+
+    async def on_broker_retained_message(
+        self, *, client_id: str | None, retained_message: ApplicationMessage
+    ) -> None:
+        """States come this way, because a last will passes here and not through the other event."""
+        del client_id
+        if retained_message.topic.endswith("/state"):
+            self.config.target.take(retained_message.topic, bytes(retained_message.data or b""))
+
+
+class _Gate(BaseTopicPlugin):  # type: ignore[misc]
+    """Permits everything on the way in, but only when there is room for it."""
+
+    Config = _Options
+
+    async def topic_filtering(
+        self,
+        *,
+        session: Session | None = None,
+        topic: str | None = None,
+        action: Action | None = None,
+    ) -> bool | None:
+        del session, topic
+        if action == Action.PUBLISH:
+            await self.config.target.room()
+        return True

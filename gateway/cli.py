@@ -1,0 +1,197 @@
+"""The ``gateway`` command."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from headrace import __version__, plugins
+from headrace.commands import reports_errors, verbose_option
+
+if TYPE_CHECKING:
+    from gateway.config import GatewayConfig
+
+DEFAULT_CONFIG = Path("/etc/headrace/gateway.toml")
+
+config_option = click.option(
+    "-c",
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=DEFAULT_CONFIG,
+    show_default=True,
+    help="The gateway's configuration.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+
+
+@click.group()
+@click.version_option(__version__, prog_name="gateway")
+def main() -> None:
+    """Run and look at the gateway of one site.
+
+    \b
+    Example:
+      gateway sample-config > gateway.toml
+      gateway check-config --config gateway.toml
+      gateway run --config gateway.toml
+    """
+
+
+@main.command()
+@config_option
+@verbose_option
+@reports_errors
+def run(config_path: Path) -> None:
+    """Run the gateway until SIGTERM or Ctrl-C."""
+    config = _load(config_path)
+    from gateway.app import Gateway
+
+    async def start() -> None:
+        await Gateway(config).run()
+
+    asyncio.run(start())
+
+
+@main.command("check-config")
+@config_option
+@reports_errors
+def check_config(config_path: Path) -> None:
+    """Check a configuration as a whole; exit status 2 and every fault if there are any."""
+    _load(config_path)
+    click.echo(f"{config_path}: OK")
+
+
+@main.command("sample-config")
+@click.option("--sink", help="Print the sample of one sink plugin instead.")
+@reports_errors
+def sample_config(sink: str | None) -> None:
+    """Print a commented configuration to start from."""
+    if sink is not None:
+        click.echo(plugins.find(plugins.SINKS, sink).sample(), nl=False)
+        return
+    click.echo(files("gateway").joinpath("sample.toml").read_text(encoding="utf-8"), nl=False)
+
+
+@main.group()
+def journal() -> None:
+    """Look at the journal; safe while the gateway runs."""
+
+
+@journal.command("stat")
+@config_option
+@json_option
+@reports_errors
+def journal_stat(config_path: Path, as_json: bool) -> None:
+    """Show what the journal holds, who reads it, and what devices lack.
+
+    \b
+    Example:
+      gateway journal stat --config gateway.toml --json
+    """
+    from gateway.journal_stat import collect, lines
+
+    stat = collect(_load(config_path).journal_path)
+    if as_json:
+        click.echo(msgspec.json.encode(stat))
+        return
+    for line in lines(stat):
+        click.echo(line)
+
+
+@main.group()
+def quarantine() -> None:
+    """Look at refused payloads and replay them; safe while the gateway runs."""
+
+
+@quarantine.command("ls")
+@config_option
+@json_option
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
+@reports_errors
+def quarantine_ls(config_path: Path, as_json: bool, limit: int) -> None:
+    """List refused payloads, newest first."""
+    from gateway.quarantine import Quarantine
+
+    store = Quarantine(_load(config_path).journal_path)
+    found = store.list(limit)
+    if as_json:
+        click.echo(msgspec.json.encode([item.as_dict() for item in found]))
+        return
+    for item in found:
+        click.echo(
+            f"{item.id:>6}  {item.reason:<14} {item.bytes:>8} B  {item.topic}  {item.detail}"
+        )
+    if not found:
+        click.echo("quarantine is empty")
+
+
+@quarantine.command("show")
+@config_option
+@click.argument("number", type=int)
+@reports_errors
+def quarantine_show(config_path: Path, number: int) -> None:
+    """Write one payload, as it was received, to standard output."""
+    from gateway.quarantine import Quarantine
+
+    _, payload = Quarantine(_load(config_path).journal_path).payload(number)
+    sys.stdout.buffer.write(payload)
+
+
+@quarantine.command("replay")
+@config_option
+@click.option("--all", "everything", is_flag=True, help="Replay all payloads.")
+@click.argument("numbers", nargs=-1, type=int)
+@reports_errors
+def quarantine_replay(config_path: Path, everything: bool, numbers: tuple[int, ...]) -> None:
+    """Send refused payloads through the gateway once more.
+
+    \b
+    Example:
+      gateway quarantine replay 17 18
+      gateway quarantine replay --all
+    """
+    from gateway.quarantine import Quarantine, replay
+
+    config = _load(config_path)
+    store = Quarantine(config.journal_path)
+    chosen = [item.id for item in reversed(store.list(10_000))] if everything else list(numbers)
+    if not chosen and not everything:
+        raise click.UsageError("name payloads by number, or give --all")
+    click.echo(f"replayed {replay(store, chosen, config.broker)}")
+
+
+@main.group()
+def rules() -> None:
+    """Try rules out."""
+
+
+@rules.command("test")
+@click.argument("timeline", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@reports_errors
+def rules_test(timeline: Path) -> None:
+    """Play a timeline of readings through rules and compare the alerts; exit status 1 if they differ.
+
+    \b
+    Example:
+      gateway rules test timeline.toml
+    """
+    from gateway.rules.timeline import run_timeline
+
+    failures = run_timeline(timeline)
+    for failure in failures:
+        click.echo(failure)
+    click.echo("FAILED" if failures else "OK")
+    sys.exit(1 if failures else 0)
+
+
+def _load(path: Path) -> GatewayConfig:
+    from gateway.config import load_config
+
+    return load_config(path)

@@ -1,0 +1,114 @@
+"""gateway.toml: everything that the gateway can be told, typed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from gateway.broker.config import BrokerConfig, Port, check_broker, is_loopback
+from gateway.inference import ModelConfig, check_models
+from gateway.inference.card import load_card
+from gateway.notify import NotifyConfig, check_notify
+from gateway.rules import RuleConfig, check_rules
+from gateway.sinks import check_names
+from headrace import plugins
+from headrace.batch import DEVICE_PATTERN
+from headrace.config import FaultList, PluginTable, load
+from headrace.errors import ModelError
+from headrace.journal import FILE_NAME
+from headrace.limits import JOURNAL_MAX_BYTES, MIB
+from headrace.plugins import Plugin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalConfig:
+    """``hold_for``: consumers outside this process that rows are kept for, from the first start on."""
+
+    max_bytes: Annotated[int, Meta(ge=16 * MIB)] = JOURNAL_MAX_BYTES
+    hold_for: tuple[str, ...] = ("lake",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpConfig:
+    """Metrics, health, API and console. There is no login yet, so it stays on this machine."""
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    console: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayConfig:
+    """The whole file."""
+
+    site: Annotated[str, Meta(pattern=DEVICE_PATTERN)] = "site-1"
+    data_dir: Path = Path("headrace-data/gateway")
+    broker: BrokerConfig = field(default_factory=BrokerConfig)
+    journal: JournalConfig = field(default_factory=JournalConfig)
+    http: HttpConfig = field(default_factory=HttpConfig)
+    models: tuple[ModelConfig, ...] = ()
+    rules: tuple[RuleConfig, ...] = ()
+    notify: tuple[NotifyConfig, ...] = ()
+    sinks: tuple[PluginTable, ...] = ()
+
+    @property
+    def journal_path(self) -> Path:
+        return self.data_dir / FILE_NAME
+
+
+def load_config(path: Path) -> GatewayConfig:
+    """Read gateway.toml.
+
+    Raises:
+        ConfigError: with every fault.
+    """
+    return load(path, GatewayConfig, check=_check)
+
+
+def thresholds(config: GatewayConfig) -> dict[str, float]:
+    """The threshold of each configured model: its own, or the one that replaces it."""
+    return {
+        card.name: model.threshold if model.threshold is not None else card.threshold
+        for model in config.models
+        for card in [load_card(model.folder)]
+    }
+
+
+def build_sinks(config: GatewayConfig) -> list[tuple[str, Plugin, Any]]:
+    """The configured sinks: name, plugin, typed settings (sound, because ``load_config`` checked)."""
+    found = FaultList()
+    return [
+        (_sink_name(table), plugin, settings)
+        for table, plugin, settings in plugins.read_plugins(plugins.SINKS, config.sinks, found)
+    ]
+
+
+def _sink_name(table: PluginTable) -> str:
+    return str(table.settings.get("name", table.plugin))
+
+
+def _check(config: GatewayConfig, found: FaultList) -> None:
+    check_broker(config.broker, found)
+    check_models(config.models, found)
+    check_notify(config.notify, found)
+    check_rules(config.rules, _known_thresholds(config, found), found)
+    plugins.read_plugins(plugins.SINKS, config.sinks, found)
+    check_names([(table.key, _sink_name(table)) for table in config.sinks], found)
+    if config.http.enabled and not is_loopback(config.http.host):
+        found.add(
+            "http.host",
+            f"the console has no login yet; expected a loopback address, got {config.http.host!r}; "
+            "put a reverse proxy with authentication in front of it",
+        )
+
+
+def _known_thresholds(config: GatewayConfig, found: FaultList) -> dict[str, float]:
+    try:
+        return thresholds(config)
+    except ModelError as error:
+        found.add("models", error.message)
+        return {}

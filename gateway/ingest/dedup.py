@@ -1,0 +1,86 @@
+"""What has been seen of each (device, stream), and what of a batch is new. Pure.
+
+Changes are staged: a transaction that fails must leave no trace in memory, or readings that were
+never written would be taken for duplicates when they come again, and be lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from headrace.errors import PayloadError
+from headrace.limits import MAX_RANGES_PER_STREAM
+from headrace.ranges import Range, RangeSet
+
+Key = tuple[str, str]
+
+
+class Seen:
+    """Range sets of all streams; changed only through a ``Stage``."""
+
+    def __init__(self, rows: Iterable[tuple[str, str, int, int]] = ()) -> None:
+        self._ranges: dict[Key, RangeSet] = {}
+        for device, stream, first, last in rows:
+            self._ranges.setdefault((device, stream), RangeSet()).add(first, last)
+
+    def of(self, device: str, stream: str) -> RangeSet:
+        """What has been seen of one stream (do not change it)."""
+        return self._ranges.get((device, stream)) or RangeSet()
+
+    def holes(self, device: str) -> dict[str, list[Range]]:
+        """The gaps of a device by stream: what is missing before the newest that arrived."""
+        return {
+            stream: ranges.holes_from(1)
+            for (owner, stream), ranges in list(self._ranges.items())
+            if owner == device and ranges.holes_from(1)
+        }
+
+    def apply(self, stage: Stage) -> None:
+        """The stage's transaction is on disk."""
+        self._ranges.update(stage.changed())
+
+
+class Stage:
+    """The changes of one transaction."""
+
+    def __init__(self, seen: Seen) -> None:
+        self._seen = seen
+        self._changed: dict[Key, RangeSet] = {}
+
+    def add(self, device: str, stream: str, first: int, last: int) -> list[Range]:
+        """Mark ``first..last`` as seen and return the parts that are new.
+
+        Raises:
+            PayloadError: the stream would have more holes than the gateway can remember; nothing
+                is marked.
+        """
+        key = (device, stream)
+        ranges = self._changed.get(key)
+        if ranges is None:
+            ranges = self._seen.of(device, stream).copy()
+        new = ranges.missing(first, last)
+        if len(ranges) + len(new) > MAX_RANGES_PER_STREAM:
+            raise PayloadError(
+                "bad_identity",
+                f"stream {stream} of {device} has more than {MAX_RANGES_PER_STREAM} holes",
+                hint="seq must count up by one per reading",
+            )
+        for part in new:
+            ranges.add(*part)
+        self._changed[key] = ranges
+        return new
+
+    def next_seq(self, device: str, stream: str) -> int:
+        """The number after the last one of a stream that the gateway numbers itself."""
+        ranges = self._changed.get((device, stream)) or self._seen.of(device, stream)
+        return ranges.last + 1
+
+    def changed(self) -> dict[Key, RangeSet]:
+        """The streams that changed, with what has now been seen of them."""
+        return self._changed
+
+    def row_changes(self) -> Iterator[tuple[Key, list[Range], list[Range]]]:
+        """Per stream: the stored ranges that are gone, and those that are new."""
+        for key, ranges in self._changed.items():
+            before, after = set(self._seen.of(*key)), set(ranges)
+            yield key, sorted(before - after), sorted(after - before)

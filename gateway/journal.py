@@ -1,0 +1,302 @@
+"""The journal's one writer: a group of work becomes one transaction, or nothing happened.
+
+The file's format and invariants are in ``headrace/journal.py``. ``commit`` is all there is to it:
+
+1. dedup against what has been seen (staged), number what has no number
+2. insert batches, range changes, devices, quarantined payloads, consumers' state and cursors
+3. COMMIT, which returns after the fsync (WAL, synchronous=FULL)
+4. only now apply the stage in memory and say what may be acknowledged
+
+Any failure rolls back file and memory alike, and the caller still holds the work.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+
+from gateway.consumer import Derived, Rejected
+from gateway.feed import Entry
+from gateway.ingest.dedup import Seen, Stage
+from gateway.ingest.inbox import Arrival, Submission
+from gateway.ingest.reading import Accepted, Refused
+from gateway.retention import Retention
+from headrace import journal as format_
+from headrace.batch import new_gateway_stream_id, new_stream_id
+from headrace.clock import Clock
+from headrace.codecs import arrow
+from headrace.errors import PayloadError, StorageError, StorageFull
+from headrace.metrics import Metrics
+from headrace.ranges import Range
+
+_INSERT_BATCH = "INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+@dataclass(slots=True)
+class Committed:
+    """What one transaction put on disk.
+
+    ``acks``: ranges by (device, stream), duplicates included, because they are on disk too.
+    """
+
+    entries: list[Entry] = field(default_factory=list)
+    acks: dict[tuple[str, str], list[Range]] = field(default_factory=dict)
+    refused: list[Refused] = field(default_factory=list)
+    duplicates: int = 0
+
+
+class JournalWriter:
+    """Owns the journal file; used by one thread."""
+
+    def __init__(
+        self, path: Path, *, site: str, clock: Clock, metrics: Metrics, retention: Retention
+    ) -> None:
+        self.path = path
+        self._clock = clock
+        self._metrics = metrics
+        self._retention = retention
+        self._db = format_.create(path)
+        with format_.storage_errors("journal", path):
+            self._set_meta_once("site", site)
+            self._unnamed_stream = self._set_meta_once("unnamed_stream", new_gateway_stream_id())
+            self._derived_stream = self._set_meta_once("derived_stream", new_stream_id())
+            self._db.execute("UPDATE meta SET value = ? WHERE key = 'site'", (site,))
+            self.seen = Seen(self._db.execute("SELECT device, stream, first, last FROM ranges"))
+            row = self._db.execute(
+                "SELECT seq FROM sqlite_sequence WHERE name = 'batches'"
+            ).fetchone()
+        self.head = int(row[0]) if row else 0
+
+    def _set_meta_once(self, key: str, value: str) -> str:
+        self._db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (key, value))
+        return format_.meta(self._db, key)
+
+    def register(self, consumer: str, *, required: bool) -> tuple[int, dict[str, bytes]]:
+        """Make a consumer known; returns its cursor and its stored state."""
+        with format_.storage_errors("journal", self.path):
+            self._db.execute(
+                "INSERT INTO cursors VALUES (?, 0, ?) "
+                "ON CONFLICT (consumer) DO UPDATE SET required = excluded.required",
+                (consumer, int(required)),
+            )
+            (offset,) = self._db.execute(
+                "SELECT offset FROM cursors WHERE consumer = ?", (consumer,)
+            ).fetchone()
+            rows = self._db.execute(
+                "SELECT key, value FROM consumer_state WHERE consumer = ?", (consumer,)
+            ).fetchall()
+        return int(offset), {str(key): bytes(value) for key, value in rows}
+
+    def commit(
+        self,
+        accepted: Sequence[Accepted],
+        refused: Sequence[Refused],
+        submissions: Sequence[Submission],
+    ) -> Committed:
+        """Put one group on disk.
+
+        Raises:
+            StorageFull: disk full or over the budget; nothing was changed.
+            StorageError: the file failed; nothing was changed.
+        """
+        if accepted:
+            self._retention.check_budget()
+        started = time.perf_counter()
+        with self._transaction() as transaction:
+            for batch in accepted:
+                transaction.add_batch(batch)
+            for refusal in refused:
+                transaction.add_refused(refusal)
+            for submission in submissions:
+                transaction.add_submission(submission)
+            transaction.write()
+        self._metrics.observe("commit_seconds", time.perf_counter() - started)
+        return transaction.committed
+
+    @contextmanager
+    def _transaction(self) -> Iterator[_Transaction]:
+        transaction = _Transaction(
+            self._db, self.seen, self.head, self._unnamed_stream, self._derived_stream,
+            self._clock.now_us(),
+        )  # fmt: skip
+        try:
+            with format_.storage_errors("journal", self.path):
+                self._db.execute("BEGIN IMMEDIATE")
+                yield transaction
+                self._db.execute("COMMIT")
+        except BaseException as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            if isinstance(error, StorageFull):
+                self._metrics.count("commit_failures", reason="full")
+            elif isinstance(error, StorageError):
+                self._metrics.count("commit_failures", reason="storage")
+            raise
+        self.seen.apply(transaction.stage)
+        self.head = transaction.head
+
+    def tidy(self) -> None:
+        """Drop what nobody needs any more; cheap when there is nothing to do."""
+        with format_.storage_errors("journal", self.path):
+            self._retention.prune(self._db)
+        self._metrics.set("journal_head", self.head)
+        self._metrics.set("journal_bytes", self._retention.used_bytes)
+
+    def close(self) -> None:
+        self._db.close()
+
+
+class _Transaction:
+    """One group on its way: rows are gathered first and written in as few statements as can be."""
+
+    def __init__(
+        self, db: sqlite3.Connection, seen: Seen, head: int, unnamed: str, derived: str, now_us: int
+    ) -> None:
+        self._db = db
+        self._unnamed_stream = unnamed
+        self._derived_stream = derived
+        self._now_us = now_us
+        self._rows: list[tuple[object, ...]] = []
+        self._devices: dict[str, int] = {}
+        self._quarantine: list[tuple[object, ...]] = []
+        self._submissions: list[Submission] = []
+        self.stage = Stage(seen)
+        self.head = head
+        self.committed = Committed()
+
+    def add_batch(self, batch: Accepted) -> None:
+        """A batch of a device: only what is new of it becomes rows."""
+        decoded = batch.decoded
+        stream, first = decoded.stream, decoded.first_seq
+        if stream is None:
+            stream = self._unnamed_stream
+            first = self.stage.next_seq(batch.device, stream)
+        last = first + decoded.rows.num_rows - 1
+        try:
+            new = self.stage.add(batch.device, stream, first, last)
+        except PayloadError as error:
+            self.add_refused(Refused(batch.arrival, batch.device, batch.format, error))
+            return
+        self._devices[batch.device] = batch.arrival.received_at
+        if decoded.stream is not None:
+            self.committed.acks.setdefault((batch.device, stream), []).append((first, last))
+        for part in new:
+            self._add_part(batch, stream, first, part)
+        self.committed.duplicates += decoded.rows.num_rows - sum(b - a + 1 for a, b in new)
+
+    def _add_part(self, batch: Accepted, stream: str, first: int, part: Range) -> None:
+        decoded, whole = batch.decoded, (first, first + batch.decoded.rows.num_rows - 1)
+        rows, payload, format_name = decoded.rows, batch.arrival.payload, batch.format
+        if part != whole:
+            # Some of it was here before: keep the new part alone, so that a row's payload is
+            # exactly its range for every reader.
+            rows = decoded.rows.slice(part[0] - first, part[1] - part[0] + 1)
+            format_name = "arrow"
+            payload = arrow.encode(
+                rows, stream=stream if decoded.stream else None, first_seq=part[0],
+                units=decoded.units, boot=decoded.boot, clock=decoded.clock,
+            )  # fmt: skip
+        entry = Entry(
+            self._next_offset(), batch.arrival.received_at, batch.device, stream, part[0], rows,
+            decoded.units, decoded.clock,
+        )  # fmt: skip
+        self._add_row(entry, format_name, payload)
+
+    def add_submission(self, submission: Submission) -> None:
+        """A consumer's results, rejections, state and cursor."""
+        self._submissions.append(submission)
+        for derived in submission.outcome.derived:
+            self._add_derived(derived)
+        for rejected in submission.outcome.rejected:
+            self._add_rejected(submission.consumer, rejected)
+
+    def _add_derived(self, derived: Derived) -> None:
+        stream = self._derived_stream
+        first = self.stage.next_seq(derived.device, stream)
+        self.stage.add(derived.device, stream, first, first + derived.rows.num_rows - 1)
+        payload = arrow.encode(derived.rows, stream=stream, first_seq=first, units=derived.units)
+        entry = Entry(
+            self._next_offset(), self._now_us, derived.device, stream, first, derived.rows,
+            derived.units,
+        )  # fmt: skip
+        self._add_row(entry, "arrow", payload)
+
+    def _add_row(self, entry: Entry, format_name: str, payload: bytes) -> None:
+        rows = entry.rows.num_rows
+        self._rows.append(
+            (entry.offset, entry.received_at, entry.device, entry.stream, entry.first_seq,
+             entry.first_seq + rows - 1, rows, format_name, format_.checksum(payload), payload)
+        )  # fmt: skip
+        self.committed.entries.append(entry)
+
+    def _next_offset(self) -> int:
+        self.head += 1
+        return self.head
+
+    def add_refused(self, refused: Refused) -> None:
+        """A payload that is refused for good."""
+        self.committed.refused.append(refused)
+        arrival: Arrival = refused.arrival
+        self._quarantine.append(
+            (arrival.received_at, arrival.topic[:512], refused.device, refused.format,
+             refused.error.reason, refused.error.message[:1000], arrival.payload)
+        )  # fmt: skip
+
+    def _add_rejected(self, consumer: str, rejected: Rejected) -> None:
+        entry, rows = rejected.entry, rejected.rows
+        payload = arrow.encode(
+            entry.rows if rows is None else pa.RecordBatch.from_arrays(rows.columns, schema=rows.schema),
+            stream=None, first_seq=0, units=entry.units,
+        )  # fmt: skip
+        self._quarantine.append(
+            (self._now_us, consumer, entry.device, "arrow", rejected.reason,
+             rejected.detail[:1000], payload)
+        )  # fmt: skip
+
+    def write(self) -> None:
+        """Put all that was gathered into the open transaction."""
+        db = self._db
+        db.executemany(_INSERT_BATCH, self._rows)
+        for (device, stream), gone, new in self.stage.row_changes():
+            db.executemany(
+                "DELETE FROM ranges WHERE device = ? AND stream = ? AND first = ?",
+                [(device, stream, first) for first, _ in gone],
+            )
+            db.executemany(
+                "INSERT INTO ranges VALUES (?, ?, ?, ?)",
+                [(device, stream, first, last) for first, last in new],
+            )
+        db.executemany(
+            "INSERT INTO devices VALUES (?1, ?2, ?2) ON CONFLICT (device) DO UPDATE "
+            "SET last_received_at = max(last_received_at, excluded.last_received_at)",
+            self._devices.items(),
+        )
+        db.executemany(
+            "INSERT INTO quarantine (received_at, topic, device, format, reason, detail, payload) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            self._quarantine,
+        )
+        for submission in self._submissions:
+            self._write_submission(submission)
+
+    def _write_submission(self, submission: Submission) -> None:
+        name, state = submission.consumer, submission.outcome.state
+        self._db.executemany(
+            "INSERT OR REPLACE INTO consumer_state VALUES (?, ?, ?)",
+            [(name, key, value) for key, value in state.items() if value is not None],
+        )
+        self._db.executemany(
+            "DELETE FROM consumer_state WHERE consumer = ? AND key = ?",
+            [(name, key) for key, value in state.items() if value is None],
+        )
+        self._db.execute(
+            "INSERT INTO cursors VALUES (?, ?, ?) "
+            "ON CONFLICT (consumer) DO UPDATE SET offset = excluded.offset",
+            (name, submission.offset, int(submission.required)),
+        )

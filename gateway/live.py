@@ -1,0 +1,233 @@
+"""What is going on now: devices, their last values, a few minutes of chart, alerts. In memory only.
+
+Fed by a thread of its own that follows the feed; when it cannot keep up it jumps to the newest
+batches, because a picture of the present is all that it promises. Bounded by devices, series, points
+and alerts (headrace/limits.py). Loops are over series, never over readings.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from gateway.feed import Entry, Feed
+from headrace.derived import ALERT_PREFIX, MODEL_PREFIX
+from headrace.limits import (
+    FEED_MAX_ROWS,
+    LIVE_MAX_ALERTS,
+    LIVE_MAX_DEVICES,
+    LIVE_MAX_POINTS,
+    LIVE_MAX_SERIES,
+)
+from headrace.wire import DeviceState
+
+#: Batches of the past that are looked at after a start, so that a restart does not empty the page.
+_REFILL_BATCHES: Final = 2_000
+
+#: Points of one series that one batch may add to the chart; more are thinned out.
+_POINTS_PER_BATCH: Final = 100
+
+
+@dataclass(slots=True)
+class Series:
+    """The newest points of one series: times in microseconds since 1970 UTC, and values."""
+
+    unit: str = ""
+    points: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=LIVE_MAX_POINTS))
+    text: str = ""
+
+
+@dataclass(slots=True)
+class Device:
+    """What is known of a device at present."""
+
+    name: str
+    state: DeviceState | None = None
+    last_received: int = 0
+    last_time: int = 0
+    readings: int = 0
+    series: OrderedDict[str, Series] = field(default_factory=OrderedDict)
+
+
+class Live:
+    """The present, for the console and the API; safe to read from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._devices: OrderedDict[str, Device] = OrderedDict()
+        self._alerts: OrderedDict[tuple[str, str, str, int], dict[str, Any]] = OrderedDict()
+
+    def set_state(self, device: str, state: DeviceState) -> None:
+        """A device said something of itself."""
+        with self._lock:
+            self._device(device).state = state
+
+    def add(self, entry: Entry) -> None:
+        """Take a committed batch in."""
+        with self._lock:
+            device = self._device(entry.device)
+            device.readings += entry.rows.num_rows
+            if not _is_derived(entry):
+                device.last_received = max(device.last_received, entry.received_at)
+            self._add_rows(device, entry)
+
+    def devices(self) -> list[dict[str, Any]]:
+        """One row a device, for tables."""
+        with self._lock:
+            return [_device_row(device) for device in self._devices.values()]
+
+    def series_of(self, device: str) -> dict[str, str]:
+        """Series names of a device, with their units."""
+        with self._lock:
+            found = self._devices.get(device)
+            return {name: series.unit for name, series in found.series.items()} if found else {}
+
+    def points(self, device: str, name: str, *, since_us: int = 0) -> list[tuple[int, float]]:
+        """The newest points of one series in order of arrival."""
+        with self._lock:
+            found = self._devices.get(device)
+            series = found.series.get(name) if found else None
+            return [point for point in series.points if point[0] > since_us] if series else []
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """The newest transition of each alert, newest first."""
+        with self._lock:
+            return sorted(
+                self._alerts.values(), key=lambda alert: alert["started"] or 0, reverse=True
+            )
+
+    @property
+    def online(self) -> int:
+        """How many devices say that they are online."""
+        with self._lock:
+            return sum(
+                1 for device in self._devices.values() if device.state and device.state.online
+            )
+
+    def _device(self, name: str) -> Device:
+        device = self._devices.get(name)
+        if device is None:
+            device = self._devices[name] = Device(name)
+            if len(self._devices) > LIVE_MAX_DEVICES:
+                self._devices.popitem(last=False)
+        return device
+
+    def _add_rows(self, device: Device, entry: Entry) -> None:
+        names = entry.rows.column("name")
+        codes: NDArray[np.int32] = names.indices.to_numpy(zero_copy_only=False)
+        times: NDArray[np.int64] = (
+            entry.rows.column("time").cast("int64").to_numpy(zero_copy_only=False)
+        )
+        device.last_time = max(device.last_time, int(times.max()))
+        order = np.argsort(codes, kind="stable")
+        starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
+        ends = np.append(starts[1:], len(order))
+        values: NDArray[np.float64] = entry.rows.column("value").to_numpy(zero_copy_only=False)
+        for start, end in zip(starts, ends, strict=True):
+            index = order[start:end]
+            name = names.dictionary[int(codes[index[0]])].as_py()
+            if name.startswith(ALERT_PREFIX):
+                self._add_alerts(device.name, name, entry, index)
+                continue
+            series = _series(device, name, entry.units.get(name, ""))
+            if series is not None:
+                _add_points(series, times[index], values[index], entry, index)
+
+    def _add_alerts(self, device: str, name: str, entry: Entry, index: NDArray[np.intp]) -> None:
+        texts = pc.take(entry.rows.column("text"), index).to_pylist()
+        for text in texts:
+            if text is None:
+                continue
+            try:
+                alert = msgspec.json.decode(text, type=dict[str, Any])
+            except msgspec.MsgspecError:
+                continue  # not one of ours: a device may name a series as it likes
+            alert |= {"device": device, "rule": name.removeprefix(ALERT_PREFIX)}
+            alert.setdefault("started", 0)
+            key = (device, alert["rule"], str(alert.get("series", "")), alert["started"])
+            self._alerts[key] = alert
+            self._alerts.move_to_end(key)
+            while len(self._alerts) > LIVE_MAX_ALERTS:
+                self._alerts.popitem(last=False)
+
+
+def _is_derived(entry: Entry) -> bool:
+    first = entry.rows.column("name")[0].as_py()
+    return bool(first.startswith((ALERT_PREFIX, MODEL_PREFIX)))
+
+
+def _series(device: Device, name: str, unit: str) -> Series | None:
+    series = device.series.get(name)
+    if series is None:
+        if len(device.series) >= LIVE_MAX_SERIES:
+            return None
+        series = device.series[name] = Series(unit)
+    if unit:
+        series.unit = unit
+    return series
+
+
+def _add_points(
+    series: Series,
+    times: NDArray[np.int64],
+    values: NDArray[np.float64],
+    entry: Entry,
+    index: NDArray[np.intp],
+) -> None:
+    finite = np.isfinite(values)
+    if not finite.all():
+        text = entry.rows.column("text")[int(index[-1])].as_py()
+        series.text = text[:200] if text else series.text
+        times, values = times[finite], values[finite]
+    stride = max(1, len(times) // _POINTS_PER_BATCH)
+    series.points.extend(zip(times[::stride].tolist(), values[::stride].tolist(), strict=True))
+
+
+def _device_row(device: Device) -> dict[str, Any]:
+    state = device.state
+    return {
+        "device": device.name,
+        "online": state.online if state else None,
+        "version": state.version if state else "",
+        "buffered": state.buffered if state else None,
+        "sampled": state.sampled if state else None,
+        "dropped": dict(state.dropped) if state else {},
+        "last_received": device.last_received,
+        "last_time": device.last_time,
+        "readings": device.readings,
+        "series": len(device.series),
+    }
+
+
+class LiveWorker:
+    """The thread between feed and ``Live``."""
+
+    def __init__(self, live: Live, feed: Feed) -> None:
+        self._live = live
+        self._feed = feed
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="live")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        at = max(0, self._feed.head - _REFILL_BATCHES)
+        while not self._stopping.is_set():
+            at = max(at, self._feed.head - _REFILL_BATCHES)
+            entries = self._feed.read(at, max_rows=FEED_MAX_ROWS // 10, timeout_s=0.5)
+            for entry in entries:
+                self._live.add(entry)
+                at = entry.offset

@@ -1,0 +1,138 @@
+"""The path of a batch through the gateway, in order.
+
+    broker ──► inbox ──► read ──► commit (dedup, journal, fsync) ──► confirm ──► hand on
+                                                                     ack, nack     feed: inference,
+                                                                     PUBACK        rules, sinks, console
+
+Nobody forgets before the next one remembers: ``confirm`` stands behind ``commit``, and every line
+above it can die without a trace.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from gateway.broker.port import Broker
+from gateway.feed import Feed
+from gateway.ingest.inbox import Arrival, Submission, Work
+from gateway.ingest.reading import Accepted, Refused, read
+from gateway.journal import Committed, JournalWriter
+from gateway.live import Live
+from headrace import wire
+from headrace.errors import PayloadError
+from headrace.metrics import Metrics
+from headrace.ranges import Range, RangeSet
+from headrace.topics import Incoming, Topics
+
+logger = logging.getLogger(__name__)
+
+
+class Pipeline:
+    """Takes one group of work at a time through all steps; called by one thread."""
+
+    def __init__(
+        self,
+        *,
+        journal: JournalWriter,
+        feed: Feed,
+        live: Live,
+        broker: Broker,
+        topics: Topics,
+        metrics: Metrics,
+    ) -> None:
+        self._journal = journal
+        self._feed = feed
+        self._live = live
+        self._broker = broker
+        self._topics = topics
+        self._metrics = metrics
+
+    def process(self, work: Work) -> None:
+        """The whole path.
+
+        Raises:
+            StorageError: nothing was committed or confirmed; the same work may be tried again.
+        """
+        accepted, refused = self._read(work.arrivals)
+        committed = self._journal.commit(accepted, refused, work.submissions)
+        self._confirm(committed)
+        self._release(work)
+        self._feed.publish(committed.entries)
+        self._count(committed)
+
+    def process_submissions(self, submissions: Sequence[Submission]) -> None:
+        """Results of consumers alone, for a journal that takes nothing else at present."""
+        self.process(Work([], list(submissions)))
+
+    def _read(self, arrivals: Sequence[Arrival]) -> tuple[list[Accepted], list[Refused]]:
+        accepted: list[Accepted] = []
+        refused: list[Refused] = []
+        for arrival in arrivals:
+            incoming = self._topics.parse(arrival.topic)
+            if incoming is None:
+                continue
+            if incoming.kind == "state":
+                self._take_state(incoming, arrival)
+                continue
+            result = read(arrival, incoming)
+            if isinstance(result, Accepted):
+                accepted.append(result)
+            else:
+                refused.append(result)
+        return accepted, refused
+
+    def _take_state(self, incoming: Incoming, arrival: Arrival) -> None:
+        """States are shown, not kept: the device sends them again, and the broker retains them."""
+        if not arrival.payload:
+            return
+        try:
+            state = wire.decode(arrival.payload, wire.DeviceState)
+        except PayloadError as error:
+            self._metrics.count("dropped_batches", reason="bad_state")
+            logger.debug("state of %s: %s", incoming.device, error)
+            return
+        self._live.set_state(incoming.device, state)
+
+    def _confirm(self, committed: Committed) -> None:
+        for (device, stream), ranges in committed.acks.items():
+            for ack in wire.acks(stream, merged(ranges)):
+                self._broker.publish(self._topics.ack(device), wire.encode(ack))
+        for refused in committed.refused:
+            self._nack(refused)
+
+    def _nack(self, refused: Refused) -> None:
+        error = refused.error
+        self._metrics.count("refused_batches", reason=error.reason)
+        logger.warning(
+            "refused a batch of %r (%s): %s; kept in quarantine",
+            refused.device, error.reason, error.message,
+        )  # fmt: skip
+        if error.reason == "bad_topic":
+            return  # there is no topic on which such a device could listen
+        nack = wire.Nack(
+            stream="",
+            ranges=[],
+            reason=error.reason,
+            detail=error.message[:500],
+            crc=wire.payload_crc(refused.arrival.payload),
+        )
+        self._broker.publish(self._topics.nack(refused.device), wire.encode(nack))
+
+    @staticmethod
+    def _release(work: Work) -> None:
+        for arrival in work.arrivals:
+            if arrival.done is not None:
+                arrival.done()
+        for submission in work.submissions:
+            submission.committed.set()
+
+    def _count(self, committed: Committed) -> None:
+        readings = sum(entry.rows.num_rows for entry in committed.entries)
+        self._metrics.count("journalled_readings", readings)
+        self._metrics.count("duplicate_readings", committed.duplicates)
+
+
+def merged(ranges: Sequence[Range]) -> list[Range]:
+    """The same numbers in as few ranges as can be."""
+    return RangeSet(ranges).pairs()

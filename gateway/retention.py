@@ -1,0 +1,86 @@
+"""What the journal keeps, and when it says that it is full.
+
+A row may go when every known consumer is past it. Over the budget, optional consumers lose their
+say: they are skipped past, and notice (and count) the hole when they come to it. Required ones never
+do: with them behind and the budget used up, the gateway stops acknowledging and the devices hold
+the rest. Names in ``hold_for`` hold the journal even before they have ever asked for it: cloud_sync
+may be started a week after the gateway.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from headrace.errors import StorageFull
+from headrace.limits import QUARANTINE_MAX_BYTES
+
+#: Rows deleted in one transaction, so that pruning never holds up a commit for long.
+_PRUNE_STEP = 256
+
+#: Below the budget by this much the gateway takes batches again: it must not flap.
+_RESUME_AT = 0.95
+
+
+class Retention:
+    """Decides what to prune; counts pages, because a SQLite file does not shrink."""
+
+    def __init__(self, *, max_bytes: int, hold_for: Sequence[str]) -> None:
+        self._max_bytes = max_bytes
+        self._hold_for = tuple(hold_for)
+        self._full = False
+        self.used_bytes = 0
+
+    def check_budget(self) -> None:
+        """Refuse work that would grow a journal over its budget.
+
+        Raises:
+            StorageFull: required consumers are too far behind.
+        """
+        if self._full:
+            raise StorageFull(
+                f"the journal uses {self.used_bytes} bytes of {self._max_bytes} "
+                "and required consumers are behind",
+                hint="see which with `gateway journal stat`; start cloud-sync, raise "
+                "journal.max_bytes, or take the consumer out of journal.hold_for",
+            )
+
+    def prune(self, db: sqlite3.Connection) -> None:
+        """Delete one step of rows that nobody needs; call again and again."""
+        self._measure(db)
+        over = self.used_bytes > self._max_bytes
+        up_to = self._needed_from(db, required_only=over)
+        if up_to > 0:
+            db.execute(
+                "DELETE FROM batches WHERE offset IN "
+                "(SELECT offset FROM batches WHERE offset <= ? ORDER BY offset LIMIT ?)",
+                (up_to, _PRUNE_STEP),
+            )
+            self._measure(db)
+        limit = self._max_bytes * (_RESUME_AT if self._full else 1.0)
+        self._full = self.used_bytes > limit
+        self._trim_quarantine(db)
+
+    def _needed_from(self, db: sqlite3.Connection, *, required_only: bool) -> int:
+        """The last offset that every consumer with a say is past."""
+        cursors = db.execute("SELECT consumer, offset, required FROM cursors").fetchall()
+        known = {name for name, _, _ in cursors}
+        if any(name not in known for name in self._hold_for):
+            return 0
+        held = [
+            offset
+            for name, offset, required in cursors
+            if not required_only or required or name in self._hold_for
+        ]
+        return min(held, default=0)
+
+    def _measure(self, db: sqlite3.Connection) -> None:
+        (pages,) = db.execute("PRAGMA page_count").fetchone()
+        (free,) = db.execute("PRAGMA freelist_count").fetchone()
+        (size,) = db.execute("PRAGMA page_size").fetchone()
+        self.used_bytes = (pages - free) * size
+
+    def _trim_quarantine(self, db: sqlite3.Connection) -> None:
+        (size,) = db.execute("SELECT coalesce(sum(length(payload)), 0) FROM quarantine").fetchone()
+        if size > QUARANTINE_MAX_BYTES:
+            db.execute("DELETE FROM quarantine WHERE id IN (SELECT id FROM quarantine LIMIT 10)")
