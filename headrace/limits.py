@@ -35,6 +35,10 @@ MAX_NAME_CHARS: Final = 512
 #: Bytes of one text value. A log line or a JSON document fits; a file belongs elsewhere.
 MAX_TEXT_BYTES: Final = 64 * KIB
 
+#: Bytes of text values that an agent puts into one batch: 16 of the longest texts. With the rows
+#: above, far below what a gateway accepts.
+MAX_BATCH_TEXT_BYTES: Final = 4 * MIB
+
 #: Ranges in one ack. A resend after a long outage may acknowledge many holes; more go in a second ack.
 MAX_ACK_RANGES: Final = 1_000
 
@@ -193,6 +197,9 @@ LANDING_MAX_BYTES: Final = 64 * MIB
 #: Seconds between two landings when little arrives (``landing.interval_s``): small files are the
 #: plague of lakes, so outside a demo a site lands once a minute.
 LANDING_INTERVAL_S: Final = 60.0
+
+#: Seconds between two registrations (``register.interval_s``): each is a commit and a snapshot.
+REGISTER_INTERVAL_S: Final = 60.0
 
 #: Manifests that one registration commits together.
 REGISTER_MAX_MANIFESTS: Final = 100

@@ -1,0 +1,1 @@
+"""The device's durable buffer. Reading order: ``schema``, ``files``, ``store``, ``coalesce``, ``inspect``."""
