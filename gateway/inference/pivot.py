@@ -55,7 +55,8 @@ class Grid:
     @property
     def complete(self) -> NDArray[np.bool_]:
         """Which rows have all features."""
-        complete: NDArray[np.bool_] = ~np.isnan(self.values).any(axis=1)
+        missing = np.isnan(self.values).sum(axis=1)
+        complete: NDArray[np.bool_] = np.equal(missing, 0)
         return complete
 
     def take(self, rows: NDArray[np.bool_]) -> Grid:
