@@ -1,0 +1,59 @@
+# One verb per chore, the same by hand and in CI. `make` alone says what there is.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+# make demo SECONDS=60 DATA=dir
+SECONDS ?=
+DATA    ?= headrace-data
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format bench constraints clean
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/bin/python:
+	@sh deploy/dev/make-venv.sh "$(PYTHON)" "$(VENV)"
+
+$(VENV)/.runtime: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "installing headrace and what it needs (about a minute) ..."
+	@PIP_CONSTRAINT=constraints.txt $(PIP) install --upgrade pip
+	@PIP_CONSTRAINT=constraints.txt $(PIP) install --editable '.[all]'
+	@touch $@
+
+$(VENV)/.develop: $(VENV)/.runtime
+	@echo "installing what tests and checks need ..."
+	@PIP_CONSTRAINT=constraints.txt $(PIP) install --group dev
+	@touch $@
+
+setup: $(VENV)/.runtime ## Make the virtual environment (.venv) and install headrace into it
+
+demo: setup ## Run the whole system here: make demo [SECONDS=60] [DATA=headrace-data]
+	@$(BIN)/headrace demo --data "$(DATA)" $(if $(SECONDS),--seconds $(SECONDS))
+
+test: $(VENV)/.develop ## Run all tests, with real servers (as root they are installed from Debian)
+	@sh deploy/dev/test-servers.sh
+	@$(BIN)/pytest $(ARGS)
+
+check: $(VENV)/.develop ## Format, lint, types and import rules
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/.develop ## Format the code and mend what can be mended
+	@$(BIN)/ruff check --fix --exit-zero --quiet .
+	@$(BIN)/ruff format .
+
+bench: $(VENV)/.develop ## Measure the whole path and print a table (needs mosquitto)
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+constraints: ## Renew constraints.txt with the newest versions that pyproject.toml allows
+	@sh deploy/dev/constraints.sh "$(PYTHON)"
+
+clean: ## Remove the virtual environment, caches and the demo's data
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist headrace-data
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
