@@ -82,7 +82,13 @@ class LiteRtScorer:
 
 def _load(graph: bytes, name: str) -> Any:
     try:
-        return _runtime().Interpreter(model_content=graph, num_threads=1)
+        runtime = _runtime()
+        # Without the default delegate: it is prepared anew at each change of the number of rows,
+        # which costs more than it gains on models of a few kB, and it talks on stderr.
+        plain = runtime.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        return runtime.Interpreter(
+            model_content=graph, num_threads=1, experimental_op_resolver_type=plain
+        )
     except (RuntimeError, ValueError, SystemError) as error:
         # SystemError: tflite_runtime 2.14 with numpy 2, at the first interpreter.
         raise ModelError(
