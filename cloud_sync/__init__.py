@@ -1,0 +1,11 @@
+"""Journal to lake: land the journal as Parquet files, register them in the Iceberg table.
+
+Reading order:
+
+- ``pipeline``  the path of a batch into the lake, one call a line
+- ``landing``   columns to Parquet files, and the landing of a range of the journal
+- ``lake``      which manifests to register, and registering them
+- ``config``    cloud_sync.toml
+- ``service``   the two jobs on a schedule, with outages and SIGTERM
+- ``cli``       the ``cloud-sync`` command
+"""

@@ -1,0 +1,159 @@
+"""The ``cloud-sync`` command."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+from prometheus_client import start_http_server
+
+from cloud_sync import config as configuration
+from cloud_sync.config import DEFAULT_FILE, CloudSync
+from headrace import __version__
+from headrace.commands import reports_errors, verbose_option
+from headrace.errors import EXIT_FAILURE, StorageError, UsageError
+from headrace.landing import watermark_key
+from headrace.metrics import Metrics
+
+if TYPE_CHECKING:
+    from cloud_sync.pipeline import Pipeline
+
+config_option = click.option(
+    "-c",
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    help=f"Default: {DEFAULT_FILE}.",
+)
+data_option = click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Instead of a configuration: a data folder, with gateway/journal.db and lake/ in it.",
+)
+
+
+@click.group()
+@click.version_option(__version__, prog_name="cloud-sync")
+def main() -> None:
+    """Land the gateway's journal in the lake and register it, exactly once.
+
+    \b
+    Example:
+      cloud-sync sample-config > cloud_sync.toml
+      cloud-sync run --config cloud_sync.toml
+    """
+
+
+@main.command()
+@config_option
+@data_option
+@verbose_option
+@reports_errors
+def run(config_path: Path | None, data: Path | None) -> None:
+    """Land and register on a schedule until SIGTERM or Ctrl-C.
+
+    \b
+    Example:
+      cloud-sync run --data headrace-data
+    """
+    # Here and below: what takes a second to import is imported where it is needed.
+    from cloud_sync.service import Service
+
+    settings = _load(config_path, data)
+    metrics = Metrics("cloud_sync")
+    service = Service(settings, _pipeline(settings, metrics), metrics)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: service.stop())
+    _serve_metrics(settings, metrics)
+    sys.exit(service.run())
+
+
+@main.command()
+@config_option
+@data_option
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@verbose_option
+@reports_errors
+def once(config_path: Path | None, data: Path | None, as_json: bool) -> None:
+    """Land and register all that is there now, then end.
+
+    Exit status 1 if something could not be finished; calling it again goes on.
+
+    \b
+    Example:
+      cloud-sync once --data headrace-data --json
+    """
+    settings = _load(config_path, data)
+    pipeline = _pipeline(settings, Metrics("cloud_sync"))
+    landed = pipeline.land()
+    registered = pipeline.register() if settings.register.enabled else 0
+    watermark = _watermark(pipeline) if settings.register.enabled else None
+    held = [str(each) for each in pipeline.registrar.held]
+    if as_json:
+        result = {"landed": landed, "registered": registered, "watermark": watermark, "held": held}
+        click.echo(msgspec.json.encode(result).decode())
+    else:
+        click.echo(f"landed {landed} readings, registered {registered}, watermark {watermark}")
+        for each in held:
+            click.echo(f"held: {each}")
+    sys.exit(EXIT_FAILURE if held else 0)
+
+
+@main.command("check-config")
+@config_option
+@verbose_option
+@reports_errors
+def check_config(config_path: Path | None) -> None:
+    """Check a configuration and start nothing; exit status 2 with every fault.
+
+    \b
+    Example:
+      cloud-sync check-config --config cloud_sync.toml
+    """
+    path = config_path or Path(DEFAULT_FILE)
+    configuration.load(path)
+    click.echo(f"{path}: ok")
+
+
+@main.command("sample-config")
+def sample_config() -> None:
+    """Print a configuration with every key, its default and when to change it.
+
+    \b
+    Example:
+      cloud-sync sample-config > cloud_sync.toml
+    """
+    click.echo(files("cloud_sync").joinpath("sample.toml").read_text(encoding="utf-8"), nl=False)
+
+
+def _load(config_path: Path | None, data: Path | None) -> CloudSync:
+    if config_path is not None and data is not None:
+        raise UsageError("--config and --data exclude each other", hint="name one of them")
+    if data is not None:
+        return configuration.for_data(data)
+    return configuration.load(config_path or Path(DEFAULT_FILE))
+
+
+def _pipeline(settings: CloudSync, metrics: Metrics) -> Pipeline:
+    from cloud_sync.pipeline import Pipeline, open_parts
+
+    return Pipeline(settings, open_parts(settings), metrics)
+
+
+def _serve_metrics(settings: CloudSync, metrics: Metrics) -> None:
+    if settings.metrics.port == 0:
+        return
+    address = f"{settings.metrics.host}:{settings.metrics.port}"
+    try:
+        start_http_server(settings.metrics.port, settings.metrics.host, metrics.registry)
+    except OSError as error:
+        raise StorageError(f"cannot serve metrics on {address}: {error.strerror}") from error
+
+
+def _watermark(pipeline: Pipeline) -> int:
+    return pipeline.registrar.watermarks().get(watermark_key(*pipeline.key()), 0)

@@ -1,0 +1,98 @@
+"""cloud_sync.toml: where the journal is, where the lake is, and how often.
+
+Everything has a default: with no file at all cloud_sync serves the data folder that ``headrace demo``
+makes. On a site that may only write, ``register.enabled = false`` leaves registering to the cloud.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta
+
+from headrace import config
+from headrace.config import FaultList
+from headrace.journal import FILE_NAME
+from headrace.lake import config as lake_config
+from headrace.limits import (
+    KEEP_SNAPSHOTS,
+    LANDING_INTERVAL_S,
+    LANDING_MAX_BYTES,
+    LANDING_MAX_ROWS,
+    REGISTER_INTERVAL_S,
+)
+
+DEFAULT_FILE: Final = "cloud_sync.toml"
+DEFAULT_DATA: Final = Path("headrace-data")
+
+Verify = Literal["size", "sha256"]
+Interval = Annotated[float, Meta(ge=0.1, le=86_400)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journal:
+    """``[journal]``: the gateway's journal file, on the same machine."""
+
+    path: Path = DEFAULT_DATA / "gateway" / FILE_NAME
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landing:
+    """``[landing]``: how often and how much at once."""
+
+    interval_s: Interval = LANDING_INTERVAL_S
+    max_rows: Annotated[int, Meta(ge=1, le=100_000_000)] = LANDING_MAX_ROWS
+    max_bytes: Annotated[int, Meta(ge=1, le=2**31)] = LANDING_MAX_BYTES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Register:
+    """``[register]``: one process per lake has it on."""
+
+    enabled: bool = True
+    interval_s: Interval = REGISTER_INTERVAL_S
+    keep_snapshots: Annotated[int, Meta(ge=1, le=10_000)] = KEEP_SNAPSHOTS
+    verify: Verify = "size"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """``[metrics]``: a page for Prometheus; port 0 is off."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudSync:
+    """The whole file."""
+
+    journal: Journal = Journal()
+    lake: lake_config.Lake = field(default_factory=lake_config.Lake)
+    landing: Landing = Landing()
+    register: Register = Register()
+    metrics: Metrics = Metrics()
+
+
+def load(path: Path) -> CloudSync:
+    """Read and validate the file.
+
+    Raises:
+        ConfigError: with every fault.
+    """
+    return config.load(path, CloudSync, check=check)
+
+
+def for_data(folder: Path) -> CloudSync:
+    """The configuration of a data folder: journal in ``gateway/``, lake in ``lake/``."""
+    return CloudSync(
+        journal=Journal(path=folder / "gateway" / FILE_NAME),
+        lake=lake_config.Lake(uri=str(folder / "lake")),
+    )
+
+
+def check(value: CloudSync, found: FaultList) -> None:
+    """Faults between keys."""
+    lake_config.check(value.lake, found)

@@ -1,0 +1,8 @@
+"""Register: manifests become part of the Iceberg table.
+
+Reading order:
+
+- ``registration``  pure: which manifests come next, where something is missing
+- ``table``         the table port, and the one on pyiceberg
+- ``registrar``     reads, decides, commits; resolves unknown outcomes
+"""

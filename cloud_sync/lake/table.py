@@ -1,0 +1,150 @@
+"""The table port, and its implementation on pyiceberg.
+
+``add`` is one commit: files and watermarks together, or neither. It never tries again by itself:
+pyiceberg's own retry would append the same files on top of another registrar's commit of them, so
+``commit.retry.num-retries`` is 0 in the table; the registrar reads the watermarks again and decides.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import NamespaceAlreadyExistsError, TableAlreadyExistsError
+from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.table import Table
+from pyiceberg.table.snapshots import Snapshot
+from pyiceberg.transforms import DayTransform
+from pyiceberg.types import DoubleType, LongType, NestedField, StringType, TimestamptzType
+
+from headrace.lake.catalogue import (
+    NAMESPACE,
+    READINGS,
+    catalogue_errors,
+    load_readings,
+    open_catalogue,
+)
+from headrace.lake.config import Lake
+from headrace.lake.manifests import watermarks
+
+_TIME_ID: Final = 4
+
+READINGS_COLUMNS: Final = Schema(
+    NestedField(1, "site", StringType(), required=True),
+    NestedField(2, "device", StringType(), required=True),
+    NestedField(3, "name", StringType(), required=True),
+    NestedField(_TIME_ID, "time", TimestamptzType(), required=True),
+    NestedField(5, "value", DoubleType()),
+    NestedField(6, "text", StringType()),
+    NestedField(7, "unit", StringType()),
+    NestedField(8, "stream", StringType(), required=True),
+    NestedField(9, "seq", LongType(), required=True),
+    NestedField(10, "received", TimestamptzType(), required=True),
+    NestedField(11, "clock", StringType()),
+)
+
+READINGS_PARTITIONS: Final = PartitionSpec(
+    PartitionField(source_id=_TIME_ID, field_id=1000, transform=DayTransform(), name="day")
+)
+
+_PROPERTIES: Final = {
+    "commit.retry.num-retries": "0",
+    # Each commit writes a small manifest file; without merging a scan opens all of them.
+    "commit.manifest-merge.enabled": "true",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "20",
+    # The files hold statistics of these columns only (cloud_sync.landing.parquet).
+    "write.metadata.metrics.default": "none",
+    **{
+        f"write.metadata.metrics.column.{name}": "truncate(64)"
+        for name in ("site", "device", "name", "time", "received")
+    },
+}
+
+
+class ReadingsTable(ABC):
+    """What the registrar needs of the table ``headrace.readings``."""
+
+    @abstractmethod
+    def watermarks(self) -> dict[str, int]:
+        """As they are now, read again from the catalogue; empty before the table exists."""
+
+    @abstractmethod
+    def add(self, uris: Sequence[str], marks: Mapping[str, int]) -> None:
+        """Add data files and set watermarks in one commit.
+
+        Raises:
+            LakeUnavailable: it may have happened or not; read the watermarks to know.
+        """
+
+    @abstractmethod
+    def expire(self, keep: int) -> None:
+        """Forget all but the newest ``keep`` snapshots; a few more may stay for a while."""
+
+
+class IcebergReadings(ReadingsTable):
+    """The table in an Iceberg catalogue; made with the first registration."""
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+        self._opened: Catalog | None = None
+        self._table: Table | None = None
+
+    def watermarks(self) -> dict[str, int]:
+        self._table = load_readings(self._catalogue())
+        return {} if self._table is None else watermarks(self._table.properties)
+
+    def add(self, uris: Sequence[str], marks: Mapping[str, int]) -> None:
+        table = self._table or self._create()
+        with catalogue_errors("commit"), table.transaction() as change:
+            if uris:
+                change.add_files(list(uris), check_duplicate_files=False)
+            change.set_properties({key: str(mark) for key, mark in marks.items()})
+
+    def expire(self, keep: int) -> None:
+        table = self._table
+        # Twice as many before anything is done: one commit in ``keep``, not one in two.
+        if table is None or len(table.snapshots()) < 2 * keep:
+            return
+        with catalogue_errors("expire snapshots"):
+            newest_last = sorted(table.snapshots(), key=lambda each: each.sequence_number or 0)
+            old, kept = newest_last[:-keep], newest_last[-keep:]
+            unused = _metadata_files(table, old) - _metadata_files(table, kept)
+            table.maintenance.expire_snapshots().by_ids([each.snapshot_id for each in old]).commit()
+            # Killed here, a few kilobytes stay behind that nobody reads.
+            for path in unused:
+                table.io.delete(path)
+
+    def _catalogue(self) -> Catalog:
+        if self._opened is None:
+            self._opened = open_catalogue(self._lake)
+        return self._opened
+
+    def _create(self) -> Table:
+        catalogue = self._catalogue()
+        with catalogue_errors("make the table"):
+            with suppress(NamespaceAlreadyExistsError):
+                catalogue.create_namespace(NAMESPACE)
+            try:
+                self._table = _create_readings(catalogue)
+            except TableAlreadyExistsError:
+                self._table = catalogue.load_table(READINGS)
+        return self._table
+
+
+def _create_readings(catalogue: Catalog) -> Table:
+    options: dict[str, Any] = {"partition_spec": READINGS_PARTITIONS, "properties": _PROPERTIES}
+    return catalogue.create_table(READINGS, READINGS_COLUMNS, **options)
+
+
+def _metadata_files(table: Table, snapshots: Iterable[Snapshot]) -> set[str]:
+    """Manifest lists and manifests that the snapshots refer to."""
+    found: set[str] = set()
+    for snapshot in snapshots:
+        found.add(snapshot.manifest_list)
+        found.update(manifest.manifest_path for manifest in snapshot.manifests(table.io))
+    return found

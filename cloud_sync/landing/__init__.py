@@ -1,0 +1,7 @@
+"""Land: a range of the journal becomes Parquet files and a manifest.
+
+Reading order:
+
+- ``parquet``  a table as one encoded file per day
+- ``lander``   the steps of one landing and what a kill between them leaves behind
+"""

@@ -1,0 +1,137 @@
+"""One landing: a range of the journal into the landing zone, safe against a kill between any two steps.
+
+::
+
+    1. intent    the range first..last is written into the journal (consumer state of "lake")
+    2. files     the data files are put under names that follow from the range
+    3. manifest  is created: from here on the range counts as landed
+    4. cursor    the journal's cursor "lake" moves to last; the gateway may forget the rows
+
+Killed after 1 or 2, the next start finds an intent beyond the cursor and no manifest: it lands the
+same range again and overwrites the same names; files without a manifest are read by nobody. Killed
+after 3, it finds the manifest and only moves the cursor: what may be registered already is never
+written again, not even with equal content. So the newest manifest of a journal must stay in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+import pyarrow as pa
+
+from cloud_sync.landing.parquet import DayFile, encode_days
+from headrace.errors import StorageCorrupt
+from headrace.journal import JournalReader, JournalRow
+from headrace.lake.readings import to_table
+from headrace.lake.store import Store
+from headrace.landing import DataFile, Manifest, data_path, encode
+
+CONSUMER: Final = "lake"
+_INTENT: Final = "landing"
+
+
+class Span(msgspec.Struct, frozen=True):
+    """Journal offsets of one landing, inclusive."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What lands next: its range and, unless it has landed already, its rows."""
+
+    span: Span
+    rows: Sequence[JournalRow]
+    has_landed: bool = False
+
+
+class Lander:
+    """Lands one journal, step by step."""
+
+    consumer = CONSUMER
+
+    def __init__(
+        self, reader: JournalReader, store: Store, *, site: str, max_rows: int, max_bytes: int
+    ) -> None:
+        self._reader = reader
+        self._store = store
+        self.site = site
+        self._max_rows = max_rows
+        self._max_bytes = max_bytes
+
+    def attach(self) -> None:
+        """Make the journal hold its rows for the lake; before the first landing."""
+        self._reader.move_cursor(CONSUMER, 0, required=True)
+
+    def next(self) -> Next | None:
+        """What lands next, with its range written down; None when all has landed."""
+        cursor = self._reader.cursor(CONSUMER)
+        intent = self._intent()
+        if intent is not None and intent.last > cursor:
+            return self._resume(intent)
+        rows = self._read(cursor, None)
+        if not rows:
+            return None
+        span = Span(cursor + 1, rows[-1].offset)
+        self._reader.set_state(CONSUMER, _INTENT, msgspec.json.encode(span))
+        return Next(span, rows)
+
+    def table(self, rows: Sequence[JournalRow]) -> pa.Table:
+        """The rows as columns of the lake."""
+        return to_table(self.site, rows)
+
+    def put_files(self, span: Span, table: pa.Table) -> Manifest:
+        """Encode and put the data files, day by day; the manifest says what they are."""
+        files = tuple(self._put_file(span, file) for file in encode_days(table))
+        journal = self._reader.journal_id
+        return Manifest(self.site, journal, span.first, span.last, table.num_rows, files)
+
+    def put_manifest(self, manifest: Manifest) -> None:
+        """Make the landing count. One that is there already stays: it may be registered."""
+        self._store.create(manifest.path, encode(manifest))
+
+    def done(self, span: Span) -> None:
+        """Let the gateway forget the rows."""
+        self._reader.move_cursor(CONSUMER, span.last, required=True)
+
+    def lag(self) -> int:
+        """Batches that have not landed."""
+        return self._reader.head() - self._reader.cursor(CONSUMER)
+
+    def _intent(self) -> Span | None:
+        payload = self._reader.state(CONSUMER).get(_INTENT)
+        return None if payload is None else msgspec.json.decode(payload, type=Span)
+
+    def _resume(self, span: Span) -> Next:
+        blank = Manifest(self.site, self._reader.journal_id, span.first, span.last, 0, ())
+        if self._store.size(blank.path) is not None:
+            return Next(span, (), has_landed=True)
+        rows: list[JournalRow] = []
+        after = span.first - 1
+        # The bounds may have been lowered since the range was written down: read it in parts.
+        while after < span.last:
+            part = self._read(after, span.last)
+            if not part:
+                raise StorageCorrupt(
+                    f"journal {self._reader.path}: offsets {after + 1}-{span.last} were about to "
+                    "land and are gone",
+                    hint="was the file replaced by an older copy?",
+                )
+            rows += part
+            after = rows[-1].offset
+        return Next(span, rows)
+
+    def _read(self, after: int, up_to: int | None) -> list[JournalRow]:
+        return self._reader.read(
+            after, up_to=up_to, max_rows=self._max_rows, max_bytes=self._max_bytes
+        )
+
+    def _put_file(self, span: Span, file: DayFile) -> DataFile:
+        path = data_path(self.site, self._reader.journal_id, span.first, span.last, file.day)
+        self._store.put(path, file.data)
+        size = file.data.size
+        return DataFile(path, file.day, file.rows, size, file.sha256, file.min_time, file.max_time)

@@ -1,0 +1,86 @@
+"""Readings as encoded Parquet files, one per UTC day of reading time.
+
+One day per file, because the Iceberg table is partitioned by day and infers a file's partition from
+the statistics of its times. The files carry no Iceberg field ids: the table maps columns by name, so
+a site needs to know nothing of the table. Encodings follow the data: times and sequence numbers are
+near their neighbours (delta), values are floats of one magnitude (byte stream split), everything
+else repeats (dictionary). zstd level 1 takes what is left.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from headrace.limits import PARQUET_ROW_GROUP_ROWS
+
+DAY_US: Final = 86_400_000_000
+
+_LABELS: Final = ["site", "device", "name", "unit", "stream", "clock"]
+_ENCODINGS: Final = {
+    "time": "DELTA_BINARY_PACKED",
+    "seq": "DELTA_BINARY_PACKED",
+    "received": "DELTA_BINARY_PACKED",
+    "value": "BYTE_STREAM_SPLIT",
+}
+#: What queries are cut down by. Statistics of the others cost a tenth of the writing time.
+_STATISTICS: Final = ["site", "device", "name", "time", "received"]
+
+
+@dataclass(frozen=True, slots=True)
+class DayFile:
+    """One encoded file; times are microseconds since 1970 UTC, inclusive."""
+
+    day: str
+    data: pa.Buffer
+    rows: int
+    sha256: str
+    min_time: int
+    max_time: int
+
+
+def encode_days(table: pa.Table) -> Iterator[DayFile]:
+    """One file per UTC day of reading time, in order of the days; rows keep their order."""
+    if table.num_rows == 0:
+        return
+    times = (
+        table.column("time").to_numpy(zero_copy_only=False).astype("datetime64[us]").view(np.int64)
+    )
+    first, last = int(times.min()), int(times.max())
+    if first // DAY_US == last // DAY_US:
+        yield _encode(table, first, last)
+        return
+    days = times // DAY_US
+    order = np.argsort(days, kind="stable")
+    bounds = np.flatnonzero(np.diff(days[order], prepend=-1, append=-1))
+    for start, end in pairwise(bounds):
+        rows = order[start:end]
+        part = times[rows]
+        yield _encode(table.take(pa.array(rows)), int(part.min()), int(part.max()))
+
+
+def _encode(table: pa.Table, first: int, last: int) -> DayFile:
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table,
+        sink,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=_LABELS,
+        column_encoding=_ENCODINGS,
+        write_statistics=_STATISTICS,
+        row_group_size=PARQUET_ROW_GROUP_ROWS,
+        # Arrow's own schema would tell readers of dictionaries and is nothing to Iceberg.
+        store_schema=False,
+    )
+    data = sink.getvalue()
+    day = datetime.fromtimestamp(first // 1_000_000, UTC).date().isoformat()
+    return DayFile(day, data, table.num_rows, hashlib.sha256(data).hexdigest(), first, last)

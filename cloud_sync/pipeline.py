@@ -1,0 +1,114 @@
+"""The path of a batch from the journal into the lake: one call a line, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloud_sync.config import CloudSync
+from cloud_sync.lake.registrar import Registrar
+from cloud_sync.lake.table import IcebergReadings, ReadingsTable
+from cloud_sync.landing.lander import Lander
+from headrace.errors import StorageError
+from headrace.journal import JournalReader
+from headrace.lake.store import Store, open_store
+from headrace.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the pipeline works on; tests put faulty ones in their place."""
+
+    store: Store
+    table: ReadingsTable
+    open_journal: Callable[[Path], JournalReader] = JournalReader
+
+
+def open_parts(config: CloudSync) -> Parts:
+    """The parts that a configuration names; connects to nothing yet."""
+    return Parts(open_store(config.lake), IcebergReadings(config.lake))
+
+
+class Pipeline:
+    """Landing and registering; each may be called by a thread of its own."""
+
+    def __init__(self, config: CloudSync, parts: Parts, metrics: Metrics) -> None:
+        self._config = config
+        self._parts = parts
+        self._metrics = metrics
+        self.registrar = Registrar(
+            parts.store,
+            parts.table,
+            keep_snapshots=config.register.keep_snapshots,
+            verify=config.register.verify,
+        )
+
+    def land(self) -> int:
+        """Land all that is in the journal now; returns the number of readings."""
+        with self._open_journal() as reader:
+            lander = self._lander(reader)
+            lander.attach()
+            goal = reader.head()
+            landed = 0
+            while reader.cursor(lander.consumer) < goal:
+                rows = self._land_next(lander)
+                if rows is None:
+                    break
+                landed += rows
+            self._metrics.set("lag_batches", lander.lag())
+        return landed
+
+    def _land_next(self, lander: Lander) -> int | None:
+        following = lander.next()
+        if following is None:
+            return None
+        rows = 0
+        if not following.has_landed:
+            table = lander.table(following.rows)
+            manifest = lander.put_files(following.span, table)
+            lander.put_manifest(manifest)
+            rows = manifest.rows
+        lander.done(following.span)
+        self._metrics.count("landed_readings", rows)
+        return rows
+
+    def register(self) -> int:
+        """Register all that has landed; returns the number of readings."""
+        registered = 0
+        while True:
+            plan = self.registrar.next()
+            manifests = self.registrar.check(plan.manifests)
+            if not manifests:
+                return registered
+            added = self.registrar.commit(manifests)
+            self.registrar.tidy()
+            self._metrics.count("registered_readings", added.rows)
+            self._metrics.count("registered_files", added.files)
+            registered += added.rows
+
+    def key(self) -> tuple[str, str]:
+        """Site and id of the journal."""
+        with self._open_journal() as reader:
+            return reader.site, reader.journal_id
+
+    def _open_journal(self) -> JournalReader:
+        """Opened for each pass, so that a journal that was replaced is noticed."""
+        path = self._config.journal.path
+        if not path.exists():
+            raise StorageError(f"no journal at {path} yet", hint="start the gateway")
+        reader = self._parts.open_journal(path)
+        if not reader.site:
+            reader.close()
+            raise StorageError(f"journal {path} names no site yet", hint="start the gateway")
+        return reader
+
+    def _lander(self, reader: JournalReader) -> Lander:
+        landing = self._config.landing
+        return Lander(
+            reader,
+            self._parts.store,
+            site=reader.site,
+            max_rows=landing.max_rows,
+            max_bytes=landing.max_bytes,
+        )

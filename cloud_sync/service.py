@@ -1,0 +1,123 @@
+"""The two jobs on a schedule, outages, and a clean end.
+
+Landing and registering run on threads of their own, so that a catalogue that is away does not hold
+up landing. Each job plans its next run when it ends: after the interval when it worked, after a
+growing pause with jitter when it did not. A failure that does not heal stops the service, visibly.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from cloud_sync.config import CloudSync
+from cloud_sync.pipeline import Pipeline
+from headrace.errors import HeadraceError
+from headrace.limits import RETRY_FIRST_S, RETRY_MAX_S
+from headrace.logs import Condition
+from headrace.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+
+class Job:
+    """One step of the service and when it is due again."""
+
+    def __init__(
+        self, name: str, step: Callable[[], int], *, interval_s: float, metrics: Metrics,
+        chance: Callable[[], float] = random.random,
+    ) -> None:  # fmt: skip
+        self.name = name
+        self._step = step
+        self._interval_s = interval_s
+        self._metrics = metrics
+        self._chance = chance
+        self._condition = Condition(log, name)
+
+    def run(self) -> float:
+        """Do the step; seconds until the next.
+
+        Raises:
+            HeadraceError: one that does not heal.
+        """
+        try:
+            rows = self._step()
+        except HeadraceError as error:
+            self._metrics.count("failures", step=self.name)
+            if not error.retryable:
+                raise
+            self._condition.bad(error)
+            return self._pause()
+        self._condition.good()
+        if rows:
+            log.info("%s: %d readings", self.name, rows)
+        return self._interval_s
+
+    def _pause(self) -> float:
+        longest: float = min(RETRY_MAX_S, RETRY_FIRST_S * 2.0 ** min(self._condition.failures, 10))
+        return longest * (0.5 + self._chance() / 2)
+
+
+class Service:
+    """Runs the jobs until it is told to stop."""
+
+    def __init__(self, config: CloudSync, pipeline: Pipeline, metrics: Metrics) -> None:
+        self._stop = threading.Event()
+        self._failed = False
+        self._scheduler = BackgroundScheduler(
+            executors={"default": ThreadPoolExecutor(2)},
+            job_defaults={"misfire_grace_time": None},
+            timezone=UTC,
+        )
+        land = Job("landing", pipeline.land, interval_s=config.landing.interval_s, metrics=metrics)
+        register = Job(
+            "registering", pipeline.register, interval_s=config.register.interval_s, metrics=metrics
+        )
+        self._jobs = [land, register] if config.register.enabled else [land]
+
+    def stop(self) -> None:
+        """End after the steps that are running and one last pass; callable from a signal handler."""
+        self._stop.set()
+
+    def run(self) -> int:
+        """Run until stopped; the exit status."""
+        for job in self._jobs:
+            self._plan(job, 0.0)
+        self._scheduler.start()
+        # With a timeout, so that the main thread wakes for signals on every platform.
+        while not self._stop.wait(1.0):
+            pass
+        self._scheduler.shutdown(wait=True)
+        if self._failed:
+            return 1
+        log.info("stopping: one last pass")
+        for job in self._jobs:
+            self._supervise(job)
+        return 1 if self._failed else 0
+
+    def _plan(self, job: Job, delay_s: float) -> None:
+        due = datetime.now(UTC) + timedelta(seconds=delay_s)
+        self._scheduler.add_job(self._run_and_plan, "date", run_date=due, args=[job])
+
+    def _run_and_plan(self, job: Job) -> None:
+        delay_s = self._supervise(job)
+        if delay_s is not None and not self._stop.is_set():
+            self._plan(job, delay_s)
+
+    def _supervise(self, job: Job) -> float | None:
+        """The one supervisor: what no job expects ends the service instead of a thread."""
+        try:
+            return job.run()
+        except HeadraceError as error:
+            log.error("%s: %s", job.name, error)
+        except Exception:
+            log.exception("%s: unexpected failure", job.name)
+        self._failed = True
+        self._stop.set()
+        return None

@@ -1,0 +1,85 @@
+"""Journals for tests: written with the shared format, without a gateway."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from headrace import journal
+from headrace.codecs import arrow
+from headrace.codecs.columns import BATCH_SCHEMA, TIME_TYPE
+
+START_US = 1_750_000_000_000_000
+STREAM = "00000000000000aa"
+
+
+class Journal:
+    """A journal and its writer; seqs follow each other per (device, stream)."""
+
+    def __init__(self, path: Path, site: str = "test") -> None:
+        self.path = path
+        self.db: sqlite3.Connection = journal.create(path)
+        self.db.execute("INSERT OR REPLACE INTO meta VALUES ('site', ?)", (site,))
+        self.seqs: dict[tuple[str, str], int] = {}
+
+    def append(
+        self, device: str, rows: pa.RecordBatch, *, units: Mapping[str, str] | None = None,
+        stream: str = STREAM, received_at: int = START_US, clock: str = "synced",
+    ) -> int:  # fmt: skip
+        """One batch; returns its offset."""
+        first = self.seqs.get((device, stream), 0) + 1
+        last = first + rows.num_rows - 1
+        self.seqs[device, stream] = last
+        payload = arrow.encode(rows, stream=stream, first_seq=first, units=units, clock=clock)
+        cursor = self.db.execute(
+            "INSERT INTO batches (received_at, device, stream, first_seq, last_seq, rows, format, "
+            "crc, payload) VALUES (?, ?, ?, ?, ?, ?, 'arrow', ?, ?)",
+            (
+                received_at,
+                device,
+                stream,
+                first,
+                last,
+                rows.num_rows,
+                journal.checksum(payload),
+                payload,
+            ),
+        )
+        return int(cursor.lastrowid or 0)
+
+    def prune(self, up_to: int) -> None:
+        """Forget rows, as the gateway does behind its required cursors."""
+        self.db.execute("DELETE FROM batches WHERE offset <= ?", (up_to,))
+
+    def close(self) -> None:
+        self.db.close()
+
+
+def readings(
+    count: int, *, series: int = 4, start_us: int = START_US, step_us: int = 1_000, seed: int = 0
+) -> pa.RecordBatch:
+    """``count`` readings of ``series`` series, in order of time, as an agent samples them."""
+    places = np.arange(count)
+    times = start_us + (places // series) * step_us
+    values = np.round(np.random.default_rng(seed).normal(20, 3, count), 2)
+    return batch([f"s{place % series}" for place in places], times.tolist(), values.tolist())
+
+
+def batch(
+    names: Sequence[str], times: Sequence[int], values: Sequence[float | None],
+    texts: Sequence[str | None] | None = None,
+) -> pa.RecordBatch:  # fmt: skip
+    """Columns from lists."""
+    return pa.RecordBatch.from_arrays(
+        [
+            pa.array(names, pa.utf8()).dictionary_encode(),
+            pa.array(times, pa.int64()).cast(TIME_TYPE),
+            pa.array(values, pa.float64()),
+            pa.array(texts, pa.utf8()) if texts is not None else pa.nulls(len(names), pa.utf8()),
+        ],
+        schema=BATCH_SCHEMA,
+    )
