@@ -18,7 +18,7 @@ from headrace.errors import PayloadError
 
 DEVICE_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 _DEVICE = re.compile(DEVICE_PATTERN)
-_STREAM = re.compile(r"^[0-9a-f]{16}$")
+_STREAM = re.compile(r"[0-9a-f]{16}")
 GATEWAY_STREAM_PREFIX: Final = "gw-"
 
 #: Sequence numbers are SQLite integers and Iceberg longs.
@@ -54,7 +54,7 @@ def new_gateway_stream_id() -> str:
 
 def is_device_id(text: str) -> bool:
     """Whether ``text`` may be a device's id (it becomes a topic level, a tag and a file name)."""
-    return _DEVICE.match(text) is not None
+    return _DEVICE.fullmatch(text) is not None
 
 
 def check_stream_and_seq(stream: str, first_seq: int, rows: int) -> None:
@@ -63,7 +63,7 @@ def check_stream_and_seq(stream: str, first_seq: int, rows: int) -> None:
     Raises:
         PayloadError: ``bad_identity``.
     """
-    if not _STREAM.match(stream):
+    if not _STREAM.fullmatch(stream):
         raise PayloadError(
             "bad_identity", f"stream must be 16 lower-case hex digits, got {stream[:40]!r}"
         )

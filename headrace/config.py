@@ -99,7 +99,7 @@ def read_table(kind: type[T], data: Any, key: str, found: FaultList) -> T | None
     before = len(found.faults)
     hints = get_type_hints(kind, include_extras=True)
     known: dict[str, Field[Any]] = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
-    for name in data.keys() - known.keys():
+    for name in sorted(data.keys() - known.keys()):
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"
         found.add(_join(key, name), f"unknown key; {hint}")
