@@ -171,8 +171,8 @@ def _join(key: str, name: str) -> str:
 
 
 def _plain(message: str) -> str:
-    """msgspec's message without its own idea of a path, which we know better."""
-    text = message.split(" - at `")[0]
+    """msgspec's message without its own idea of path and value, which we know better."""
+    text = message.split(" - at `")[0].split(", got `")[0]
     return text[:1].lower() + text[1:]
 
 

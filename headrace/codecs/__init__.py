@@ -20,8 +20,8 @@ __all__ = ["BATCH_SCHEMA", "DECODERS", "Decoded", "decode"]
 
 DECODERS: Final[dict[str, Callable[[bytes, int], Decoded]]] = {
     "arrow": arrow.decode,
-    "senml+json": senml.decode_json,
-    "senml+cbor": senml.decode_cbor,
+    "senml-json": senml.decode_json,
+    "senml-cbor": senml.decode_cbor,
     "line": line.decode,
 }
 

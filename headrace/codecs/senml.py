@@ -58,7 +58,7 @@ _json_keys = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 
 
 def decode_json(payload: bytes, received_us: int) -> Decoded:
-    """Decode a ``senml+json`` pack."""
+    """Decode a ``senml-json`` pack."""
     try:
         records = _json.decode(payload)
         if b'_"' in payload:
@@ -72,7 +72,7 @@ def decode_json(payload: bytes, received_us: int) -> Decoded:
 
 
 def decode_cbor(payload: bytes, received_us: int) -> Decoded:
-    """Decode a ``senml+cbor`` pack."""
+    """Decode a ``senml-cbor`` pack."""
     try:
         # str_errors and tags stay at their strict defaults: what is not SenML is refused below.
         pack = cbor2.loads(payload)

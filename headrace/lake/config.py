@@ -1,4 +1,4 @@
-"""Where the lake is: the ``[lake]`` table that cloud_sync and ``headrace query`` share.
+"""Where journal and lake are: the tables that cloud_sync and ``headrace query`` share.
 
 A local lake needs a folder and nothing else: catalogue and warehouse lie in it. A lake on S3 needs a
 catalogue that is named, because a file on S3 cannot be one. Secrets stand in files of their own or
@@ -9,13 +9,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from headrace.config import FaultList
 from headrace.errors import ConfigError, Fault
+from headrace.journal import FILE_NAME
 
-CATALOGUE_FILE = "catalogue.db"
-WAREHOUSE_FOLDER = "warehouse"
+DEFAULT_DATA: Final = Path("headrace-data")
+CATALOGUE_FILE: Final = "catalogue.db"
+WAREHOUSE_FOLDER: Final = "warehouse"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journal:
+    """``[journal]``: the gateway's journal file, on the same machine."""
+
+    path: Path = DEFAULT_DATA / "gateway" / FILE_NAME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +83,11 @@ class Lake:
         if text.startswith("//"):
             text = "/" + text.lstrip("/")
         return Path(text).absolute()
+
+
+def for_data(folder: Path) -> tuple[Journal, Lake]:
+    """Journal and lake of a data folder: ``gateway/journal.db`` and ``lake/``."""
+    return Journal(path=folder / "gateway" / FILE_NAME), Lake(uri=str(folder / "lake"))
 
 
 def check(lake: Lake, found: FaultList) -> None:

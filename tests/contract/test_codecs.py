@@ -63,7 +63,7 @@ _LABELS = {
 def test_senml_json_vectors(number):
     """RFC 8428 packs as readings."""
     pack, expected = SENML[number]
-    assert readings("senml+json", json.dumps(pack).encode()) == expected
+    assert readings("senml-json", json.dumps(pack).encode()) == expected
 
 
 @pytest.mark.parametrize("number", SENML)
@@ -71,7 +71,7 @@ def test_senml_cbor_vectors(number):
     """The same packs with CBOR's integer labels."""
     pack, expected = SENML[number]
     labelled = [{_LABELS[key]: value for key, value in record.items()} for record in pack]
-    assert readings("senml+cbor", cbor2.dumps(labelled)) == expected
+    assert readings("senml-cbor", cbor2.dumps(labelled)) == expected
 
 
 LINES = {
@@ -193,19 +193,19 @@ REFUSED = {
     "bad stream": ("arrow", arrow.encode(rows(1), stream="XYZ", first_seq=1), "bad_identity"),
     "seq 0": ("arrow", arrow.encode(rows(1), stream=STREAM, first_seq=0), "bad_identity"),
     "seq beyond": ("arrow", arrow.encode(rows(1), stream=STREAM, first_seq=2**62 + 1), "bad_identity"),
-    "not json": ("senml+json", b"[{", "broken_frame"),
-    "not a pack": ("senml+json", b'{"n":"a"}', "bad_schema"),
-    "wrong type": ("senml+json", b'[{"n":"a","v":"1"}]', "bad_schema"),
-    "two values": ("senml+json", b'[{"n":"a","v":1,"vs":"x"}]', "bad_value"),
-    "inexact": ("senml+json", b'[{"n":"a","v":9007199254740993}]', "bad_value"),
-    "new version": ("senml+json", b'[{"bver":11,"n":"a","v":1}]', "bad_schema"),
-    "must understand": ("senml+json", b'[{"n":"a","v":1,"foo_":1}]', "bad_schema"),
-    "no name at all": ("senml+json", b'[{"v":1}]', "bad_value"),
-    "nested too deep": ("senml+json", b"[" * 100_000, "bad_schema"),
-    "not cbor": ("senml+cbor", b"\xff\xff\xff", "broken_frame"),
-    "cbor of something else": ("senml+cbor", cbor2.dumps({"a": 1}), "bad_schema"),
-    "cbor cut off": ("senml+cbor", cbor2.dumps([{0: "a", 2: 1}])[:-1], "broken_frame"),
-    "cbor giant claim": ("senml+cbor", b"\x9b\x7f\xff\xff\xff\xff\xff\xff\xff", "broken_frame"),
+    "not json": ("senml-json", b"[{", "broken_frame"),
+    "not a pack": ("senml-json", b'{"n":"a"}', "bad_schema"),
+    "wrong type": ("senml-json", b'[{"n":"a","v":"1"}]', "bad_schema"),
+    "two values": ("senml-json", b'[{"n":"a","v":1,"vs":"x"}]', "bad_value"),
+    "inexact": ("senml-json", b'[{"n":"a","v":9007199254740993}]', "bad_value"),
+    "new version": ("senml-json", b'[{"bver":11,"n":"a","v":1}]', "bad_schema"),
+    "must understand": ("senml-json", b'[{"n":"a","v":1,"foo_":1}]', "bad_schema"),
+    "no name at all": ("senml-json", b'[{"v":1}]', "bad_value"),
+    "nested too deep": ("senml-json", b"[" * 100_000, "bad_schema"),
+    "not cbor": ("senml-cbor", b"\xff\xff\xff", "broken_frame"),
+    "cbor of something else": ("senml-cbor", cbor2.dumps({"a": 1}), "bad_schema"),
+    "cbor cut off": ("senml-cbor", cbor2.dumps([{0: "a", 2: 1}])[:-1], "broken_frame"),
+    "cbor giant claim": ("senml-cbor", b"\x9b\x7f\xff\xff\xff\xff\xff\xff\xff", "broken_frame"),
     "line without fields": ("line", b"cpu", "bad_value"),
     "line with a bad number": ("line", b"cpu a=1x", "bad_value"),
     "line with inf": ("line", b"cpu a=inf", "bad_value"),

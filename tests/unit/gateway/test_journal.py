@@ -64,7 +64,7 @@ def test_readings_without_a_name_get_one_that_says_so(open_journal, arrive):
     """SenML without stream and seq is numbered by the gateway in a gw- stream, without acks."""
     writer = open_journal()
     pack = b'[{"n":"level","v":1.5},{"n":"level","v":2.5}]'
-    committed = writer.commit([arrive("mcu", pack, "senml+json")] * 2, [], [])
+    committed = writer.commit([arrive("mcu", pack, "senml-json")] * 2, [], [])
     assert [(entry.stream[:3], entry.first_seq) for entry in committed.entries] == [
         ("gw-", 1),
         ("gw-", 3),

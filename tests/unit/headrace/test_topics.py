@@ -9,8 +9,8 @@ from headrace.topics import Incoming, Topics
 def test_what_a_device_publishes_is_parsed_back():
     """Building and parsing agree."""
     topics = Topics()
-    assert topics.parse(topics.data("pump-1", "senml+json")) == Incoming(
-        "pump-1", "data", "senml+json"
+    assert topics.parse(topics.data("pump-1", "senml-json")) == Incoming(
+        "pump-1", "data", "senml-json"
     )
     assert topics.parse(topics.state("pump-1")) == Incoming("pump-1", "state")
 
