@@ -139,6 +139,25 @@ LIVE_MAX_POINTS: Final = 900
 #: Alerts that the console and the API keep in memory; the lake keeps all of them.
 LIVE_MAX_ALERTS: Final = 1_000
 
+#: Viewers of the console at once; each costs the gateway about 1 ms a second.
+CONSOLE_MAX_VIEWERS: Final = 100
+
+#: Seconds between two refreshes of the console, and minutes of chart that it shows.
+CONSOLE_REFRESH_S: Final = 1.0
+CONSOLE_WINDOW_S: Final = 300
+
+#: Rows of devices on one page of the console, and alerts in its table; a filter finds the others.
+CONSOLE_PAGE_ROWS: Final = 25
+CONSOLE_MAX_ALERTS: Final = 100
+
+#: Devices and series on the console's chart at once: as many colours and panels as the eye separates.
+CONSOLE_MAX_DEVICES: Final = 6
+CONSOLE_MAX_PANELS: Final = 6
+
+#: Seconds without a batch after which the console calls a device silent. An agent has sent six
+#: states by then; a rule for silence, where there is one, says it earlier.
+CONSOLE_SILENT_AFTER_S: Final = 60
+
 #: Times of a device that inference holds while it waits for the missing features of that time.
 INFERENCE_MAX_PENDING_TIMES: Final = 256
 
