@@ -54,6 +54,6 @@ bench: $(VENV)/.develop ## Measure the whole path and print a table (needs mosqu
 constraints: ## Renew constraints.txt with the newest versions that pyproject.toml allows
 	@sh deploy/dev/constraints.sh "$(PYTHON)"
 
-clean: ## Remove the virtual environment, caches and the demo's data
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist headrace-data
+clean: ## Remove the virtual environment and caches (never data)
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -11,14 +11,16 @@ from collections.abc import Sequence
 from gateway.broker.embedded import EmbeddedBroker
 from gateway.broker.external import ExternalBroker
 from gateway.broker.port import Broker
-from gateway.config import GatewayConfig, build_sinks, thresholds
+from gateway.config import GatewayConfig, build_sinks
 from gateway.consumer import Consumer
 from gateway.feed import Feed
+from gateway.inference.consumer import thresholds
 from gateway.ingest.inbox import Inbox
 from gateway.journal import JournalWriter
 from gateway.live import Live, LiveWorker
 from gateway.pipeline import Pipeline
 from gateway.retention import Retention
+from gateway.rules import resolve
 from gateway.runner import ConsumerRunner
 from gateway.status import Status
 from gateway.worker import IngestWorker
@@ -156,22 +158,27 @@ class Gateway:
 
 
 def make_consumers(config: GatewayConfig, metrics: Metrics, clock: Clock) -> Sequence[Consumer]:
-    """Everyone who reads the journal inside this process, in the order of their results."""
-    from gateway.inference.consumer import InferenceConsumer
-    from gateway.notify.consumer import NotifyConsumer
-    from gateway.rules import resolve
-    from gateway.rules.consumer import RulesConsumer
-    from gateway.sinks.consumer import SinkConsumer
+    """Everyone who reads the journal inside this process, in the order of their results.
 
+    Each is imported only where it is configured: a gateway without models carries no LiteRT.
+    """
     consumers: list[Consumer] = []
     if config.models:
+        from gateway.inference.consumer import InferenceConsumer
+
         consumers.append(InferenceConsumer(config.models, metrics))
     if config.rules:
-        rules = resolve(config.rules, thresholds(config))
+        from gateway.rules.consumer import RulesConsumer
+
+        rules = resolve(config.rules, thresholds(config.models))
         consumers.append(RulesConsumer(rules, metrics, clock.now_us()))
     if config.notify:
+        from gateway.notify.consumer import NotifyConsumer
+
         consumers.append(NotifyConsumer(config.notify, metrics, config.site))
     for name, plugin, settings in build_sinks(config):
+        from gateway.sinks.consumer import SinkConsumer
+
         sink = plugin.build(settings, site=config.site)
         consumers.append(SinkConsumer(name, sink, settings.required, metrics))
     return consumers

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from gateway.broker.config import BrokerConfig, Port, check_broker, is_loopback
 from gateway.inference import ModelConfig, check_models
-from gateway.inference.card import load_card
+from gateway.inference.consumer import thresholds
 from gateway.notify import NotifyConfig, check_notify
 from gateway.rules import RuleConfig, check_rules
 from gateway.sinks import check_names
@@ -69,15 +69,6 @@ def load_config(path: Path) -> GatewayConfig:
     return load(path, GatewayConfig, check=_check)
 
 
-def thresholds(config: GatewayConfig) -> dict[str, float]:
-    """The threshold of each configured model: its own, or the one that replaces it."""
-    return {
-        card.name: model.threshold if model.threshold is not None else card.threshold
-        for model in config.models
-        for card in [load_card(model.folder)]
-    }
-
-
 def build_sinks(config: GatewayConfig) -> list[tuple[str, Plugin, Any]]:
     """The configured sinks: name, plugin, typed settings (sound, because ``load_config`` checked)."""
     found = FaultList()
@@ -108,7 +99,7 @@ def _check(config: GatewayConfig, found: FaultList) -> None:
 
 def _known_thresholds(config: GatewayConfig, found: FaultList) -> dict[str, float]:
     try:
-        return thresholds(config)
+        return thresholds(config.models)
     except ModelError as error:
         found.add("models", error.message)
         return {}
