@@ -202,6 +202,9 @@ SINK_TIMEOUT_S: Final = 10.0
 #: Lines of line protocol in one request to InfluxDB: what its documentation recommends at most.
 INFLUXDB_MAX_LINES: Final = 10_000
 
+#: Bytes of one such request before gzip; InfluxDB 1.x refuses more than 25 MB.
+INFLUXDB_MAX_BYTES: Final = 8 * MIB
+
 #: Requests spent on finding the bad readings of one refused request; what is not told apart by then
 #: goes to quarantine together. 200 find about 15 bad ones among 10,000.
 INFLUXDB_MAX_PROBES: Final = 200

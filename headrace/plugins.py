@@ -26,11 +26,15 @@ SINKS: Final = "headrace.sinks"
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """What a plugin's package exposes: its settings' type and how to build it from them."""
+    """What a plugin's package exposes: its settings' type and how to build it from them.
+
+    ``check`` adds the faults that single settings cannot show (settings, their key, the list).
+    """
 
     package: str
     config: type[Any]
     build: Callable[..., Any]
+    check: Callable[[Any, str, FaultList], None] | None = None
 
     def sample(self) -> str:
         """The text of the folder's ``sample.toml``."""
@@ -70,5 +74,7 @@ def read_plugins(
             continue
         settings = read_table(plugin.config, table.settings, table.key, found)
         if settings is not None:
+            if plugin.check is not None:
+                plugin.check(settings, table.key, found)
             loaded.append((table, plugin, settings))
     return loaded

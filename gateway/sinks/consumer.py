@@ -1,0 +1,57 @@
+"""A sink behind a journal cursor: adapts the ``Sink`` port to the ``Consumer`` port."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.consumer import Consumer, Outcome, Rejected
+from gateway.feed import Entry
+from gateway.sinks.port import Sink
+from headrace.errors import SinkUnavailable
+from headrace.metrics import Metrics
+
+
+class SinkConsumer(Consumer):
+    """Reads the journal for one sink.
+
+    Args:
+        name: of the sink; the cursor is called ``sink/<name>``.
+        required: whether the journal keeps batches until the sink has them.
+    """
+
+    def __init__(self, name: str, sink: Sink, required: bool, metrics: Metrics) -> None:
+        self.name = f"sink/{name}"
+        self.required = required
+        self._sink = sink
+        self._label = name
+        self._metrics = metrics
+        self._rows = 0
+
+    def step(self, entries: Sequence[Entry], now_us: int) -> Outcome:
+        self._rows = sum(entry.rows.num_rows for entry in entries)
+        if not entries:
+            return Outcome()
+        try:
+            rejected = self._sink.deliver(entries)
+        except SinkUnavailable:
+            self._count("keep", self._rows)
+            raise
+        return Outcome(rejected=rejected)
+
+    def committed(self, outcome: Outcome) -> None:
+        refused = sum(_rows(rejected) for rejected in outcome.rejected)
+        self._count("reject", refused)
+        self._count("accept", self._rows - refused)
+        self._rows = 0
+
+    def close(self) -> None:
+        self._sink.close()
+
+    def _count(self, verdict: str, rows: int) -> None:
+        if rows:
+            self._metrics.count("sink_readings", rows, sink=self._label, verdict=verdict)
+
+
+def _rows(rejected: Rejected) -> int:
+    rows = rejected.rows if rejected.rows is not None else rejected.entry.rows
+    return int(rows.num_rows)

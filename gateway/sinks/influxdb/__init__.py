@@ -1,0 +1,18 @@
+"""InfluxDB 1.x and 2.x, and what speaks their write APIs.
+
+Reading order: ``config``, ``lines`` (columns to line protocol), ``write`` (the two endpoints),
+``sink`` (answers to verdicts).
+"""
+
+from gateway.sinks.influxdb.config import InfluxDBSettings, check
+from gateway.sinks.influxdb.sink import InfluxDBSink
+from gateway.sinks.influxdb.write import make_writer
+from headrace.plugins import Plugin
+
+
+def build(settings: InfluxDBSettings, *, site: str) -> InfluxDBSink:
+    """A sink for these settings."""
+    return InfluxDBSink(make_writer(settings), measurement=settings.measurement, site=site)
+
+
+PLUGIN = Plugin(__name__, InfluxDBSettings, build, check)

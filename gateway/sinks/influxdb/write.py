@@ -1,0 +1,126 @@
+"""The two write endpoints, each as one call that says what the server answered.
+
+v2 goes through influxdb-client (InfluxDB 2.x and 3.x, VictoriaMetrics); v1 is one POST that InfluxDB
+1.x has understood since 2015, and needs no client. Neither retries: the runner does.
+"""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+import urllib3
+
+from gateway.sinks.influxdb.config import InfluxDBSettings
+from headrace.errors import SinkError, SinkUnavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """HTTP status and what the server says about it."""
+
+    status: int
+    text: str = ""
+
+
+class Writer(Protocol):
+    """One write endpoint."""
+
+    def post(self, payload: bytes) -> Answer:
+        """Send lines with times in microseconds.
+
+        Raises:
+            SinkUnavailable: no answer.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+class V1Writer:
+    """``POST /write?db=…``."""
+
+    def __init__(self, settings: InfluxDBSettings) -> None:
+        query = urlencode({"db": settings.database, "precision": "u"})
+        self._url = f"{settings.url.rstrip('/')}/write?{query}"
+        self._gzip = settings.gzip
+        headers = {"Content-Type": "text/plain; charset=utf-8"}
+        if settings.username:
+            credentials = f"{settings.username}:{_secret(settings.password_file)}"
+            headers |= urllib3.make_headers(basic_auth=credentials)
+        self._pool = urllib3.PoolManager(
+            headers=headers, timeout=settings.timeout_s, retries=False, maxsize=1
+        )
+
+    def post(self, payload: bytes) -> Answer:
+        headers = dict(self._pool.headers)
+        if self._gzip:
+            payload = gzip.compress(payload, compresslevel=1)
+            headers["Content-Encoding"] = "gzip"
+        try:
+            answer = self._pool.request("POST", self._url, body=payload, headers=headers)
+        except urllib3.exceptions.HTTPError as error:
+            raise SinkUnavailable(f"InfluxDB does not answer: {error}") from error
+        return Answer(answer.status, answer.data.decode("utf-8", "replace").strip())
+
+    def close(self) -> None:
+        self._pool.clear()
+
+
+class V2Writer:
+    """``POST /api/v2/write`` through influxdb-client."""
+
+    def __init__(self, settings: InfluxDBSettings) -> None:
+        # Imported here: its generated API code costs 0.3 s and 25 MB.
+        from influxdb_client.client.influxdb_client import InfluxDBClient
+        from influxdb_client.client.write_api import SYNCHRONOUS
+        from influxdb_client.domain.write_precision import WritePrecision
+        from influxdb_client.rest import ApiException
+
+        self._refused: type[Any] = ApiException
+        self._org, self._bucket = settings.org, settings.bucket
+        self._precision = WritePrecision.US
+        self._client: Any = InfluxDBClient(
+            url=settings.url, token=_secret(settings.token_file), org=settings.org,
+            timeout=round(settings.timeout_s * 1_000), enable_gzip=settings.gzip,
+        )  # fmt: skip
+        self._write: Any = self._client.write_api(write_options=SYNCHRONOUS)
+
+    def post(self, payload: bytes) -> Answer:
+        try:
+            self._write.write(
+                bucket=self._bucket, org=self._org, record=payload, write_precision=self._precision
+            )
+        except self._refused as error:
+            if error.status is None:
+                raise SinkUnavailable(f"InfluxDB does not answer: {error.reason}") from error
+            return Answer(int(error.status), _text(error))
+        except urllib3.exceptions.HTTPError as error:
+            raise SinkUnavailable(f"InfluxDB does not answer: {error}") from error
+        return Answer(204)
+
+    def close(self) -> None:
+        self._write.close()
+        self._client.close()
+
+
+def make_writer(settings: InfluxDBSettings) -> Writer:
+    """The writer for the configured API."""
+    return V1Writer(settings) if settings.api == "v1" else V2Writer(settings)
+
+
+def _text(error: Any) -> str:
+    body = error.body if error.body is not None else error.reason
+    return body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
+
+
+def _secret(path: Path | None) -> str:
+    if path is None:
+        return ""
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SinkError(f"the secret in {path} cannot be read: {error}") from error
