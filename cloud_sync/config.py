@@ -14,7 +14,6 @@ from msgspec import Meta
 
 from headrace import config
 from headrace.config import FaultList
-from headrace.journal import FILE_NAME
 from headrace.lake import config as lake_config
 from headrace.limits import (
     KEEP_SNAPSHOTS,
@@ -25,17 +24,9 @@ from headrace.limits import (
 )
 
 DEFAULT_FILE: Final = "cloud_sync.toml"
-DEFAULT_DATA: Final = Path("headrace-data")
 
 Verify = Literal["size", "sha256"]
 Interval = Annotated[float, Meta(ge=0.1, le=86_400)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Journal:
-    """``[journal]``: the gateway's journal file, on the same machine."""
-
-    path: Path = DEFAULT_DATA / "gateway" / FILE_NAME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +60,7 @@ class Metrics:
 class CloudSync:
     """The whole file."""
 
-    journal: Journal = Journal()
+    journal: lake_config.Journal = field(default_factory=lake_config.Journal)
     lake: lake_config.Lake = field(default_factory=lake_config.Lake)
     landing: Landing = Landing()
     register: Register = Register()
@@ -87,10 +78,8 @@ def load(path: Path) -> CloudSync:
 
 def for_data(folder: Path) -> CloudSync:
     """The configuration of a data folder: journal in ``gateway/``, lake in ``lake/``."""
-    return CloudSync(
-        journal=Journal(path=folder / "gateway" / FILE_NAME),
-        lake=lake_config.Lake(uri=str(folder / "lake")),
-    )
+    journal, lake = lake_config.for_data(folder)
+    return CloudSync(journal=journal, lake=lake)
 
 
 def check(value: CloudSync, found: FaultList) -> None:

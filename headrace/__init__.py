@@ -18,6 +18,7 @@ Reading order:
 - ``codecs``    payload formats to Arrow columns (needs pyarrow: not for the agent)
 - ``journal``   the gateway journal's file format and its readers
 - ``landing``   names and manifests of the landing zone
+- ``lake``      object store, catalogue and columns of the lake (needs pyarrow: not for the agent)
 - ``query``     SQL over lake, landing zone and journal tail
 - ``demo``      the whole system on one machine
 - ``cli``       the ``headrace`` command

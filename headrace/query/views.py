@@ -1,0 +1,64 @@
+"""The SQL of the views.
+
+``readings``  every reading once, wherever it lies.
+``series``    computed from them: one row per (site, device, name), with the newest unit.
+``alerts``    computed too. An alert's transitions are journalled as readings of the alerting device
+              with the name ``alert/<rule>`` and a JSON text; an alert is all transitions with the
+              same site, device, rule, series and start, and shows as the newest of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from headrace.lake.readings import READINGS_SCHEMA
+
+ALERT_PREFIX: Final = "alert/"
+
+COLUMNS: Final = ", ".join(f'"{name}"' for name in READINGS_SCHEMA.names)
+
+SERIES: Final = """
+CREATE VIEW series AS
+SELECT site, device, name,
+       max_by(unit, time) FILTER (WHERE unit IS NOT NULL) AS unit,
+       min(time) AS first_time, max(time) AS last_time, count(*) AS rows
+FROM readings GROUP BY site, device, name
+"""
+
+ALERTS: Final = f"""
+CREATE VIEW alerts AS
+WITH transitions AS (
+    SELECT site, device, substr(name, {len(ALERT_PREFIX) + 1}) AS rule, time, seq, text AS said
+    FROM readings
+    WHERE name >= '{ALERT_PREFIX}' AND name < 'alert0' AND json_valid(text)
+), told AS (
+    SELECT rule, device,
+           said ->> '$.series' AS series,
+           said ->> '$.state' AS state,
+           said ->> '$.severity' AS severity,
+           make_timestamptz(CAST(said ->> '$.started' AS BIGINT)) AS started,
+           make_timestamptz(CAST(said ->> '$.ended' AS BIGINT)) AS ended,
+           CAST(said ->> '$.value' AS DOUBLE) AS value,
+           site,
+           said ->> '$.summary' AS summary,
+           time, seq
+    FROM transitions
+)
+SELECT * EXCLUDE (time, seq) FROM told
+QUALIFY row_number() OVER (
+    PARTITION BY site, device, rule, series, started ORDER BY time DESC, seq DESC
+) = 1
+"""  # noqa: S608: a constant of ours
+
+
+def readings(parts: Iterable[str]) -> str:
+    """The view over its parts: table functions or registered names."""
+    selects = " UNION ALL ".join(f"SELECT {COLUMNS} FROM {part}" for part in parts)  # noqa: S608: COLUMNS and parts are ours
+    return f"CREATE VIEW readings AS {selects}"
+
+
+def parquet(paths: Iterable[str]) -> str:
+    """Local files as a part; folders are named ``site=…`` and must not become columns."""
+    quoted = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+    return f"read_parquet([{quoted}], hive_partitioning = false)"
