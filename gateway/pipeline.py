@@ -75,6 +75,8 @@ class Pipeline:
             if incoming.kind == "state":
                 self._take_state(incoming, arrival)
                 continue
+            self._metrics.count("received_batches", format=_label(incoming.format))
+            self._metrics.count("received_bytes", len(arrival.payload), format=_label(incoming.format))
             result = read(arrival, incoming)
             if isinstance(result, Accepted):
                 accepted.append(result)
@@ -131,6 +133,11 @@ class Pipeline:
         readings = sum(entry.rows.num_rows for entry in committed.entries)
         self._metrics.count("journalled_readings", readings)
         self._metrics.count("duplicate_readings", committed.duplicates)
+
+
+def _label(format_name: str) -> str:
+    """Formats as a metric's label: whatever a stranger writes there, the labels stay few."""
+    return format_name if format_name in wire.FORMATS else "unknown"
 
 
 def merged(ranges: Sequence[Range]) -> list[Range]:

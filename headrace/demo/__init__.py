@@ -1,0 +1,8 @@
+"""The whole system on one machine, with nothing else installed: ``headrace demo``.
+
+Reading order: ``plan`` (which programs with which configuration), ``processes`` (start, watch, stop),
+``progress`` (what is shown meanwhile), ``summary`` (what is true at the end), ``run`` (in that order).
+
+The programs are the real ones, as processes of their own, with the configuration files that the plan
+writes below the data folder: what the demo runs can be run again by hand from there.
+"""
