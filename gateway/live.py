@@ -89,6 +89,12 @@ class Live:
             found = self._devices.get(device)
             return {name: series.unit for name, series in found.series.items()} if found else {}
 
+    def numeric_series_of(self, device: str) -> dict[str, str]:
+        """Those of a device's series that have numbers, so that a chart can show them."""
+        with self._lock:
+            found = self._devices.get(device)
+            return {n: s.unit for n, s in found.series.items() if s.points} if found else {}
+
     def points(self, device: str, name: str, *, since_us: int = 0) -> list[tuple[int, float]]:
         """The newest points of one series in order of arrival."""
         with self._lock:

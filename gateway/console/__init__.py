@@ -1,0 +1,18 @@
+"""The console: one page that shows what this gateway knows at present.
+
+It reads ``Live`` and ``Status`` and changes nothing. NiceGUI is imported in this package and nowhere
+else, because it costs 1.3 s and 70 MB that a gateway without a console saves.
+
+Reading order:
+
+- ``picture``     the present, worked out once a second for all viewers
+- ``format``      ages, counts and values as people read them
+- ``selection``   which devices and series a viewer has on the chart
+- ``table``       a table that is sent its changes only (``table.js`` in the browser)
+- ``header``, ``alerts``, ``devices``, ``chart`` (``chart.js``)   the parts of the page
+- ``page``        puts them together; ``console.css``: how it looks
+"""
+
+from gateway.console.page import mount
+
+__all__ = ["mount"]
