@@ -1,5 +1,7 @@
 """RangeSet against a plain set of integers."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,7 +38,7 @@ def test_its_ranges_are_sorted_disjoint_and_never_touch(steps):
     """There is one way to write each set."""
     pairs = build(steps)[0].pairs()
     assert all(first <= last for first, last in pairs)
-    assert all(a[1] + 1 < b[0] for a, b in zip(pairs, pairs[1:], strict=False))
+    assert all(a[1] + 1 < b[0] for a, b in pairwise(pairs))
 
 
 @given(operations, spans)
