@@ -14,7 +14,7 @@ import sqlite3
 import threading
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -184,7 +184,7 @@ class Store:
 
     # --- handing out ------------------------------------------------------------------------------
 
-    def read(self, after: int) -> Iterator[StoredBatch]:
+    def read(self, after: int) -> Generator[StoredBatch, None, None]:
         """Batches behind the number ``after``, in order, as long as the caller asks for more.
 
         One thread at a time. A payload that does not match its checksum is dropped and counted.

@@ -1,0 +1,212 @@
+"""The ``edge-agent`` command.
+
+Heavy modules are imported inside the commands that need them: ``--help`` answers at once, also on a
+Pi, and ``run`` does not pay for sqlite-utils.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from headrace import __version__
+from headrace.commands import reports_errors, verbose_option
+
+# Copied from edge_agent.inputs.simulated.faults, which --help must not import; a test compares them.
+FAULT_CHOICES = ("none", "bearing_wear", "cavitation", "blockage", "sensor_stuck")
+
+config_option = click.option(
+    "-c", "--config", "config_path", type=click.Path(path_type=Path), default=Path("agent.toml"),
+    show_default=True, help="Configuration file.",
+)  # fmt: skip
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+buffer_argument = click.argument("buffer_path", metavar="FILE", type=click.Path(path_type=Path))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="edge-agent")
+def main() -> None:
+    """Sample readings on a device, keep them on disk, hand them to the gateway.
+
+    \b
+    Example:
+      edge-agent sample-config --input host > agent.toml
+      edge-agent run --config agent.toml
+    """
+
+
+@main.command()
+@config_option
+@click.option(
+    "--exit-when-done", is_flag=True,
+    help="End when every input has ended and everything is acknowledged.",
+)  # fmt: skip
+@verbose_option
+@reports_errors
+def run(config_path: Path, exit_when_done: bool) -> None:
+    """Run the agent until SIGTERM or Ctrl-C.
+
+    \b
+    Example:
+      edge-agent run --config agent.toml
+    """
+    from edge_agent.app import Agent
+    from edge_agent.config import load
+
+    Agent(load(config_path)).run(exit_when_done=exit_when_done)
+
+
+@main.command("check-config")
+@config_option
+@reports_errors
+def check_config(config_path: Path) -> None:
+    """Check a configuration; every fault at once, exit status 2 if there is one.
+
+    \b
+    Example:
+      edge-agent check-config --config agent.toml
+    """
+    from edge_agent.config import load
+
+    config = load(config_path)
+    inputs = ", ".join(chosen.key for chosen in config.inputs)
+    click.echo(f"{config_path}: device {config.settings.device}, inputs {inputs}: no faults")
+
+
+@main.command("sample-config")
+@click.option(
+    "--input", "inputs", multiple=True, default=("host",), show_default=True,
+    help="Plugin to show; may be given several times.",
+)  # fmt: skip
+@reports_errors
+def sample_config(inputs: tuple[str, ...]) -> None:
+    """Print a configuration to start from.
+
+    \b
+    Example:
+      edge-agent sample-config --input host --input simulated > agent.toml
+    """
+    from edge_agent.config import SAMPLE_HEAD
+    from headrace.plugins import INPUTS, find
+
+    click.echo(SAMPLE_HEAD + "\n".join(find(INPUTS, name).sample() for name in inputs), nl=False)
+
+
+@main.command()
+@click.argument("output", type=click.File("w", lazy=True), default="-")
+@click.option("--rows", type=click.IntRange(min=1), default=10_000, show_default=True)
+@click.option("--hz", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--fault", type=click.Choice(FAULT_CHOICES), default="none", show_default=True)
+@click.option(
+    "--fault-after", type=click.FloatRange(min=0), default=0.0, help="Seconds until it starts."
+)
+@click.option(
+    "--fault-ramp", type=click.FloatRange(min=0), default=10.0, show_default=True,
+    help="Seconds in which it grows to its full size.",
+)  # fmt: skip
+@reports_errors
+def simulate(
+    output: IO[str], rows: int, hz: float, seed: int, fault: Any, fault_after: float,
+    fault_ramp: float,
+) -> None:  # fmt: skip
+    """Write a simulated pump's CSV (columns time and eight series) without waiting.
+
+    \b
+    Example:
+      edge-agent simulate --rows 100000 --hz 4 --seed 7 pump.csv
+    """
+    from edge_agent.inputs.simulated.faults import Fault
+    from edge_agent.inputs.simulated.recording import write_recording
+
+    chosen = Fault(fault, fault_after, fault_ramp)
+    write_recording(output, rows=rows, seed=seed, hz=hz, fault=chosen)
+
+
+@main.group()
+def buffer() -> None:
+    """Look into a buffer file, also while the agent runs.
+
+    \b
+    Example:
+      edge-agent buffer stat buffer.db
+    """
+
+
+@buffer.command("ls")
+@buffer_argument
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
+@json_option
+@reports_errors
+def buffer_ls(buffer_path: Path, limit: int, as_json: bool) -> None:
+    """List the oldest batches that are not acknowledged.
+
+    \b
+    Example:
+      edge-agent buffer ls buffer.db --limit 5
+    """
+    from edge_agent.buffer.inspect import batches
+
+    rows = batches(buffer_path, limit=limit)
+    if as_json:
+        _echo_json(rows)
+        return
+    click.echo(f"{'first_seq':>12} {'last_seq':>12} {'rows':>8} {'bytes':>10} clock")
+    for row in rows:
+        click.echo(
+            f"{row['first_seq']:>12} {row['last_seq']:>12} {row['rows']:>8} {row['bytes']:>10} {row['clock']}"
+        )
+
+
+@buffer.command("stat")
+@buffer_argument
+@json_option
+@reports_errors
+def buffer_stat(buffer_path: Path, as_json: bool) -> None:
+    """Count readings: sampled = acknowledged + buffered + dropped.
+
+    \b
+    Example:
+      edge-agent buffer stat buffer.db --json
+    """
+    import dataclasses
+
+    from headrace.buffer_stats import read_buffer_stats
+
+    stats = dataclasses.asdict(read_buffer_stats(buffer_path))
+    if as_json:
+        _echo_json(stats)
+        return
+    for name, value in stats.items():
+        click.echo(f"{name:<17} {value if value not in (None, {}) else '-'}")
+
+
+@buffer.command("export")
+@buffer_argument
+@click.option(
+    "--format", "form", type=click.Choice(("csv", "json")), default="csv", show_default=True,
+    help="CSV with a header line, or one JSON object a line.",
+)  # fmt: skip
+@click.option("-o", "--output", type=click.File("w", lazy=True), default="-")
+@reports_errors
+def buffer_export(buffer_path: Path, form: str, output: IO[str]) -> None:
+    """Write the readings of a buffer file, decoded; also of one that was moved aside as damaged.
+
+    \b
+    Example:
+      edge-agent buffer export buffer.db --format csv -o readings.csv
+    """
+    from edge_agent.buffer.inspect import export
+
+    count = export(buffer_path, output, form=form)
+    click.echo(f"{count} readings", err=True)
+
+
+def _echo_json(value: Any) -> None:
+    import json
+
+    json.dump(value, sys.stdout, indent=2)
+    click.echo()

@@ -1,0 +1,120 @@
+"""The path of a reading from an input to the broker, and how the parts on it are put together.
+
+::
+
+    scheduler.Runner.run             polls an input when it is due
+      inputs.*.poll                  runs of readings, and the checkpoint behind them
+    intake.Intake.accept             collects them per input until the loss window is over
+      accumulator.Accumulator.add    appends to the series' arrays, drops what the gateway would refuse
+    intake.Intake.flush              seals
+      accumulator.split              into batches of at most 10,000 rows
+      encode.encode                  to Arrow IPC, zstd
+      buffer.store.Store.append      with counters and checkpoints in one transaction, fsynced
+    uplink.driver.Uplink             wakes
+      buffer.store.Store.read        what has not been sent
+      buffer.coalesce.next_message   joins small batches
+      uplink.machine.Machine.offer   into the window
+      uplink.mqtt.MqttLink.publish   to the broker
+    uplink.driver.Uplink             on the gateway's ack
+      uplink.machine.Machine.acked   out of the window
+      buffer.store.Store.forget      and out of the buffer
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edge_agent.buffer.store import Store
+from edge_agent.config import AgentConfig, InputSettings, UplinkSettings
+from edge_agent.identity import boot_id
+from edge_agent.intake import Intake, Sealer
+from edge_agent.report import Report
+from edge_agent.scheduler import Runner, Scheduler
+from edge_agent.uplink.driver import Uplink
+from edge_agent.uplink.machine import Limits, Machine
+from edge_agent.uplink.mqtt import LinkEvent, MqttLink
+from headrace.clock import Clock
+from headrace.errors import HeadraceError
+from headrace.metrics import Metrics
+
+Failed = Callable[[HeadraceError], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """The parts that are started and stopped, in the order in which they start."""
+
+    store: Store
+    uplink: Uplink
+    intake: Intake
+    sealer: Sealer
+    scheduler: Scheduler
+
+
+def build(config: AgentConfig, *, clock: Clock, metrics: Metrics, failed: Failed) -> Pipeline:
+    """Open the buffer and connect the parts; nothing runs yet.
+
+    Args:
+        failed: called by a part that cannot go on.
+
+    Raises:
+        HeadraceError: the buffer cannot be opened.
+    """
+    settings = config.settings
+    boot = boot_id()
+    store = Store(
+        settings.buffer.path,
+        device=settings.device,
+        max_bytes=settings.buffer.max_bytes,
+        clock=clock,
+    )
+    uplink = Uplink(
+        store,
+        Machine(store.stream, limits=_limits(settings.uplink), jitter=random.random),
+        clock=clock,
+        metrics=metrics,
+        make_link=_link_maker(settings.uplink, settings.device),
+        state=Report(store, boot=boot, clock=clock, metrics=metrics).state,
+        state_interval_s=settings.uplink.state_interval_s,
+        broker=f"{settings.uplink.host}:{settings.uplink.port}",
+        failed=failed,
+    )
+    intake = Intake(
+        store,
+        loss_window_s=settings.buffer.loss_window_s,
+        boot=boot,
+        clock=clock,
+        metrics=metrics,
+        sealed=uplink.wake,
+    )
+    runners = [
+        _runner(chosen, store, intake, clock=clock, metrics=metrics, failed=failed)
+        for chosen in config.inputs
+    ]
+    return Pipeline(store, uplink, intake, Sealer(intake, failed=failed), Scheduler(runners))
+
+
+def _limits(settings: UplinkSettings) -> Limits:
+    return Limits(
+        window_batches=settings.window_batches,
+        window_bytes=settings.window_bytes,
+        ack_timeout_s=settings.ack_timeout_s,
+    )
+
+
+def _link_maker(
+    settings: UplinkSettings, device: str
+) -> Callable[[Callable[[int, LinkEvent], None]], MqttLink]:
+    return lambda put: MqttLink(settings, device=device, put=put)
+
+
+def _runner(
+    chosen: InputSettings, store: Store, intake: Intake, *, clock: Clock, metrics: Metrics,
+    failed: Failed,
+) -> Runner:  # fmt: skip
+    source = chosen.build()
+    source.open(clock=clock, checkpoint=store.checkpoint(chosen.key))
+    intake.add_source(chosen.key, lossless=source.lossless)
+    return Runner(chosen.key, source, intake, metrics=metrics, failed=failed)

@@ -1,0 +1,1 @@
+"""Gets batches to the gateway. Reading order: ``machine`` (the rules), ``mqtt`` (the client), ``driver``."""

@@ -1,0 +1,299 @@
+"""Drives the uplink machine: one thread that joins buffer, machine and MQTT client.
+
+The thread waits for an event (something sealed, an ack, a connection lost) or for the machine's next
+tick, lets the machine decide, and carries out its actions. It fills the window from the buffer: at
+once while nothing is in flight, and otherwise with messages as large as what has come together in
+``UPLINK_HOLD_S``, so that a quiet device is prompt and a busy one is cheap.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+
+from edge_agent.buffer.coalesce import Outgoing, next_message
+from edge_agent.buffer.store import Store
+from edge_agent.uplink.machine import (
+    Action,
+    Connect,
+    Disconnect,
+    Forget,
+    Machine,
+    Refuse,
+    Send,
+    State,
+)
+from edge_agent.uplink.mqtt import Document, Down, LinkEvent, MqttLink, Taken, Up
+from headrace import wire
+from headrace.clock import Clock
+from headrace.errors import (
+    HeadraceError,
+    PayloadError,
+    StorageCorrupt,
+    StorageError,
+    TransportError,
+)
+from headrace.limits import MAX_BATCH_ROWS, RETRY_FIRST_S, UPLINK_HOLD_S, UPLINK_MAX_EVENTS
+from headrace.logs import Condition
+from headrace.metrics import Metrics
+
+_log = logging.getLogger(__name__)
+
+#: A disconnect this soon after a publish may mean that the broker denies the topic.
+_DENIAL_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Wake:
+    """Something was sealed, or the uplink shall stop."""
+
+
+class Uplink:
+    """The uplink thread.
+
+    Args:
+        link: built with ``put`` as its way to tell events.
+        state: what the device says of itself, given whether it is online.
+        failed: called once when the thread cannot go on (the buffer is damaged).
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        machine: Machine,
+        *,
+        clock: Clock,
+        metrics: Metrics,
+        make_link: Callable[[Callable[[int, LinkEvent], None]], MqttLink],
+        state: Callable[[bool], wire.DeviceState],
+        state_interval_s: float,
+        broker: str,
+        failed: Callable[[HeadraceError], None],
+    ) -> None:
+        self._store, self._machine, self._clock, self._metrics = store, machine, clock, metrics
+        self._events: queue.Queue[tuple[int, LinkEvent | _Wake]] = queue.Queue(UPLINK_MAX_EVENTS)
+        self._link = make_link(self._put)
+        self._state, self._state_interval_s, self._failed = state, state_interval_s, failed
+        self._broker = Condition(_log, f"broker {broker}")
+        self._storage = Condition(_log, f"reading the buffer {store.path}")
+        self._cursor = 0
+        self._ready: Outgoing | None = None
+        self._held_until: float | None = None
+        self._messages: dict[int, int] = {}
+        self._published_at = float("-inf")
+        self._state_due = float("inf")
+        self._wake_pending = threading.Event()
+        self._stop_at: float | None = None
+        self._thread = threading.Thread(target=self._run, name="uplink", daemon=True)
+
+    # --- from other threads -----------------------------------------------------------------------
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There is something new in the buffer."""
+        if not self._wake_pending.is_set():
+            self._wake_pending.set()
+            self._events.put((0, _Wake()))
+
+    def stop(self, drain_s: float) -> None:
+        """Hand over what is left for up to ``drain_s`` seconds, say offline, end the thread."""
+        self._stop_at = self._clock.monotonic() + drain_s
+        self.wake()
+        self._thread.join()
+
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether everything that was sealed has been acknowledged."""
+        return self._store.counts().buffered == 0
+
+    def _put(self, connection: int, event: LinkEvent) -> None:
+        self._events.put_nowait((connection, event))
+
+    # --- the thread -------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while not self._is_finished():
+                self._step()
+        except HeadraceError as error:
+            self._failed(error)
+        finally:
+            self._say_goodbye()
+
+    def _step(self) -> None:
+        """Wait for the next thing to happen, and act."""
+        event = self._next_event()
+        now = self._clock.monotonic()
+        if event is not None:
+            self._do(self._handle(event, now), now)
+        self._do(self._machine.tick(now), now)
+        self._fill_window(now)
+        if now >= self._state_due:
+            self._publish_state(now)
+
+    def _is_finished(self) -> bool:
+        if self._stop_at is None:
+            return False
+        hopeless = self._machine.state is State.DISCONNECTED
+        return hopeless or self.is_drained or self._clock.monotonic() >= self._stop_at
+
+    def _next_event(self) -> LinkEvent | None:
+        wait = self._next_due() - self._clock.monotonic()
+        try:
+            connection, event = self._events.get(timeout=max(0.0, min(wait, 60.0)))
+        except queue.Empty:
+            return None
+        if isinstance(event, _Wake):
+            self._wake_pending.clear()
+            return None
+        return event if connection == self._link.connection else None
+
+    def _next_due(self) -> float:
+        dues = [self._machine.next_tick(), self._state_due]
+        if self._held_until is not None:
+            dues.append(self._held_until)
+        if self._stop_at is not None:
+            dues.append(self._stop_at)
+        return min(dues)
+
+    # --- events -----------------------------------------------------------------------------------
+
+    def _handle(self, event: LinkEvent, now: float) -> list[Action]:
+        match event:
+            case Up():
+                return self._came_up(now)
+            case Down(why):
+                return self._went_down(why, now)
+            case Taken(message):
+                first_seq = self._messages.pop(message, None)
+                if first_seq is not None:
+                    self._machine.published(first_seq)
+                return []
+            case Document(is_ack, payload):
+                return self._read_document(is_ack, payload, now)
+
+    def _came_up(self, now: float) -> list[Action]:
+        self._metrics.set("connected", 1)
+        if self._machine.in_flight == 0:
+            self._broker.good()
+        self._publish_state(now)
+        return self._machine.connected(now)
+
+    def _went_down(self, why: str, now: float) -> list[Action]:
+        if now - self._published_at < _DENIAL_S and self._machine.state is State.CONNECTED:
+            why += f"; right after a publish: does the broker's ACL allow {self._link.data_topic}?"
+        self._broker.bad(why)
+        self._metrics.set("connected", 0)
+        self._messages.clear()
+        self._state_due = float("inf")
+        self._link.close()
+        return self._machine.disconnected(now)
+
+    def _read_document(self, is_ack: bool, payload: bytes, now: float) -> list[Action]:
+        try:
+            if is_ack:
+                ack = wire.decode(payload, wire.Ack)
+                self._broker.good()
+                return self._machine.acked(ack.stream, ack.ranges, now)
+            nack = wire.decode(payload, wire.Nack)
+        except PayloadError as error:
+            _log.warning("ignored an %s: %s", "ack" if is_ack else "nack", error)
+            return []
+        if nack.stream in ("", self._store.stream):
+            _log.error("the gateway refuses a batch (%s): %s", nack.reason, nack.detail)
+        return self._machine.nacked(nack.stream, nack.ranges, nack.reason, now)
+
+    # --- actions ----------------------------------------------------------------------------------
+
+    def _do(self, actions: list[Action], now: float) -> None:
+        for action in actions:
+            match action:
+                case Connect():
+                    self._connect(now)
+                case Disconnect(why):
+                    self._do(self._went_down(why, now), now)
+                    return  # what else was to be done belonged to that connection
+                case Send():
+                    self._send(action, now)
+                case Forget(ranges):
+                    self._metrics.count("acknowledged_readings", self._store.forget(ranges))
+                case Refuse(ranges, _reason):
+                    rows = self._store.drop(ranges, "refused")
+                    self._metrics.count("dropped_readings", rows, reason="refused")
+
+    def _connect(self, now: float) -> None:
+        try:
+            self._link.connect()
+        except TransportError as error:
+            self._do(self._went_down(str(error), now), now)
+
+    def _send(self, action: Send, now: float) -> None:
+        self._messages[self._link.publish(action.payload)] = action.first_seq
+        self._published_at = now
+        if action.again:
+            self._metrics.count("resent_batches")
+
+    def _publish_state(self, now: float) -> None:
+        self._link.publish_state(self._state(True))
+        self._state_due = now + self._state_interval_s
+
+    def _say_goodbye(self) -> None:
+        if self._machine.state is State.CONNECTED:
+            self._link.publish_state(self._state(False), wait_s=1.0)
+        self._link.close()
+
+    # --- filling the window -----------------------------------------------------------------------
+
+    def _fill_window(self, now: float) -> None:
+        try:
+            while self._machine.room() and self._may_send(now):
+                message = self._ready or self._read_message()
+                self._ready = message
+                if message is None or not self._machine.room(len(message.payload)):
+                    return
+                self._ready = None
+                self._do(
+                    self._machine.offer(message.first_seq, message.last_seq, message.payload, now),
+                    now,
+                )
+            self._storage.good()
+        except StorageCorrupt:
+            raise
+        except StorageError as error:
+            self._storage.bad(error)
+            self._held_until = now + RETRY_FIRST_S
+
+    def _read_message(self) -> Outgoing | None:
+        last = self._store.next_seq - 1
+        with closing(self._store.read(self._cursor)) as stored:
+            message = next_message(stored, self._store.stream)
+        # Without a message, everything up to `last` was dropped or is acknowledged already.
+        self._cursor = message.last_seq if message else last
+        return message
+
+    def _may_send(self, now: float) -> bool:
+        """Whether to send now what is in the buffer, or to let it grow for a moment."""
+        waiting = self._store.next_seq - 1 - self._cursor
+        if self._ready is None and waiting <= 0:
+            self._held_until = None
+            return False
+        prompt = self._machine.in_flight == 0 or self._stop_at is not None
+        if self._ready is not None or prompt or waiting >= MAX_BATCH_ROWS // 2:
+            self._held_until = None
+            return True
+        if self._held_until is None:
+            self._held_until = now + UPLINK_HOLD_S
+        if now < self._held_until:
+            return False
+        self._held_until = None
+        return True
