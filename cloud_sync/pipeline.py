@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +48,7 @@ class Pipeline:
 
     def land(self) -> int:
         """Land all that is in the journal now; returns the number of readings."""
-        with self._open_journal() as reader:
+        with self._open_journal() as reader, _alone(reader.path):
             lander = self._lander(reader)
             lander.attach()
             goal = reader.head()
@@ -112,3 +114,17 @@ class Pipeline:
             max_rows=landing.max_rows,
             max_bytes=landing.max_bytes,
         )
+
+
+@contextmanager
+def _alone(journal: Path) -> Iterator[None]:
+    """One process lands a journal at a time: two would write the same objects."""
+    path = journal.with_name(journal.name + ".landing-lock")
+    with path.open("wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StorageError(
+                f"another cloud-sync is landing {journal} right now", hint="let it, or stop it"
+            ) from error
+        yield

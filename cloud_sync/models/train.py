@@ -87,10 +87,14 @@ def verify(graph: bytes, model: Autoencoder, rows: NDArray[np.float64]) -> float
     Raises:
         ModelError: it is larger than ``TOLERANCE``.
     """
-    from ai_edge_litert.interpreter import Interpreter
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     expected = model.score(rows)
-    interpreter = Interpreter(model_content=graph, num_threads=1)
+    interpreter = Interpreter(
+        model_content=graph,
+        num_threads=1,
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
     index = interpreter.get_input_details()[0]["index"]
     interpreter.resize_tensor_input(index, rows.shape)
     interpreter.allocate_tensors()

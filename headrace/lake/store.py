@@ -90,12 +90,14 @@ class LocalStore(Store):
 
     def _put(self, path: str, data: Data) -> None:
         target = self.root / path
-        with _written(target, data) as temporary:
+        # Always the same temporary name: what a kill leaves behind is overwritten by the retry.
+        with _written(target, f".{target.name}.part", data) as temporary:
             temporary.replace(target)
 
     def _create(self, path: str, data: Data) -> bool:
         target = self.root / path
-        with _written(target, data) as temporary:
+        # A name of its own: two callers may race, and the loser must not touch the winner's bytes.
+        with _written(target, f".{target.name}.{secrets.token_hex(4)}", data) as temporary:
             try:
                 target.hardlink_to(temporary)
             except FileExistsError:
@@ -146,10 +148,10 @@ class LocalStore(Store):
 
 
 @contextmanager
-def _written(target: Path, data: Data) -> Iterator[Path]:
+def _written(target: Path, name: str, data: Data) -> Iterator[Path]:
     """A temporary file beside ``target`` with the bytes on disk; the folder is synced at the end."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.parent / f".{target.name}.{secrets.token_hex(4)}"
+    temporary = target.parent / name
     try:
         with temporary.open("wb") as file:
             file.write(data)

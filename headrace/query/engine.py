@@ -62,7 +62,7 @@ class Engine:
             kind = statements[0].type.name
             raise QueryError(f"only statements that read are accepted (SELECT …), got {kind}")
         with _query_errors():
-            reader: pa.RecordBatchReader = self._db.sql(sql).fetch_record_batch(QUERY_BATCH_ROWS)
+            reader: pa.RecordBatchReader = self._db.sql(sql).to_arrow_reader(QUERY_BATCH_ROWS)
         return pa.RecordBatchReader.from_batches(reader.schema, _batches(reader))
 
     def _set_up(self, sources: Sources, lake: Lake) -> None:

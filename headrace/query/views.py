@@ -49,12 +49,12 @@ SELECT * EXCLUDE (time, seq) FROM told
 QUALIFY row_number() OVER (
     PARTITION BY site, device, rule, series, started ORDER BY time DESC, seq DESC
 ) = 1
-"""  # noqa: S608: a constant of ours
+"""  # noqa: S608 - ours
 
 
 def readings(parts: Iterable[str]) -> str:
     """The view over its parts: table functions or registered names."""
-    selects = " UNION ALL ".join(f"SELECT {COLUMNS} FROM {part}" for part in parts)  # noqa: S608: COLUMNS and parts are ours
+    selects = " UNION ALL ".join(f"SELECT {COLUMNS} FROM {part}" for part in parts)  # noqa: S608 - ours
     return f"CREATE VIEW readings AS {selects}"
 
 

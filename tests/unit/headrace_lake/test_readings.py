@@ -1,0 +1,125 @@
+"""Journal rows as columns of the lake: order, identity, units, nulls, days."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cloud_sync.landing.parquet import DAY_US, encode_days
+from headrace.errors import StorageCorrupt
+from headrace.journal import JournalReader, JournalRow
+from headrace.lake.readings import READINGS_SCHEMA, to_table
+from tests.journals import START_US, Journal, batch, readings
+
+
+def rows_of(path: Path) -> list[JournalRow]:
+    with JournalReader(path) as reader:
+        return reader.read(0, max_rows=10**9, max_bytes=10**9)
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return Journal(tmp_path / "journal.db")
+
+
+def test_readings_come_out_in_order_of_device_name_and_time(journal: Journal) -> None:
+    """Whatever order the batches arrived in."""
+    journal.append("b", batch(["y", "x", "y"], [3, 1, 2], [1.0, 2.0, 3.0]))
+    journal.append("a", batch(["z"], [9], [4.0]))
+    journal.append("b", batch(["x"], [0], [5.0]))
+    table = to_table("here", rows_of(journal.path)).to_pydict()
+    assert list(zip(table["device"], table["name"], table["value"], strict=True)) == [
+        ("a", "z", 4.0), ("b", "x", 5.0), ("b", "x", 2.0), ("b", "y", 3.0), ("b", "y", 1.0),
+    ]  # fmt: skip
+
+
+def test_each_reading_keeps_its_identity(journal: Journal) -> None:
+    """(device, stream, seq) goes with the value through the sort."""
+    journal.append("b", batch(["y", "x", "y"], [3, 1, 2], [1.0, 2.0, 3.0]))
+    journal.append("b", batch(["x"], [0], [5.0]))
+    journal.append("b", batch(["x"], [7], [6.0]), stream="00000000000000bb", received_at=77)
+    table = to_table("here", rows_of(journal.path)).to_pydict()
+    found = dict(zip(table["value"], zip(table["stream"], table["seq"], strict=True), strict=True))
+    one, two = "00000000000000aa", "00000000000000bb"
+    assert found == {1.0: (one, 1), 2.0: (one, 2), 3.0: (one, 3), 5.0: (one, 4), 6.0: (two, 1)}
+
+
+def test_units_and_clock_stand_with_their_readings(journal: Journal) -> None:
+    """Absent ones are null, and a unit that changes does not lose the old one."""
+    journal.append("a", batch(["p", "q"], [1, 1], [1.0, 2.0]), units={"p": "Pa"})
+    journal.append("a", batch(["p"], [2], [3.0]), units={"p": "hPa"}, clock="")
+    table = to_table("here", rows_of(journal.path)).to_pydict()
+    found = dict(zip(table["value"], zip(table["unit"], table["clock"], strict=True), strict=True))
+    assert found == {1.0: ("Pa", "synced"), 2.0: (None, "synced"), 3.0: ("hPa", None)}
+
+
+def test_texts_and_values_exclude_each_other_through_the_sort(journal: Journal) -> None:
+    """A text reading has a null value and the other way round."""
+    journal.append("a", batch(["t", "s"], [2, 1], [None, 1.5], ["open", None]))
+    table = to_table("here", rows_of(journal.path)).to_pydict()
+    assert (table["value"], table["text"]) == ([1.5, None], [None, "open"])
+
+
+def test_more_series_than_sixteen_bits_are_sorted_too(journal: Journal) -> None:
+    """The fast sort has a bound; beyond it the order is the same."""
+    count = 70_000
+    names = [f"n{(at * 7919) % count:05d}" for at in range(count)]
+    journal.append("a", batch(names, [1] * count, [1.0] * count))
+    assert to_table("here", rows_of(journal.path))["name"].to_pylist() == sorted(names)
+
+
+def test_no_rows_make_an_empty_table() -> None:
+    """The schema is there even so."""
+    assert to_table("here", []).schema == READINGS_SCHEMA
+
+
+def test_a_payload_that_is_not_what_its_row_says_is_refused(journal: Journal) -> None:
+    """A wrong count would give readings the names of others."""
+    journal.append("a", readings(10))
+    row = rows_of(journal.path)[0]
+    wrong = JournalRow(1, 0, "a", "s", 1, 9, 9, "arrow", row.payload)
+    with pytest.raises(StorageCorrupt, match="should hold 9 readings"):
+        to_table("here", [wrong])
+    with pytest.raises(StorageCorrupt, match="does not decode"):
+        to_table("here", [JournalRow(1, 0, "a", "s", 1, 10, 10, "arrow", row.payload[:-3])])
+
+
+def test_each_day_is_a_file_and_midnight_belongs_to_the_new_day(journal: Journal) -> None:
+    """Iceberg infers a file's day from its times: two days in one file would be refused."""
+    midnight = START_US // DAY_US * DAY_US + DAY_US
+    times = [midnight - 1, midnight, midnight + DAY_US, midnight + 5]
+    journal.append("a", batch(["p"] * 4, times, [1.0, 2.0, 3.0, 4.0]))
+    files = list(encode_days(to_table("here", rows_of(journal.path))))
+    assert [file.rows for file in files] == [1, 2, 1]
+    assert [file.day for file in files] == ["2025-06-15", "2025-06-16", "2025-06-17"]
+    assert [(file.min_time, file.max_time) for file in files] == [
+        (midnight - 1, midnight - 1), (midnight, midnight + 5), (midnight + DAY_US,) * 2,
+    ]  # fmt: skip
+
+
+def test_files_carry_no_field_ids_and_use_the_encodings(journal: Journal) -> None:
+    """The table maps columns by name; times are deltas, values are split by byte."""
+    journal.append("a", readings(5_000))
+    (file,) = encode_days(to_table("here", rows_of(journal.path)))
+    parquet = pq.ParquetFile(pa.BufferReader(file.data))
+    assert all(b"PARQUET:field_id" not in (f.metadata or {}) for f in parquet.schema_arrow)
+    group = parquet.metadata.row_group(0)
+    encodings = {
+        group.column(at).path_in_schema: group.column(at).encodings
+        for at in range(group.num_columns)
+    }
+    assert "DELTA_BINARY_PACKED" in encodings["time"]
+    assert "DELTA_BINARY_PACKED" in encodings["seq"]
+    assert "BYTE_STREAM_SPLIT" in encodings["value"]
+    assert "RLE_DICTIONARY" in encodings["device"]
+
+
+def test_the_same_rows_give_the_same_bytes(journal: Journal) -> None:
+    """A landing that is repeated after a kill writes the same objects."""
+    for seed in range(3):
+        journal.append("a", readings(1_000, seed=seed))
+    first = [file.sha256 for file in encode_days(to_table("here", rows_of(journal.path)))]
+    assert first == [file.sha256 for file in encode_days(to_table("here", rows_of(journal.path)))]
