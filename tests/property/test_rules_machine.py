@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,7 +52,7 @@ def in_columns(readings: list[tuple[int, float]], cuts: list[int], hold: int, ke
     timing = Timing.of(for_s=rule.for_s, keep_firing_for_s=rule.keep_firing_for_s)
     tracked, said = Tracked(), []
     edges = [0, *sorted(cuts), len(readings)]
-    for first, end in zip(edges[:-1], edges[1:], strict=True):
+    for first, end in pairwise(edges):
         part = readings[first:end]
         if not part:
             continue
