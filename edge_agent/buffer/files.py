@@ -38,7 +38,7 @@ def connect(path: Path) -> sqlite3.Connection:
 def check(db: sqlite3.Connection, path: Path) -> None:
     """Look for damage: the whole file when it is small, its tables' roots always."""
     if path.stat().st_size <= BUFFER_CHECK_MAX_BYTES:
-        (answer,) = db.execute("PRAGMA quickcheck(1)").fetchone()
+        (answer,) = db.execute("PRAGMA quick_check(1)").fetchone()
         if answer != "ok":
             raise StorageCorrupt(f"buffer {path}: {answer}")
 
