@@ -47,11 +47,9 @@ class InfluxDB:
 
     def query(self, statement: str, database: str = "") -> list[list[Any]]:
         """Rows of an InfluxQL statement, of all its series behind one another."""
-        parameters = {"q": statement, "db": database, "epoch": "u"}
-        if self.user is not None:
-            parameters |= {"u": self.user[0], "p": self.user[1]}
-        body = urllib.parse.urlencode(parameters).encode()
-        with urllib.request.urlopen(f"{self.url}/query", data=body, timeout=10) as answer:
+        body = urllib.parse.urlencode({"q": statement, "db": database, "epoch": "u"}).encode()
+        who = urllib.parse.urlencode(dict(zip("up", self.user, strict=True)) if self.user else {})
+        with urllib.request.urlopen(f"{self.url}/query?{who}", data=body, timeout=10) as answer:
             results = json.load(answer)["results"]
         assert "error" not in results[0], results[0]
         return [row for series in results[0].get("series", []) for row in series["values"]]

@@ -22,6 +22,9 @@ from gateway.consumer import Rejected
 from gateway.feed import Entry
 from headrace.limits import INFLUXDB_MAX_BYTES, INFLUXDB_MAX_LINES
 
+# Offsets of 64 bits: a step may hold more than 2 GiB of texts.
+_TEXT: Final = pa.large_utf8()
+
 _SEPARATORS: Final = re.compile(r"([,= ])")
 _UNSAYABLE: Final = re.compile(r"[\r\n]|\\[,= \\]|\\$")
 
@@ -37,7 +40,7 @@ class Points:
     def payload(self, first: int, end: int) -> bytes:
         """Lines ``first`` up to, not including, ``end`` as one body."""
         part = self.lines.slice(first, end - first)
-        joined = pc.binary_join(pa.LargeListArray.from_arrays(pa.array([0, len(part)], pa.int64()), part), "\n")  # fmt: skip
+        joined = pc.binary_join(pa.LargeListArray.from_arrays(pa.array([0, len(part)], pa.int64()), part), pa.scalar("\n", _TEXT))  # fmt: skip
         return bytes(joined[0].as_buffer())
 
     def requests(self) -> list[tuple[int, int]]:
@@ -71,7 +74,7 @@ def points(
             parts.append(_lines(kept, entry.device, measurement, site))
             entry_numbers.append(np.full(row.size, number, np.int64))
             rows.append(row)
-    lines = pa.concat_arrays(parts) if parts else pa.array([], pa.large_utf8())
+    lines = pa.concat_arrays(parts) if parts else pa.array([], _TEXT)
     empty = np.empty(0, np.int64)
     return Points(
         lines, np.concatenate([empty, *entry_numbers]), np.concatenate([empty, *rows])
@@ -101,17 +104,21 @@ def _lines(rows: pa.RecordBatch, device: str, measurement: str, site: str) -> pa
     head = f"{measurement},device={escape_tag(device)},name="
     tail = f",site={escape_tag(site)} " if site else " "
     prefixes = [head + escape_tag(series) + tail for series in name.dictionary.to_pylist()]
-    prefix = pa.array(prefixes, pa.large_utf8()).take(name.indices)
-    number = pc.binary_join_element_wise("value=", value.cast(pa.large_utf8()), "")
+    prefix = pa.array(prefixes, _TEXT).take(name.indices)
+    number = _join("value=", value.cast(_TEXT))
     field = number if value.null_count == 0 else pc.coalesce(number, _string_field(text))
-    return pc.binary_join_element_wise(
-        prefix, field, " ", time.cast(pa.int64()).cast(pa.large_utf8()), ""
-    )
+    return _join(prefix, field, " ", time.cast(pa.int64()).cast(_TEXT))
 
 
 def _string_field(text: pa.Array) -> pa.Array:
-    escaped = pc.replace_substring_regex(text.cast(pa.large_utf8()), r'(["\\])', r"\\\1")
-    return pc.binary_join_element_wise('text="', escaped, '"', "")
+    escaped = pc.replace_substring_regex(text.cast(_TEXT), r'(["\\])', r"\\\1")
+    return _join('text="', escaped, '"')
+
+
+def _join(*parts: pa.Array | str) -> pa.Array:
+    """Columns and words side by side, row by row; null where a column is null."""
+    words = [pa.scalar(part, _TEXT) if isinstance(part, str) else part for part in parts]
+    return pc.binary_join_element_wise(*words, pa.scalar("", _TEXT))
 
 
 def escape_tag(text: str) -> str:
