@@ -26,13 +26,13 @@ class Program:
     process: subprocess.Popen[bytes] | None = None
     kills: int = 0
 
+    @property
+    def argv(self) -> list[str]:
+        return [sys.executable, "-m", self.module, "run", "--config", str(self.config)]
+
     def start(self) -> None:
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", self.module, "run", "--config", str(self.config)],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+            self.process = subprocess.Popen(self.argv, stdout=log, stderr=subprocess.STDOUT)
 
     def kill(self) -> None:
         """SIGKILL: nothing is flushed, closed or said."""

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.programs import Program
 from tests.servers import free_port, listens, start_process
 
 EXECUTABLE = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
@@ -68,3 +69,26 @@ def mosquitto(
         [EXECUTABLE, "-c", config], log=data / "log.txt", ready=lambda: listens(port)
     ) as process:
         yield Mosquitto("127.0.0.1", port, process.pid)
+
+
+class MosquittoProgram(Program):
+    """A mosquitto that a test may kill and start again on the same port, with its persistence."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.port = port
+        data = folder / "mosquitto"
+        data.mkdir(parents=True, exist_ok=True)
+        config = data / "mosquitto.conf"
+        config.write_text(
+            _CONFIG.format(port=port, anonymous="true", persistence="true", folder=data.resolve()),
+            encoding="utf-8",
+        )
+        super().__init__("mosquitto", config, data / "log.txt")
+
+    @property
+    def argv(self) -> list[str]:
+        return [EXECUTABLE or "mosquitto", "-c", str(self.config)]
+
+    def close(self) -> None:
+        if self.running:
+            self.kill()
