@@ -3,8 +3,8 @@
 ``notify()`` of a mail server that accepts a connection and then says nothing blocks for as long as
 the library likes. So each call runs in a daemon thread of its own and is given up after
 ``NOTIFY_TIMEOUT_S``; a target whose thread still hangs is not called again until that ends.
-URLs hold passwords: a target is called by its name in every message, and Apprise's debug output,
-which prints URLs and payloads, is cut off.
+URLs hold passwords, webhook URLs are passwords: a target is called by its name in every message, and
+the debug output of Apprise and urllib3, which prints URLs and paths, is cut off also with --verbose.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ _TYPES: Final[Mapping[str, str]] = {
 }
 
 
+_TALKS_OF_URLS: Final = ("apprise", "urllib3.connectionpool")
+
+
 class Sender(Protocol):
     """What the notify consumer needs."""
 
@@ -48,7 +51,8 @@ class AppriseSender:
     def __init__(
         self, targets: Mapping[str, NotifyConfig], *, timeout_s: float = NOTIFY_TIMEOUT_S
     ) -> None:
-        logging.getLogger("apprise").addFilter(_no_debug)
+        for name in _TALKS_OF_URLS:
+            logging.getLogger(name).addFilter(_no_debug)
         self._services = {name: _service(name, target) for name, target in targets.items()}
         self._timeout_s = timeout_s
         self._calls: dict[str, _Call] = {}
