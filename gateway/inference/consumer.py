@@ -66,7 +66,7 @@ class InferenceConsumer(Consumer):
             scored, changed = model.step(measured)
             derived += scored
             state |= changed
-        return Outcome(derived, state)
+        return Outcome(tuple(derived), state)
 
     def committed(self, outcome: Outcome) -> None:
         for model in self._models:

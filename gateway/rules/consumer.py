@@ -55,7 +55,6 @@ class Stored(msgspec.Struct, frozen=True, array_like=True):
 class _Step:
     """What one step changes; nothing else is touched until it is on disk."""
 
-    listening: silence.Listening
     tracked: dict[Key, Tracked] = field(default_factory=dict)
     heard: dict[str, int] = field(default_factory=dict)
     said: list[tuple[Key, Transition]] = field(default_factory=list)
@@ -117,21 +116,22 @@ class RulesConsumer(Consumer):
         # While batches come in, their arrival is the time: a gateway that is behind must not take
         # what it has not read yet for silence.
         now = max((entry.received_at for entry in entries), default=now_us)
-        step = _Step(self._listening.look(now))
+        # Taken over at once: a look that changes nothing is not committed.
+        self._listening = self._listening.look(now)
+        step = _Step()
         for key, tracked in self._orphans:
             _end_orphan(step, key, tracked, now)
         for entry in entries:
             self._judge_entry(step, entry)
         self._judge_silence(step)
         self._step = step
-        return Outcome(self._derived(step.said), self._state(step))
+        return Outcome(tuple(self._derived(step.said)), self._state(step))
 
     def committed(self, outcome: Outcome) -> None:
         step = self._step
         if step is None:
             return
         self._orphans = []
-        self._listening = step.listening
         self._heard |= step.heard
         self._tracked |= step.tracked
         for (rule, _, _), transition in step.said:
@@ -178,7 +178,7 @@ class RulesConsumer(Consumer):
             for device, at in silence.concerned(rule, heard):
                 key = (rule.name, device, "")
                 before = self._tracked.get(key) or Tracked()
-                active, said = silence.judge(rule, before.active, at, step.listening)
+                active, said = silence.judge(rule, before.active, at, self._listening)
                 if said is not None:
                     step.tracked[key] = Tracked(said.time, active)
                     step.said.append((key, said))
