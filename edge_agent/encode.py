@@ -25,6 +25,7 @@ from typing import Any, Final
 import nanoarrow as na
 import zstandard
 from nanoarrow import ipc
+from nanoarrow.c_array_stream import CArrayStream
 from nanoarrow.c_schema import c_schema
 
 from edge_agent.readings import Run
@@ -100,7 +101,7 @@ def schema_message(header: Header) -> bytes:
     """The schema message alone: the start of a stream whose record batches exist already."""
     schema = _SCHEMAS[header.has_text].modify(metadata=header.metadata())
     out = io.BytesIO()
-    empty = na.c_array_stream(na.ArrayStream.from_arrays([], schema=schema))
+    empty = CArrayStream.from_c_arrays([], schema)
     ipc.StreamWriter.from_writable(out).serialize_stream(empty)
     return out.getvalue()[: -len(END_OF_STREAM)]
 

@@ -219,7 +219,12 @@ class Machine:
         if not done:
             return []
         self._failures = 0
-        self._silent = False
+        if self._silent:
+            self._silent = False
+            # It is back: what waited behind the oldest need not wait for its own timeout.
+            for flight in self._flights.values():
+                if flight.due != NEVER:
+                    flight.due = min(flight.due, now + self._pause(0))
         return [Forget(tuple(done)), *self._after_settling(now)]
 
     def nacked(self, stream: str, ranges: Sequence[Range], reason: str, now: float) -> list[Action]:
@@ -271,8 +276,8 @@ class Machine:
             return [self._send(flight, now) for flight in overdue]
         oldest = next(iter(self._flights.values()))
         action = self._send(oldest, now)
-        for flight in overdue:
-            flight.due = oldest.due
+        for flight in self._flights.values():
+            flight.due = max(flight.due, oldest.due)
         return [action]
 
     def _pause(self, failures: int) -> float:
