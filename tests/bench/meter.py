@@ -1,0 +1,45 @@
+"""CPU seconds, peak memory and bytes written of processes, from /proc."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a process has used so far."""
+
+    cpu_s: float
+    peak_mb: float
+    rss_mb: float
+    written_bytes: int
+
+
+def usage(pid: int) -> Usage:
+    """Read /proc/<pid>; the process must be alive."""
+    process = Path("/proc") / str(pid)
+    fields = (process / "stat").read_text().rsplit(")", 1)[1].split()
+    status = dict(
+        line.split(":", 1) for line in (process / "status").read_text().splitlines() if ":" in line
+    )
+    io = dict(line.split(": ") for line in (process / "io").read_text().splitlines())
+    return Usage(
+        cpu_s=(int(fields[11]) + int(fields[12])) / _TICKS,
+        peak_mb=int(status["VmHWM"].split()[0]) / 1024,
+        rss_mb=int(status["VmRSS"].split()[0]) / 1024,
+        written_bytes=int(io["write_bytes"]),
+    )
+
+
+def difference(after: Usage, before: Usage) -> Usage:
+    """What was used in between; memory is that of ``after``."""
+    return Usage(
+        after.cpu_s - before.cpu_s,
+        after.peak_mb,
+        after.rss_mb,
+        after.written_bytes - before.written_bytes,
+    )

@@ -1,0 +1,183 @@
+"""From agents' buffers to the registered lake: every process for real, everything fsynced.
+
+Buffers are filled first (timed on its own); then the agents start and drain them through the broker
+while gateway and cloud-sync work. The clock runs from the start of the agents to the moment when
+cloud-sync has registered the last reading.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from headrace.buffer_stats import read_buffer_stats
+from headrace.journal import JournalReader
+from headrace.lake.catalogue import load_readings, open_catalogue
+from headrace.lake.config import Lake
+from tests.bench.meter import Usage, difference, usage
+from tests.programs import Program, Programs, make_gateway
+from tests.servers import free_port, wait_until
+from tests.servers.mosquitto import mosquitto
+
+
+@dataclass(frozen=True, slots=True)
+class PathResult:
+    """One run of the whole path."""
+
+    title: str
+    readings: int
+    rows_per_batch: float
+    seconds: float
+    fill_readings_per_s: float
+    processes: dict[str, Usage]
+    bytes_buffer: float
+    bytes_journal: float
+    bytes_lake: float
+    lost: int
+
+    @property
+    def readings_per_s(self) -> float:
+        return self.readings / self.seconds
+
+
+def run_path(
+    title: str, folder: Path, *, readings: int, agents: int, rows: int, embedded: bool = False
+) -> PathResult:
+    """Fill, drain, measure."""
+    each = readings // agents // rows * rows
+    devices = [f"bench-{number}" for number in range(agents)]
+    fills = [_fill(folder, device, each, number, rows) for number, device in enumerate(devices)]
+    total = sum(sampled for sampled, _ in fills)
+    with ExitStack() as stack:
+        broker = stack.enter_context(_broker(folder, embedded))
+        programs = stack.enter_context(_programs(folder))
+        kind = "embedded" if embedded else "external"
+        gateway = make_gateway(programs, kind=kind, mqtt_port=broker[0])
+        gateway.start()
+        gateway.wait_ready()
+        metrics_port = free_port()
+        cloud = programs.make("cloud_sync", _cloud_toml(folder, gateway.journal, metrics_port))
+        cloud.start()
+        wait_until(lambda: _registered(metrics_port) is not None, 30, "cloud-sync is up")
+        pids = {"gateway": gateway.program, "cloud-sync": cloud}
+        before = {name: usage(_pid(program)) for name, program in pids.items()}
+        broker_before = usage(broker[1]) if broker[1] else None
+        made = [programs.make("edge_agent", _agent_toml(folder, d, broker[0]), d) for d in devices]
+        started = time.perf_counter()
+        for program in made:
+            program.start()
+        wait_until(lambda: (_registered(metrics_port) or 0) >= total, 180, "all is registered")
+        seconds = time.perf_counter() - started
+        used = {n: difference(usage(_pid(p)), before[n]) for n, p in pids.items()}
+        if broker[1] and broker_before:
+            used["mosquitto"] = difference(usage(broker[1]), broker_before)
+        used |= {f"agent {n}": usage(_pid(p)) for n, p in enumerate(made)}
+        with JournalReader(gateway.journal) as reader:
+            counts, head = reader.counts(), reader.head()
+        payload = counts["payload_bytes"] / max(1, counts["readings"])
+        lake_bytes, lake_rows = _lake_size(folder)
+        stats = [read_buffer_stats(folder / f"{device}.db") for device in devices]
+    return PathResult(
+        title=title,
+        readings=total,
+        rows_per_batch=total / head,
+        seconds=seconds,
+        fill_readings_per_s=total / sum(s for _, s in fills),
+        processes=used,
+        bytes_buffer=_buffer_bytes[folder] / total,
+        bytes_journal=payload,
+        bytes_lake=lake_bytes / lake_rows,
+        lost=total - lake_rows + sum(stat.buffered for stat in stats),
+    )
+
+
+_buffer_bytes: dict[Path, int] = {}
+
+
+def _fill(folder: Path, device: str, readings: int, seed: int, rows: int) -> tuple[int, float]:
+    buffer = folder / f"{device}.db"
+    command = [sys.executable, "-m", "tests.bench.fill", str(buffer), device, str(readings)]
+    result = subprocess.run(
+        [*command, str(seed), "1.0", str(rows)], check=True, capture_output=True, text=True
+    )
+    sampled, seconds, _, _ = map(float, result.stdout.split())
+    stat = read_buffer_stats(buffer)
+    _buffer_bytes[folder] = _buffer_bytes.get(folder, 0) + stat.payload_bytes
+    return int(sampled), seconds
+
+
+@contextmanager
+def _broker(folder: Path, embedded: bool) -> Iterator[tuple[int, int]]:
+    """Port and pid; pid 0 for the broker inside the gateway."""
+    if embedded:
+        yield free_port(), 0
+        return
+    with mosquitto(folder, persistence=False) as broker:
+        yield broker.port, broker.pid
+
+
+@contextmanager
+def _programs(folder: Path) -> Iterator[Programs]:
+    made = Programs(folder)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def _pid(program: Program) -> int:
+    assert program.process is not None
+    return program.process.pid
+
+
+def _registered(port: int) -> float | None:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as reply:
+            for line in reply.read().decode().splitlines():
+                if line.startswith("headrace_cloud_sync_registered_readings_total "):
+                    return float(line.rsplit(" ", 1)[1])
+    except OSError:
+        return None
+    return 0.0
+
+
+def _lake_size(folder: Path) -> tuple[int, int]:
+    table = load_readings(open_catalogue(Lake(uri=str(folder / "lake"))))
+    assert table is not None
+    files = [task.file for task in table.scan().plan_files()]
+    return sum(f.file_size_in_bytes for f in files), sum(f.record_count for f in files)
+
+
+def _agent_toml(folder: Path, device: str, port: int) -> str:
+    return f"""
+device = "{device}"
+[buffer]
+path = "{folder / device}.db"
+max_bytes = {8 * 1024**3}
+[uplink]
+port = {port}
+[[inputs]]
+plugin = "host"
+interval_s = 3600
+"""
+
+
+def _cloud_toml(folder: Path, journal: Path, port: int) -> str:
+    return f"""
+[journal]
+path = "{journal}"
+[lake]
+uri = "{folder / "lake"}"
+[landing]
+interval_s = 0.5
+[register]
+interval_s = 0.5
+[metrics]
+port = {port}
+"""
