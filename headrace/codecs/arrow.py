@@ -9,6 +9,7 @@ read outside the buffer), column types, nulls and numbers that float64 cannot ho
 from __future__ import annotations
 
 import struct
+import threading
 from collections.abc import Mapping
 from typing import Final
 
@@ -24,6 +25,8 @@ from headrace.wire import META_BOOT, META_CLOCK, META_SEQ, META_STREAM, META_UNI
 ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _CONTINUATION: Final = b"\xff\xff\xff\xff"
 _RECORD_BATCH: Final = 3
+
+_threads = threading.local()
 
 
 def decode(payload: bytes, received_us: int) -> Decoded:
@@ -83,11 +86,17 @@ def _decompress(payload: bytes) -> bytes:
                 "bomb", f"a payload may unpack to {MAX_DECODED_BYTES} bytes, this one says {size}"
             )
         limit = MAX_DECODED_BYTES if size < 0 else max(size, 1)
-        return zstandard.ZstdDecompressor().decompress(
-            payload, max_output_size=limit, allow_extra_data=False
-        )
+        return _decompressor().decompress(payload, max_output_size=limit, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise PayloadError("broken_frame", f"not one whole zstd frame: {error}") from error
+
+
+def _decompressor() -> zstandard.ZstdDecompressor:
+    """One per thread: making one costs as much as a batch, and they must not be shared."""
+    found: zstandard.ZstdDecompressor | None = getattr(_threads, "decompressor", None)
+    if found is None:
+        found = _threads.decompressor = zstandard.ZstdDecompressor()
+    return found
 
 
 def _refuse_body_compression(stream: bytes) -> None:

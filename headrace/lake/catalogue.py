@@ -83,6 +83,8 @@ def _properties(lake: Lake) -> dict[str, Any]:
     }
     if lake.catalogue.credential_file is not None:
         options["credential"] = read_secret(lake.catalogue.credential_file)
+        # pyiceberg's own fallback to this address goes away in 1.0.
+        options["oauth2-server-uri"] = f"{lake.catalogue.uri.rstrip('/')}/v1/oauth/tokens"
     if lake.is_s3:
         options |= _s3_properties(lake)
     return options | lake.catalogue.properties

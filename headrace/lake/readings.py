@@ -13,8 +13,7 @@ series and costs nothing (docs/decisions/0004-unit-in-every-reading.md).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -48,37 +47,85 @@ Ints = NDArray[np.int64]
 Series = tuple[str, str, str]  # device, name, unit
 
 
-@dataclass(slots=True)
 class _Gathered:
-    """Batches side by side: constants per batch, columns per reading, in journal order."""
+    """Batches side by side: constants per batch, columns per reading, in journal order.
 
-    counts: list[int] = field(default_factory=list)
-    streams: list[str] = field(default_factory=list)
-    clocks: list[str] = field(default_factory=list)
-    received: list[int] = field(default_factory=list)
-    first_seqs: list[int] = field(default_factory=list)
-    codes: list[NDArray[np.int32]] = field(default_factory=list)
-    series_of_code: list[Ints] = field(default_factory=list)
-    times: list[Ints] = field(default_factory=list)
-    values: list[pa.Array] = field(default_factory=list)
-    texts: list[pa.Array] = field(default_factory=list)
-    series: dict[Series, int] = field(default_factory=dict)
+    The columns are filled in place, so that a batch's own memory is used again for the next: on a
+    small machine fresh pages cost more than the work that is done in them.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.counts: list[int] = []
+        self.streams: list[str] = []
+        self.clocks: list[str] = []
+        self.received: list[int] = []
+        self.first_seqs: list[int] = []
+        self.series: dict[Series, int] = {}
+        self.numbers = np.empty(total, np.uint32)  # of the reading's series
+        self.times = np.empty(total, np.int64)
+        self.values = np.empty(total, np.float64)
+        self.null_values: NDArray[np.bool_] | None = None
+        self.texts: list[pa.Array] = []
+        self.has_texts = False
+        self._known: dict[tuple[Any, ...], NDArray[np.uint32]] = {}
+        self._filled = 0
+
+    def add(self, row: JournalRow, decoded: Decoded) -> None:
+        name, time, value, text = decoded.rows.columns
+        place = slice(self._filled, self._filled + row.rows)
+        self.counts.append(row.rows)
+        self.streams.append(row.stream)
+        self.clocks.append(decoded.clock)
+        self.received.append(row.received_at)
+        self.first_seqs.append(row.first_seq)
+        np.take(
+            self._numbers(row.device, name, decoded),
+            name.indices.to_numpy(),
+            out=self.numbers[place],
+            mode="clip",
+        )
+        self.times[place] = time.view(pa.int64()).to_numpy()
+        self.values[place] = value.to_numpy(zero_copy_only=False)
+        if value.null_count:
+            if self.null_values is None:
+                self.null_values = np.zeros(len(self.values), np.bool_)
+            self.null_values[place] = value.is_null().to_numpy(zero_copy_only=False)
+        # Kept even if it is all null: an array of nulls is small, and the places must be right.
+        self.texts.append(text)
+        self.has_texts = self.has_texts or text.null_count < len(text)
+        self._filled += row.rows
+
+    def _numbers(
+        self, device: str, name: pa.DictionaryArray, decoded: Decoded
+    ) -> NDArray[np.uint32]:
+        """The series number of each entry of a batch's dictionary."""
+        names = tuple(name.dictionary.to_pylist())
+        units = tuple(decoded.units.get(each, "") for each in names)
+        key = (device, names, units)
+        found = self._known.get(key)
+        if found is None:
+            series = self.series
+            triples = ((device, each, unit) for each, unit in zip(names, units, strict=True))
+            numbers = [series.setdefault(triple, len(series)) for triple in triples]
+            found = self._known[key] = np.array(numbers, np.uint32)
+        return found
 
 
-def to_table(site: str, rows: Iterable[JournalRow]) -> pa.Table:
+def to_table(site: str, rows: Sequence[JournalRow]) -> pa.Table:
     """The readings of journal rows with ``READINGS_SCHEMA``, in order of device, name and time.
 
     Raises:
         StorageCorrupt: a payload is not the batch that its row says.
     """
-    gathered = _gather(rows)
-    if not gathered.counts:
+    if not rows:
         return READINGS_SCHEMA.empty_table()
+    gathered = _Gathered(sum(row.rows for row in rows))
+    for row in rows:
+        gathered.add(row, _decode(row))
     names = sorted(gathered.series)
     ranks = _ranks(gathered, names)
-    times = np.concatenate(gathered.times)
-    order = _order(ranks, times)
     runs = np.bincount(ranks, minlength=len(names))
+    order, times = _order(ranks, runs, gathered.times)
     batches = np.repeat(np.arange(len(gathered.counts)), gathered.counts)[order]
     # seq = first seq of the batch + place in the batch; one small table instead of a column.
     starts = np.cumsum(gathered.counts) - gathered.counts
@@ -86,9 +133,9 @@ def to_table(site: str, rows: Iterable[JournalRow]) -> pa.Table:
     columns = [
         _constant(site, len(times)),
         *(_runs([name[part] for name in names], runs) for part in (0, 1)),
-        _as_time(times[order]),
-        _values(gathered.values, order),
-        _texts(gathered.texts, order),
+        _as_time(times),
+        _values(gathered, order),
+        _texts(gathered, order),
         _runs([name[2] or None for name in names], runs),
         _labels(gathered.streams, batches),
         pa.array(seqs),
@@ -96,25 +143,6 @@ def to_table(site: str, rows: Iterable[JournalRow]) -> pa.Table:
         _labels([clock or None for clock in gathered.clocks], batches),
     ]
     return pa.Table.from_arrays(columns, schema=READINGS_SCHEMA)
-
-
-def _gather(rows: Iterable[JournalRow]) -> _Gathered:
-    gathered = _Gathered()
-    known: dict[tuple[Any, ...], Ints] = {}
-    for row in rows:
-        decoded = _decode(row)
-        name, time, value, text = decoded.rows.columns
-        gathered.counts.append(row.rows)
-        gathered.streams.append(row.stream)
-        gathered.clocks.append(decoded.clock)
-        gathered.received.append(row.received_at)
-        gathered.first_seqs.append(row.first_seq)
-        gathered.codes.append(name.indices.to_numpy())
-        gathered.series_of_code.append(_series(row.device, name, decoded, known, gathered.series))
-        gathered.times.append(time.cast(pa.int64()).to_numpy())
-        gathered.values.append(value)
-        gathered.texts.append(text)
-    return gathered
 
 
 def _decode(row: JournalRow) -> Decoded:
@@ -133,41 +161,26 @@ def _decode(row: JournalRow) -> Decoded:
     return decoded
 
 
-def _series(
-    device: str,
-    name: pa.DictionaryArray,
-    decoded: Decoded,
-    known: dict[tuple[Any, ...], Ints],
-    series: dict[Series, int],
-) -> Ints:
-    """The series number of each entry of a batch's dictionary."""
-    names = tuple(name.dictionary.to_pylist())
-    units = tuple(decoded.units.get(each, "") for each in names)
-    key = (device, names, units)
-    found = known.get(key)
-    if found is None:
-        triples = ((device, each, unit) for each, unit in zip(names, units, strict=True))
-        found = np.array([series.setdefault(triple, len(series)) for triple in triples], np.int64)
-        known[key] = found
-    return found
-
-
 def _ranks(gathered: _Gathered, names: list[Series]) -> NDArray[Any]:
     """Per reading the place of its series in ``names``, in the narrowest type: 16 bits sort fastest."""
     kind = np.uint16 if len(names) <= np.iinfo(np.uint16).max else np.uint32
     rank_of = np.empty(len(names), kind)
     rank_of[[gathered.series[name] for name in names]] = np.arange(len(names), dtype=kind)
-    parts = zip(gathered.series_of_code, gathered.codes, strict=True)
-    return np.concatenate([rank_of[numbers][codes] for numbers, codes in parts])
+    return rank_of[gathered.numbers]
 
 
-def _order(ranks: NDArray[Any], times: Ints) -> Ints:
+def _order(ranks: NDArray[Any], runs: Ints, times: Ints) -> tuple[Ints, Ints]:
+    """Places in order of rank and time, and the times in that order."""
     order = np.argsort(ranks, kind="stable")
-    backwards = np.diff(times[order]) < 0
-    same_series = np.diff(ranks[order]) == 0
-    if np.any(backwards & same_series):
-        return np.lexsort((times, ranks))
-    return order
+    ordered = times[order]
+    backwards = ordered[1:] < ordered[:-1]
+    backwards[np.cumsum(runs)[:-1] - 1] = (
+        False  # from the last of a series to the first of the next
+    )
+    if np.any(backwards):
+        order = np.lexsort((times, ranks))
+        ordered = times[order]
+    return order, ordered
 
 
 def _runs(labels: list[str | None] | list[str], runs: Ints) -> pa.DictionaryArray:
@@ -202,13 +215,13 @@ def _as_time(times: Ints) -> pa.Array:
     return pa.array(times).view(TIME_TYPE)
 
 
-def _values(parts: list[pa.Array], order: Ints) -> pa.Array:
-    if not any(part.null_count for part in parts):
-        return pa.array(np.concatenate([part.to_numpy() for part in parts])[order])
-    return pa.concat_arrays(parts).take(pa.array(order))
+def _values(gathered: _Gathered, order: Ints) -> pa.Array:
+    if gathered.null_values is None:
+        return pa.array(gathered.values[order])
+    return pa.array(gathered.values[order], mask=gathered.null_values[order])
 
 
-def _texts(parts: list[pa.Array], order: Ints) -> pa.Array:
-    if all(part.null_count == len(part) for part in parts):
+def _texts(gathered: _Gathered, order: Ints) -> pa.Array:
+    if not gathered.has_texts:
         return pa.nulls(len(order), pa.utf8())
-    return pa.concat_arrays(parts).take(pa.array(order))
+    return pa.concat_arrays(gathered.texts).take(pa.array(order))
