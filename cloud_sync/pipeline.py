@@ -12,7 +12,8 @@ from cloud_sync.config import CloudSync
 from cloud_sync.lake.registrar import Registrar
 from cloud_sync.lake.table import IcebergReadings, ReadingsTable
 from cloud_sync.landing.lander import Lander
-from headrace.errors import StorageError
+from headrace.batch import is_device_id
+from headrace.errors import StorageError, UsageError
 from headrace.journal import JournalReader
 from headrace.lake.store import Store, open_store
 from headrace.metrics import Metrics
@@ -80,9 +81,11 @@ class Pipeline:
         registered = 0
         while True:
             plan = self.registrar.next()
+            if not plan.manifests:
+                return registered
             manifests = self.registrar.check(plan.manifests)
             if not manifests:
-                return registered
+                continue  # all of them bad: their journals are left out of the next plan
             added = self.registrar.commit(manifests)
             self.registrar.tidy()
             self._metrics.count("registered_readings", added.rows)
@@ -103,6 +106,12 @@ class Pipeline:
         if not reader.site:
             reader.close()
             raise StorageError(f"journal {path} names no site yet", hint="start the gateway")
+        if not is_device_id(reader.site):
+            reader.close()
+            raise UsageError(
+                f"journal {path}: site {reader.site!r} cannot be part of a path; "
+                "expected letters, digits, '.', '_' and '-'"
+            )
         return reader
 
     def _lander(self, reader: JournalReader) -> Lander:

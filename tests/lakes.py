@@ -19,7 +19,7 @@ from headrace.query.sources import collect
 Identity = tuple[str, str, int]
 
 
-def settings(folder: Path, *, max_rows: int = 4_000_000) -> CloudSync:
+def settings(folder: Path, *, max_rows: int = 2_000_000) -> CloudSync:
     """A data folder's configuration with small landings."""
     whole = for_data(folder)
     return CloudSync(journal=whole.journal, lake=whole.lake, landing=Landing(max_rows=max_rows))

@@ -57,6 +57,7 @@ class Registrar:
         marks = self._table.watermarks()
         names = unregistered(self._store, marks)
         found = plan(names, marks, limit=REGISTER_MAX_MANIFESTS, blocked=frozenset(self._blocked))
+        self._say(found.held)
         self.held = (*found.held, *self._blocked.values())
         return found
 
@@ -116,6 +117,11 @@ class Registrar:
             data = self._store.get(file.path) or b""
             if hashlib.sha256(data).hexdigest() != file.sha256:
                 raise LakeError(f"{file.path}: its content is not what its manifest says")
+
+    def _say(self, held: tuple[Held, ...]) -> None:
+        """A hole is said when it shows, not at every look."""
+        for each in set(held) - set(self.held):
+            log.warning("held: %s", each)
 
     def _block(self, name: ManifestName, error: LakeError) -> None:
         held = Held(name.site, name.journal, error.message)

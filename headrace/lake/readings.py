@@ -124,6 +124,7 @@ def to_table(site: str, rows: Sequence[JournalRow]) -> pa.Table:
         gathered.add(row, _decode(row))
     names = sorted(gathered.series)
     ranks = _ranks(gathered, names)
+    gathered.numbers = gathered.numbers[:0]
     runs = np.bincount(ranks, minlength=len(names))
     order, times = _order(ranks, runs, gathered.times)
     batches = np.repeat(np.arange(len(gathered.counts)), gathered.counts)[order]

@@ -37,9 +37,9 @@ WITH transitions AS (
            said ->> '$.series' AS series,
            said ->> '$.state' AS state,
            said ->> '$.severity' AS severity,
-           make_timestamptz(CAST(said ->> '$.started' AS BIGINT)) AS started,
-           make_timestamptz(CAST(said ->> '$.ended' AS BIGINT)) AS ended,
-           CAST(said ->> '$.value' AS DOUBLE) AS value,
+           make_timestamptz(TRY_CAST(said ->> '$.started' AS BIGINT)) AS started,
+           make_timestamptz(TRY_CAST(said ->> '$.ended' AS BIGINT)) AS ended,
+           TRY_CAST(said ->> '$.value' AS DOUBLE) AS value,
            site,
            said ->> '$.summary' AS summary,
            time, seq
