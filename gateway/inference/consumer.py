@@ -1,7 +1,8 @@
 """The inference consumer: batches in, one score per device and time out.
 
 One call of a model per step, over all devices together. A row is scored once, as soon as it has all
-features; readings that come for the row that was scored last are left out. ``step`` proposes,
+features; readings that come for the row that was scored last are left out (after a restart one such
+row may be scored again: remembering it would cost a write per device and step). ``step`` proposes,
 ``committed`` takes over, so that a repeated step gives the same answer.
 """
 

@@ -131,15 +131,15 @@ class NotifyConsumer(Consumer):
         due = outbox.next_due(self._waiting(), now_us)
         # What a step that was not committed has sent already is not sent again.
         fresh = [note for note in due if note.key not in self._taken]
-        taken = self._sender.send(fresh) if fresh else {}
-        self._taken.update(key for key, is_taken in taken.items() if is_taken)
+        attempts = self._sender.send(fresh) if fresh else {}
+        self._taken.update(key for key, attempt in attempts.items() if attempt.taken)
         for note in due:
             if note.key in self._taken:
                 self._conditions[note.target].good()
                 self._changes[note.key] = None
                 self._counts.append("sent")
             else:
-                self._conditions[note.target].bad("a notification was not taken")
+                self._conditions[note.target].bad(attempts[note.key].reason)
                 self._retry(note, now_us)
 
     def _retry(self, note: Note, now_us: int) -> None:

@@ -5,6 +5,7 @@ the library likes. So each call runs in a daemon thread of its own and is given 
 ``NOTIFY_TIMEOUT_S``; a target whose thread still hangs is not called again until that ends.
 URLs hold passwords, webhook URLs are passwords: a target is called by its name in every message, and
 the debug output of Apprise and urllib3, which prints URLs and paths, is cut off also with --verbose.
+Apprise's warnings become the reason of a failed attempt instead of a log line at each.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from gateway.notify.config import NotifyConfig
 from gateway.notify.outbox import Note
 from headrace.errors import ConfigError, Fault
 from headrace.limits import NOTIFY_TIMEOUT_S
-
-_log = logging.getLogger(__name__)
 
 _TYPES: Final[Mapping[str, str]] = {
     "info": "info",
@@ -33,11 +34,19 @@ _TYPES: Final[Mapping[str, str]] = {
 _TALKS_OF_URLS: Final = ("apprise", "urllib3.connectionpool")
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Whether a note was taken, and if not, what was said."""
+
+    taken: bool
+    reason: str = ""
+
+
 class Sender(Protocol):
     """What the notify consumer needs."""
 
-    def send(self, notes: Sequence[Note]) -> Mapping[str, bool]:
-        """Try each note (of different targets) once; note key → whether it was taken."""
+    def send(self, notes: Sequence[Note]) -> Mapping[str, Attempt]:
+        """Try each note (of different targets) once; note key → how it went."""
         ...
 
 
@@ -52,12 +61,12 @@ class AppriseSender:
         self, targets: Mapping[str, NotifyConfig], *, timeout_s: float = NOTIFY_TIMEOUT_S
     ) -> None:
         for name in _TALKS_OF_URLS:
-            logging.getLogger(name).addFilter(_no_debug)
+            logging.getLogger(name).addFilter(_keep_for_the_attempt)
         self._services = {name: _service(name, target) for name, target in targets.items()}
         self._timeout_s = timeout_s
         self._calls: dict[str, _Call] = {}
 
-    def send(self, notes: Sequence[Note]) -> Mapping[str, bool]:
+    def send(self, notes: Sequence[Note]) -> Mapping[str, Attempt]:
         calls = {}
         for note in notes:
             hanging = self._calls.get(note.target)
@@ -68,7 +77,15 @@ class AppriseSender:
         deadline = time.monotonic() + self._timeout_s
         for call in calls.values():
             call.join(max(0.0, deadline - time.monotonic()))
-        return {note.key: note.key in calls and calls[note.key].taken for note in notes}
+        return {
+            note.key: calls[note.key].attempt if note.key in calls else _HANGS for note in notes
+        }
+
+
+#: The call that this code runs in; Apprise hands the context on to its own worker threads.
+_calling: ContextVar[_Call | None] = ContextVar("_calling", default=None)
+
+_HANGS: Final = Attempt(False, "no answer in time")
 
 
 class _Call(threading.Thread):
@@ -78,19 +95,20 @@ class _Call(threading.Thread):
         super().__init__(name=f"notify-{note.target}", daemon=True)
         self._service = service
         self._note = note
-        self.taken = False
+        self.attempt = _HANGS
+        self.warning = "the notification was not taken"
 
     def run(self) -> None:
         note = self._note
+        _calling.set(self)
         # notify() reports failure as a false result; a plugin that raises counts the same.
         try:
-            self.taken = bool(
-                self._service.notify(
-                    title=note.title, body=note.body, notify_type=_TYPES[note.kind]
-                )
+            taken = self._service.notify(
+                title=note.title, body=note.body, notify_type=_TYPES[note.kind]
             )
+            self.attempt = Attempt(True) if taken else Attempt(False, self.warning)
         except (OSError, ValueError, TypeError, RuntimeError) as error:
-            _log.debug("target %s: %s", note.target, type(error).__name__)
+            self.attempt = Attempt(False, type(error).__name__)
 
 
 def _service(name: str, target: NotifyConfig) -> Any:
@@ -121,5 +139,11 @@ def _urls(name: str, target: NotifyConfig) -> list[str]:
     return urls
 
 
-def _no_debug(record: logging.LogRecord) -> bool:
-    return record.levelno > logging.DEBUG
+def _keep_for_the_attempt(record: logging.LogRecord) -> bool:
+    """A log filter: a warning inside a call becomes its reason, and no call is logged in detail."""
+    call = _calling.get()
+    if call is None:
+        return record.levelno > logging.DEBUG
+    if record.levelno >= logging.WARNING:
+        call.warning = record.getMessage()
+    return False

@@ -20,7 +20,7 @@ from aiosmtpd.controller import Controller
 from gateway.notify.config import NotifyConfig
 from gateway.notify.consumer import NotifyConsumer
 from gateway.notify.outbox import Note
-from gateway.notify.sender import AppriseSender
+from gateway.notify.sender import AppriseSender, Attempt
 from headrace import logs
 from headrace.derived import Alert, alert_name, encode_alert
 from headrace.errors import ConfigError
@@ -95,7 +95,7 @@ def test_a_webhook_gets_title_body_and_type() -> None:
     """As JSON."""
     with webhook(200) as (received, port):
         sender = AppriseSender({"hook": NotifyConfig(url=f"json://127.0.0.1:{port}/x")})
-        assert sender.send([note("hook")]) == {note("hook").key: True}
+        assert sender.send([note("hook")]) == {note("hook").key: Attempt(True)}
     assert received[0]["title"] == "[site] critical: low on pump-1"
     assert received[0]["type"] == "failure"
 
@@ -114,7 +114,11 @@ def test_a_refusal_and_a_dead_server_are_failures_and_no_secret_is_logged(
             }
         )
         taken = sender.send([note("hook"), note("dead")])
-    assert list(taken.values()) == [False, False]
+    refused, dead = taken.values()
+    assert (refused.taken, dead.taken) == (False, False)
+    assert "Internal server error" in refused.reason
+    assert "Connection error" in dead.reason
+    assert SECRET not in refused.reason + dead.reason
     assert SECRET not in caplog.text
     assert SECRET not in repr(NotifyConfig(url=f"json://{SECRET}"))
 
@@ -126,8 +130,8 @@ def test_a_server_that_accepts_and_says_nothing_is_given_up_in_time() -> None:
         mute.listen()
         url = f"json://127.0.0.1:{mute.getsockname()[1]}/x"
         sender = AppriseSender({"mute": NotifyConfig(url=url)}, timeout_s=0.2)
-        assert list(sender.send([note("mute")]).values()) == [False]
-        assert list(sender.send([note("mute")]).values()) == [False]
+        assert list(sender.send([note("mute")]).values()) == [Attempt(False, "no answer in time")]
+        assert list(sender.send([note("mute")]).values()) == [Attempt(False, "no answer in time")]
         mute.settimeout(1.0)
         mute.accept()[0].close()
 

@@ -6,6 +6,7 @@ from gateway.feed import Entry
 from gateway.notify.config import NotifyConfig
 from gateway.notify.consumer import NotifyConsumer
 from gateway.notify.outbox import Note
+from gateway.notify.sender import Attempt
 from headrace.derived import Alert, AlertState, Severity, alert_name, encode_alert
 from headrace.limits import NOTIFY_MAX_ATTEMPTS, NOTIFY_MAX_LINES, NOTIFY_MAX_WAITING
 from headrace.metrics import Metrics
@@ -20,10 +21,10 @@ class RecordingSender:
         self.tried: list[Note] = []
         self.taken: list[Note] = []
 
-    def send(self, notes: Sequence[Note]) -> Mapping[str, bool]:
+    def send(self, notes: Sequence[Note]) -> Mapping[str, Attempt]:
         self.tried += notes
         self.taken += [note for note in notes if note.target in self.up]
-        return {note.key: note.target in self.up for note in notes}
+        return {note.key: Attempt(note.target in self.up, "away") for note in notes}
 
 
 class Site:
