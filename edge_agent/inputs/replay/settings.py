@@ -67,9 +67,10 @@ class ReplaySettings:
             return [("path", f"cannot be read: {error}")]
         except LookupError:
             return [("encoding", f"unknown encoding {self.encoding!r}")]
+        # Not exclude: one list may serve recordings of which only some have a column.
         named: dict[str, Iterable[str]] = {
             "time_column": (self.time_column,), "columns": self.columns, "units": self.units,
-            "text": self.text, "exclude": self.exclude,
+            "text": self.text,
         }  # fmt: skip
         return [
             (key, f"no column {title!r} in {self.path}; found {', '.join(header)}")
