@@ -73,9 +73,11 @@ class Live:
         """Take a committed batch in."""
         with self._lock:
             device = self._device(entry.device)
-            device.readings += entry.rows.num_rows
             if not _is_derived(entry):
+                device.readings += entry.rows.num_rows
                 device.last_received = max(device.last_received, entry.received_at)
+                newest = pc.max(entry.rows.column("time")).cast("int64").as_py()
+                device.last_time = max(device.last_time, newest)
             self._add_rows(device, entry)
 
     def devices(self) -> list[dict[str, Any]]:
@@ -131,7 +133,6 @@ class Live:
         times: NDArray[np.int64] = (
             entry.rows.column("time").cast("int64").to_numpy(zero_copy_only=False)
         )
-        device.last_time = max(device.last_time, int(times.max()))
         order = np.argsort(codes, kind="stable")
         starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
         ends = np.append(starts[1:], len(order))

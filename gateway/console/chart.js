@@ -3,6 +3,7 @@
 import { echarts } from "nicegui-echart";
 
 const MAX_POINTS = 900; // LIVE_MAX_POINTS: the gateway has no more of a series either
+const FEW = 30; // a series this sparse is drawn with dots, or a single reading would not be seen
 const GAP = { factor: 5, atLeast: 10_000 }; // a pause this long breaks the line instead of bridging it
 
 function si(value) {
@@ -24,13 +25,17 @@ function resolve(css, element) {
 export default {
   template: `
     <div>
+      <ul v-if="panels.length && panels[0].lines.length > 1" class="hr-legend" aria-label="Devices on the chart">
+        <li v-for="line in panels[0].lines" :key="line.device">
+          <i :style="{ background: line.color }" aria-hidden="true"></i>{{ line.device }}
+        </li>
+      </ul>
       <section v-for="(panel, p) in panels" :key="panel.name" class="hr-panel">
         <header>
           <h3 :title="panel.name">{{ panel.name }}</h3><span class="hr-unit">{{ panel.unit }}</span>
           <ul>
             <li v-for="(line, d) in panel.lines" :key="line.device" :title="line.device">
               <i :style="{ background: line.color }" aria-hidden="true"></i>
-              <span v-if="panel.lines.length > 1" class="hr-line">{{ line.device }}</span>
               <b>{{ latest[p * panel.lines.length + d] }}</b>
             </li>
           </ul>
@@ -40,7 +45,6 @@ export default {
       </section>
     </div>
   `,
-  props: { options: Object, enable3d: Boolean, renderer: String, theme: String },
   data: () => ({ panels: [], latest: [] }),
   created() {
     // Not reactive: Vue must not look into charts and thousands of points.
@@ -75,7 +79,7 @@ export default {
         const data = this.points.slice(p * count, (p + 1) * count);
         chart.setOption({
           xAxis: { min: start, max: end },
-          series: data.map((points) => ({ data: points })),
+          series: data.map((points) => ({ data: points, showSymbol: points.length < FEW })),
         });
       });
     },
@@ -140,7 +144,8 @@ export default {
         series: this.panels[p].lines.map((line) => ({
           type: "line",
           name: line.device,
-          showSymbol: false,
+          symbol: "circle",
+          symbolSize: 4,
           lineStyle: { width: 1.5 },
           color: resolve(line.color, this.$el),
           emphasis: { disabled: true },

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import nicegui.elements.echart  # noqa: F401  (registers ECharts as the module that chart.js imports)
 from nicegui import ui
-from nicegui.elements.echart import EChart
+from nicegui.element import Element
 from nicegui.events import ValueChangeEventArguments
 
 from gateway.console import format as fmt
@@ -37,11 +38,8 @@ class Line:
     fresh: list[tuple[float, float]] = field(default_factory=list)
 
 
-class Panels(EChart, component="chart.js"):
-    """The element; it takes the script of NiceGUI's own chart and draws many panels with it."""
-
-    def __init__(self) -> None:
-        super().__init__({})
+class Panels(Element, component="chart.js"):
+    """The element; it draws with the ECharts that NiceGUI brings and serves."""
 
     def push(self, update: Mapping[str, Any]) -> None:
         self.run_method("apply", update)

@@ -78,7 +78,6 @@ class Devices:
             self._table.on_key("toggle", on_toggle)
             self._table.on_key("sort", self._sort_by)
             self._build_empty()
-            self._build_pager()
 
     def _build_title(self) -> None:
         with block("div", "hr-title"):
@@ -86,6 +85,10 @@ class Devices:
             with block("div", "hr-chips", label="Filter by state"):
                 for wanted in (None, *CONDITIONS):
                     self._chips[wanted] = button("", "hr-chip", partial(self._only, wanted))
+            with block("nav", "hr-pager", label="Pages of devices") as self._pager:
+                self._range = text("", "hr-note")
+                button("‹", "hr-chip", partial(self._turn, -1), label="Previous page")
+                button("›", "hr-chip", partial(self._turn, 1), label="Next page")
             self._search = (
                 ui.input(placeholder="Filter", on_change=self._search_for)
                 .props(
@@ -103,12 +106,6 @@ class Devices:
             )
             text("or publish a SenML pack to headrace/v1/<device>/data/senml-json.", tag="p")
         self._no_match = text("No device matches the filter.", "hr-empty", tag="p")
-
-    def _build_pager(self) -> None:
-        with block("nav", "hr-pager", label="Pages of devices") as self._pager:
-            self._range = text("", "hr-note")
-            button("‹", "hr-chip", lambda: self._turn(-1), label="Previous page")
-            button("›", "hr-chip", lambda: self._turn(1), label="Next page")
 
     def show(self, picture: Picture) -> None:
         """Bring the table up to date."""
@@ -137,9 +134,8 @@ class Devices:
         return sorted(rows, key=_SORT_KEYS[self._sort], reverse=self._descending)
 
     def _show_chips(self, picture: Picture) -> None:
-        counts = picture.count_by_condition()
         for wanted, chip in self._chips.items():
-            number = len(picture.devices) if wanted is None else counts[wanted]
+            number = len(picture.devices) if wanted is None else picture.counts.get(wanted, 0)
             chip.say(f"{wanted or 'all'} {fmt.count(number)}")
             chip.press(wanted == self._condition)
             chip.show(bool(number) or wanted == self._condition)

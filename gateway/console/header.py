@@ -41,11 +41,11 @@ class Header:
                 self._devices = _figure(
                     "devices online", "devices that say so, of all that are known"
                 )
-                self._head = _figure("journal", "batches in the journal so far")
+                self._head = _figure("journal", "number of the newest batch")
                 self._behind = block("div", "hr-figure")
                 with self._behind:
-                    text("behind it", tag="dt").props["title"] = (
-                        "batches that each consumer has to read"
+                    text("batches to read", tag="dt").props["title"] = (
+                        "how far each consumer lies behind the journal"
                     )
                     self._lags = block("dd", "hr-lags")
 
@@ -56,7 +56,7 @@ class Header:
             tone="bad" if reasons else "good",
             title="batches are taken, stored and acknowledged" if not reasons else "",
         )
-        online = picture.count_by_condition()["online"]
+        online = picture.counts.get("online", 0)
         self._devices.say(f"{fmt.count(online)} / {fmt.count(len(picture.devices))}")
         self._head.say(fmt.count(self._status.head))
         consumers = self._status.consumers()

@@ -19,7 +19,7 @@ from gateway.console.devices import Devices
 from gateway.console.header import LOGO, Header
 from gateway.console.parts import block
 from gateway.console.picture import Pictures
-from gateway.console.selection import Selection, default_device
+from gateway.console.selection import Selection
 from gateway.live import Live
 from gateway.status import Status
 from headrace.clock import SystemClock
@@ -75,7 +75,7 @@ class Page:
 
     def _refresh(self) -> None:
         picture = self._pictures.latest()
-        self._selection.follow(default_device(picture.devices))
+        self._selection.follow(picture.urgent)
         self._selection.settle(list(self._chart.offered()))
         self._header.show(picture)
         self._alerts.show(picture)

@@ -19,6 +19,9 @@ from headrace.limits import CONSOLE_REFRESH_S, CONSOLE_SILENT_AFTER_S
 DeviceCondition = Literal["online", "silent", "offline", "unknown"]
 CONDITIONS: Final[tuple[DeviceCondition, ...]] = ("online", "silent", "offline", "unknown")
 
+#: Share of the event loop's time that pictures may take: it carries the embedded broker too.
+_MAX_SHARE: Final = 0.05
+
 #: A transition that ends a pending alert which never fired is of no use on a page.
 _SHOWN: Final = {"firing": 0, "pending": 1, "resolved": 2}
 
@@ -38,20 +41,19 @@ class DeviceRow:
     firing: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """All devices by name, all alerts with the urgent ones first."""
+    """All devices by name, all alerts with the urgent ones first, and what is counted over them.
+
+    ``urgent`` is the device that a viewer most likely wants to see first.
+    """
 
     now_us: int
-    devices: Sequence[DeviceRow] = ()
-    alerts: Sequence[Mapping[str, Any]] = ()
-
-    @property
-    def firing(self) -> int:
-        return sum(row.firing for row in self.devices)
-
-    def count_by_condition(self) -> Counter[DeviceCondition]:
-        return Counter(row.condition for row in self.devices)
+    devices: Sequence[DeviceRow]
+    alerts: Sequence[Mapping[str, Any]]
+    counts: Mapping[DeviceCondition, int]
+    firing: int
+    urgent: str | None
 
 
 def make_picture(
@@ -66,7 +68,22 @@ def make_picture(
     silent = {alert["device"] for alert in firing if not alert.get("series")}
     rows = [_row(now_us, device, per_device, silent) for device in devices]
     rows.sort(key=lambda row: row.device)
-    return Picture(now_us, rows, shown)
+    return Picture(
+        now_us=now_us,
+        devices=rows,
+        alerts=shown,
+        counts=Counter(row.condition for row in rows),
+        firing=len(firing),
+        urgent=_urgent(rows),
+    )
+
+
+def _urgent(rows: Sequence[DeviceRow]) -> str | None:
+    """One with an alert before one that is online before the others, and else by name."""
+    first = min(
+        rows, key=lambda row: (not row.firing, CONDITIONS.index(row.condition)), default=None
+    )
+    return first.device if first is not None else None
 
 
 def condition(
@@ -113,14 +130,17 @@ class Pictures:
     def __init__(self, live: Live, clock: Clock) -> None:
         self._live = live
         self._clock = clock
-        self._made = float("-inf")
-        self._picture = Picture(clock.now_us())
+        self._due = float("-inf")
+        self._picture = make_picture(clock.now_us(), (), ())
 
     def latest(self) -> Picture:
-        # A little less than the refresh: a viewer's timer that comes early must not see the old one.
-        if self._clock.monotonic() - self._made >= 0.9 * CONSOLE_REFRESH_S:
-            self._made = self._clock.monotonic()
+        """The present, at most about a second old; older where it takes long to work out."""
+        started = self._clock.monotonic()
+        if started >= self._due:
             self._picture = make_picture(
                 self._clock.now_us(), self._live.devices(), self._live.alerts()
             )
+            cost = self._clock.monotonic() - started
+            # A little less than the refresh: a timer that comes early must not see the old one.
+            self._due = started + max(0.9 * CONSOLE_REFRESH_S, cost / _MAX_SHARE)
         return self._picture

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.console.picture import DeviceRow
 from headrace.derived import MODEL_PREFIX
 from headrace.limits import CONSOLE_MAX_DEVICES, CONSOLE_MAX_PANELS
 
@@ -64,12 +63,6 @@ class Selection:
         """Keep the series that the chosen devices have, else take the default ones."""
         kept = [name for name in self.series if name in offered] if self._by_hand else []
         self.series = kept or default_series(offered)
-
-
-def default_device(rows: Sequence[DeviceRow]) -> str | None:
-    """The device that a viewer most likely wants to see first."""
-    ranked = sorted(rows, key=lambda row: (not row.firing, row.condition != "online"))
-    return ranked[0].device if ranked else None
 
 
 def default_series(offered: Sequence[str]) -> list[str]:

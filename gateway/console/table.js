@@ -56,7 +56,7 @@ export default {
       this.$emit("toggle", key);
     },
     classes(column) {
-      return ["hr-" + column.kind, "hr-col-" + column.name, { minor: column.minor }];
+      return ["kind-" + column.kind, "hr-col-" + column.name, { minor: column.minor }];
     },
     tone(cell) {
       return cell.tone ? "tone-" + cell.tone : "";
