@@ -8,6 +8,7 @@ from gateway.ingest.inbox import Arrival
 from headrace import codecs
 from headrace.batch import is_device_id
 from headrace.codecs import Decoded
+from headrace.derived import ALERT_PREFIX, MODEL_PREFIX, is_derived
 from headrace.errors import PayloadError
 from headrace.topics import Incoming
 
@@ -42,6 +43,18 @@ def read(arrival: Arrival, incoming: Incoming) -> Accepted | Refused:
                 hint="1 to 64 letters, digits, '.', '_' and '-', beginning with a letter or digit",
             )
         decoded = codecs.decode(incoming.format, arrival.payload, arrival.received_at)
+        _check_names(decoded)
     except PayloadError as error:
         return Refused(arrival, incoming.device[:80], incoming.format[:40], error)
     return Accepted(arrival, incoming.device, incoming.format, decoded)
+
+
+def _check_names(decoded: Decoded) -> None:
+    """A device must not speak for the gateway: nobody is woken by an alert that it made up."""
+    for name in decoded.rows.column("name").dictionary.to_pylist():
+        if is_derived(name):
+            raise PayloadError(
+                "bad_value",
+                f"series {name[:80]!r}: names that begin with {MODEL_PREFIX} or {ALERT_PREFIX} are "
+                "made by the gateway alone",
+            )

@@ -22,15 +22,17 @@ from headrace.errors import PayloadError
 
 MAX_EXACT: Final = 2**53
 
-# A token up to an unescaped separator; a backslash takes the next character along.
-_MEASUREMENT: Final = re.compile(r"((?:\\.|[^, \\]|\\$)+)")
-_TAG: Final = re.compile(r",((?:\\.|[^,= \\])+)=((?:\\.|[^,= \\])+)")
+# A token up to an unescaped separator; a backslash takes the next character along. Double quotes mean
+# something in field values only.
+_MEASUREMENT: Final = re.compile(r"((?:\\.|[^, \n\\])+)")
+_TAG: Final = re.compile(r",((?:\\.|[^,= \n\\])+)=((?:\\.|[^,= \n\\])+)")
 _FIELD: Final = re.compile(
-    r'((?:\\.|[^,= \\])+)=(?:"((?:\\.|[^"\\])*)"|([^," ]+))(,|(?=\s|$))', re.DOTALL
+    r'((?:\\.|[^,= \n\\])+)=(?:"((?:\\.|[^"\\])*)"|([^," \n]+))(,|(?=\s|$))', re.DOTALL
 )
+_REST: Final = re.compile(r"[^\n]*")
+_GAP: Final = re.compile(r"(?:\s+|#[^\n]*)*")
 _ESCAPE: Final = re.compile(r"\\([,= \\])")
 _STRING_ESCAPE: Final = re.compile(r'\\(["\\])')
-_LINE: Final = re.compile(r'(?:[^"\n\\]|\\.|"(?:\\.|[^"\\])*")+', re.DOTALL)
 _TRUE: Final = frozenset({"t", "T", "true", "True", "TRUE"})
 _FALSE: Final = frozenset({"f", "F", "false", "False", "FALSE"})
 
@@ -50,11 +52,15 @@ def decode(payload: bytes, received_us: int) -> Decoded:
     except UnicodeDecodeError as error:
         raise PayloadError("broken_frame", f"line protocol is UTF-8: {error}") from error
     columns = _Columns()
-    for number, line in enumerate(_lines(text), start=1):
+    at = _skip_gap(text, 0)
+    while at < len(text):
         try:
-            _decode_line(line, received_us, columns)
+            at = _skip_gap(text, _decode_line(text, at, received_us, columns))
         except ValueError as error:
-            raise PayloadError("bad_value", f"line {number}: {error}: {line[:120]!r}") from error
+            number = text.count("\n", 0, at) + 1
+            raise PayloadError(
+                "bad_value", f"line {number}: {error}: {text[at : at + 120]!r}"
+            ) from error
     return checked(
         pa.array(columns.names, pa.utf8()),
         pa.array(columns.times, pa.int64()).cast(TIME_TYPE),
@@ -63,41 +69,44 @@ def decode(payload: bytes, received_us: int) -> Decoded:
     )
 
 
-def _lines(text: str) -> list[str]:
-    """Lines that hold readings; a newline inside a string value does not end a line."""
-    found = _LINE.findall(text) if '"' in text else text.split("\n")
-    stripped = (line.strip() for line in found)
-    return [line for line in stripped if line and not line.startswith("#")]
+def _skip_gap(text: str, at: int) -> int:
+    """Behind blank lines and comments."""
+    match = _GAP.match(text, at)
+    return match.end() if match else at
 
 
-def _decode_line(line: str, received_us: int, columns: _Columns) -> None:
-    match = _MEASUREMENT.match(line)
+def _decode_line(text: str, start: int, received_us: int, columns: _Columns) -> int:
+    """Take the line that begins at ``start``; returns where it ends."""
+    match = _MEASUREMENT.match(text, start)
     if match is None:
         raise ValueError("expected a measurement name")
     measurement, at = _unescape(match[1]), match.end()
     tags = []
-    while (match := _TAG.match(line, at)) is not None:
+    while (match := _TAG.match(text, at)) is not None:
         tags.append((_unescape(match[1]), _unescape(match[2])))
         at = match.end()
-    if at >= len(line) or line[at] != " ":
-        raise ValueError(f"expected a space before the fields at column {at + 1}")
+    if at >= len(text) or text[at] != " ":
+        raise ValueError(f"expected a space before the fields at column {at - start + 1}")
     suffix = "".join(f";{key}={value}" for key, value in sorted(tags))
-    at = _skip_spaces(line, at)
+    at = _skip_spaces(text, at)
     fields: list[tuple[str, float | None, str | None]] = []
-    while (match := _FIELD.match(line, at)) is not None:
+    while (match := _FIELD.match(text, at)) is not None:
         value, string = _value(match[2], match[3])
         fields.append((f"{measurement}.{_unescape(match[1])}{suffix}", value, string))
         at = match.end()
         if not match[4]:
             break
     else:
-        raise ValueError(f"expected field=value at column {at + 1}")
-    time = _time_us(line[at:].strip(), received_us)
+        raise ValueError(f"expected field=value at column {at - start + 1}")
+    rest = _REST.match(text, at)
+    end = rest.end() if rest else at
+    time = _time_us(text[at:end].strip(), received_us)
     for name, value, string in fields:
         columns.names.append(name)
         columns.times.append(time)
         columns.values.append(value)
         columns.texts.append(string)
+    return end
 
 
 def _skip_spaces(line: str, at: int) -> int:

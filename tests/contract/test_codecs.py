@@ -84,6 +84,11 @@ LINES = {
     4: (r"my\ m,t\ k=v\,1 f\=x=2", [("my m.f=x;t k=v,1", NOW, 2.0, None)]),
     5: ("# a comment\n\na f=1\nb f=2u\n", [("a.f", NOW, 1.0, None), ("b.f", NOW, 2.0, None)]),
     6: ('a s="two\nlines",f=F', [("a.s", NOW, None, "two\nlines"), ("a.f", NOW, 0.0, None)]),
+    8: ('a,t="q f=1\nb f="x"', [('a.f;t="q', NOW, 1.0, None), ("b.f", NOW, None, "x")]),
+    9: (
+        "a f=1 1700000000000000000\r\nb f=2",
+        [("a.f", 1_700_000_000_000_000, 1.0, None), ("b.f", NOW, 2.0, None)],
+    ),
     7: ("a f=-1e-3", [("a.f", NOW, -0.001, None)]),
 }
 

@@ -9,8 +9,7 @@ from gateway.sinks.influxdb.lines import points
 from headrace.codecs import line
 from tests.gateway_entries import START, entry, rows
 
-# Without quotes: the codec that reads them back takes a quote in a tag for the start of a text.
-names = st.text(st.characters(exclude_characters="\\\n\r\"", exclude_categories=("Cs", "Cc", "Zs", "Zl", "Zp")) | st.sampled_from(" ,="), min_size=1, max_size=20)  # fmt: skip
+names = st.text(st.characters(exclude_characters="\\\n\r", exclude_categories=("Cs", "Cc", "Zs", "Zl", "Zp")) | st.sampled_from(" ,="), min_size=1, max_size=20)  # fmt: skip
 values = st.floats(allow_nan=False, allow_infinity=False) | st.text(
     st.characters(exclude_categories=("Cs",)), max_size=30
 )
