@@ -15,7 +15,8 @@ from cloud_sync.landing.lander import Lander
 from headrace.batch import is_device_id
 from headrace.errors import StorageError, UsageError
 from headrace.journal import JournalReader
-from headrace.lake.store import Store, open_store
+from headrace.lake.opening import open_store
+from headrace.lake.store import Store
 from headrace.metrics import Metrics
 
 

@@ -83,6 +83,7 @@ def _program(data: Path, name: str, module: str, config: Path) -> Program:
 
 
 def write(path: Path, text: str) -> None:
+    """Write one configuration file."""
     path.write_text(text, encoding="utf-8")
 
 

@@ -32,7 +32,7 @@ class Processes:
     def __enter__(self) -> Processes:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_exc: object) -> None:
         for _, process in self._running.values():
             if process.poll() is None:
                 process.kill()

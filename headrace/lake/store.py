@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from headrace.errors import LakeError, LakeUnavailable, StorageFull
-from headrace.lake.config import Lake
 
 #: What is stored: bytes, or an Arrow buffer (which is not typed).
 Data = Any
@@ -169,12 +168,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def open_store(lake: Lake) -> Store:
-    """The store that a configuration names."""
-    if lake.is_s3:
-        from headrace.lake.s3 import S3Store
-
-        return S3Store(lake)
-    return LocalStore(lake.folder)

@@ -33,8 +33,9 @@ from headrace.journal import JournalReader
 from headrace.lake.catalogue import catalogue_errors, exists, load_readings, open_catalogue
 from headrace.lake.config import Lake
 from headrace.lake.manifests import read_manifest, unregistered, watermark_of, watermarks
+from headrace.lake.opening import open_store
 from headrace.lake.readings import READINGS_SCHEMA, to_table
-from headrace.lake.store import Store, open_store
+from headrace.lake.store import Store
 from headrace.landing import ManifestName
 from headrace.limits import QUERY_TAIL_MAX_BYTES, QUERY_TAIL_MAX_ROWS
 

@@ -16,7 +16,8 @@ from cloud_sync.landing.parquet import DAY_US
 from headrace import cli as headrace_cli
 from headrace.errors import LakeError, LakeUnavailable
 from headrace.lake.config import S3, Catalogue, Lake
-from headrace.lake.store import Store, open_store
+from headrace.lake.opening import open_store
+from headrace.lake.store import Store
 from tests.journals import START_US, Journal, readings
 from tests.lakes import assert_each_once, identities, journalled, pipeline
 from tests.servers import free_port
