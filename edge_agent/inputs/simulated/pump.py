@@ -31,6 +31,10 @@ SERIES: Final[tuple[tuple[str, str], ...]] = (
 )
 NAMES: Final = tuple(name for name, _ in SERIES)
 
+#: Decimals of each series: what a transmitter of that kind resolves. Noise in the 15th digit would
+#: only be there to be compressed.
+DECIMALS: Final = (3, -1, -1, 3, 1, 3, 2, 1)
+
 RATED_SPEED: Final = 2_900.0  # 1/min
 SHUT_OFF_HEAD: Final = 42.0  # m at rated speed and no flow
 CURVE: Final = 0.62  # m per (l/s)²: how the pump's head falls with flow
@@ -85,7 +89,8 @@ class Pump:
             self._motor_temperature(power, wear),
             RATED_SPEED * ratio + noise(0.0, 2.0),
         )
-        return self._with_stuck_flow(values, elapsed)
+        resolved = tuple(map(round, values, DECIMALS))
+        return self._with_stuck_flow(resolved, elapsed)
 
     def _speed_ratio(self, elapsed: float) -> float:
         """The demand: two slow waves, one faster, and a wandering part; 0.78 to 1.02 of full speed."""
