@@ -1,7 +1,8 @@
 """The console: one page that shows what this gateway knows at present.
 
 It reads ``Live`` and ``Status`` and changes nothing. NiceGUI is imported in this package and nowhere
-else, because it costs 1.3 s and 70 MB that a gateway without a console saves.
+else, because a gateway without a console saves its 25 MB.
+Why NiceGUI: docs/decisions/0006.
 
 Reading order:
 
