@@ -85,6 +85,7 @@ class Uplink:
         self._held_until: float | None = None
         self._messages: dict[int, int] = {}
         self._published_at = float("-inf")
+        self._answered = False  # whether this connection has brought an ack or a nack
         self._state_due = float("inf")
         self._wake_pending = threading.Event()
         self._stop_at: float | None = None
@@ -184,13 +185,15 @@ class Uplink:
 
     def _came_up(self, now: float) -> list[Action]:
         self._metrics.set("connected", 1)
+        self._answered = False
         if self._machine.in_flight == 0:
             self._broker.good()
         self._publish_state(now)
         return self._machine.connected(now)
 
     def _went_down(self, why: str, now: float) -> list[Action]:
-        if now - self._published_at < _DENIAL_S and self._machine.state is State.CONNECTED:
+        unanswered = self._machine.state is State.CONNECTED and not self._answered
+        if unanswered and now - self._published_at < _DENIAL_S:
             why += f"; right after a publish: does the broker's ACL allow {self._link.data_topic}?"
         self._broker.bad(why)
         self._metrics.set("connected", 0)
@@ -201,6 +204,7 @@ class Uplink:
 
     def _read_document(self, is_ack: bool, payload: bytes, now: float) -> list[Action]:
         try:
+            self._answered = True
             if is_ack:
                 ack = wire.decode(payload, wire.Ack)
                 self._broker.good()
