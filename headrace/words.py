@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Final
+
+#: How a terminal shows the states of an alert.
+STATE_STYLE: Final = {"firing": "bold red", "pending": "yellow", "resolved": "green"}
 
 
 def age(seconds: float) -> str:

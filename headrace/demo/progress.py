@@ -17,10 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 from headrace.demo.plan import Plan
-from headrace.words import age, when
+from headrace.words import STATE_STYLE, age, when
 
 _TIMEOUT_S: Final = 2.0
-_STATE_STYLE: Final = {"firing": "bold red", "pending": "yellow", "resolved": "green"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +105,9 @@ class Display:
                 self._known.add(key)
                 self._console.print(
                     f"         {alert['state']:>8}  {alert['device']}  {alert['rule']}: {alert['summary']}",
-                    style=_STATE_STYLE.get(alert["state"], ""),
+                    style=STATE_STYLE.get(alert["state"], ""),
                     highlight=False,
+                    soft_wrap=True,
                 )
 
     def _render(self, snapshot: Snapshot, elapsed_s: float) -> RenderableType:
@@ -140,7 +140,7 @@ def _alerts(snapshot: Snapshot) -> RenderableType:
         return Text("no alerts yet", style="dim")
     lines = []
     for alert in snapshot.alerts[:6]:
-        style = _STATE_STYLE.get(alert["state"], "")
+        style = STATE_STYLE.get(alert["state"], "")
         lines.append(
             Text.assemble(
                 (f"{alert['state']:<9}", style), f"{when(alert['started'])}  {alert['summary']}"

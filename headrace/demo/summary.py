@@ -7,6 +7,9 @@ once. What is still buffered at a device is neither: it is on its way.
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +23,7 @@ from headrace.lake.catalogue import exists, load_readings, open_catalogue
 from headrace.lake.config import for_data
 from headrace.query.engine import Engine
 from headrace.query.sources import collect
-from headrace.words import when
+from headrace.words import STATE_STYLE, when
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +149,12 @@ def show(summary: Summary, console: Console, data: Path) -> None:
             f"{buffered} readings are still buffered at devices; they go on in the next run"
         )
     console.print("\nAsk the lake:", style="bold")
+    program = "headrace" if shutil.which("headrace") else Path(sys.executable).with_name("headrace")
     option = "" if str(data) == "headrace-data" else f" --data {data}"
     for statement in STATEMENTS:
-        console.print(f'  headrace query{option} "{statement}"', highlight=False, soft_wrap=True)
+        console.print(
+            f'  {_short(program)} query{option} "{statement}"', highlight=False, soft_wrap=True
+        )
 
 
 STATEMENTS = (
@@ -159,20 +165,21 @@ STATEMENTS = (
 )
 
 
+def _short(program: str | Path) -> str:
+    """The program as one would type it here."""
+    path = Path(program)
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(program)
+
+
 def _verdict(count: int) -> str:
     return f"[bold red]{count:,}[/]" if count else "[green]0[/]"
 
 
 def _show_alerts(summary: Summary, console: Console) -> None:
-    if not summary.alerts:
-        console.print("No alerts.")
-        return
-    table = Table(title="Alerts (UTC)", title_justify="left", title_style="bold")
-    for title in ("rule", "device", "state", "severity", "started", "ended", "summary"):
-        table.add_column(title)
+    console.print("Alerts (UTC)" if summary.alerts else "No alerts.", style="bold")
     for alert in summary.alerts:
-        table.add_row(
-            alert["rule"], alert["device"], alert["state"], alert["severity"],
-            when(alert["started"]), when(alert["ended"]), alert["summary"],
+        until = f" to {when(alert['ended'])}" if alert["ended"] else ""
+        console.print(
+            f"  {when(alert['started'])}{until}  {alert['state']:<8}  {alert['rule']}: {alert['summary']}",
+            style=STATE_STYLE.get(alert["state"], ""), highlight=False, soft_wrap=True,
         )  # fmt: skip
-    console.print(table)
