@@ -1,4 +1,4 @@
-"""The table of alerts: firing first, then pending, then what is over, each newest first."""
+"""The table of alerts: firing first, then pending, then what is over; the severe first, then the newest."""
 
 from __future__ import annotations
 

@@ -69,16 +69,17 @@ export default {
       // One after the other: panels are there only after Vue has drawn them.
       this.queue = this.queue.then(() => this.take(update));
     },
-    async take({ panels, lines, end, window: length }) {
+    async take({ panels, lines, start, end }) {
       if (panels) await this.rebuild(panels);
-      const start = end - length;
+      const short = end - start < 150_000;
+      const axisLabel = { formatter: short ? "{HH}:{mm}:{ss}" : "{HH}:{mm}" };
       lines.forEach(([fresh], index) => this.extend(this.points[index], fresh, start));
       this.latest = lines.map(([, latest]) => latest);
       this.charts.forEach((chart, p) => {
         const count = this.panels[p].lines.length;
         const data = this.points.slice(p * count, (p + 1) * count);
         chart.setOption({
-          xAxis: { min: start, max: end },
+          xAxis: { min: start, max: end, minInterval: short ? 15_000 : 60_000, axisLabel },
           series: data.map((points) => ({ data: points, showSymbol: points.length < FEW })),
         });
       });
@@ -131,8 +132,7 @@ export default {
           splitNumber: 5,
           axisLine: { lineStyle: { color: rule } },
           axisTick: { lineStyle: { color: rule } },
-          axisLabel: { ...label, hideOverlap: true, formatter: "{HH}:{mm}" },
-          minInterval: 60_000,
+          axisLabel: { ...label, hideOverlap: true },
         },
         yAxis: {
           type: "value",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import nicegui.elements.echart  # noqa: F401  (registers ECharts as the module that chart.js imports)
 from nicegui import ui
@@ -23,7 +23,10 @@ from gateway.console.selection import Selection
 from gateway.live import Live
 from headrace.limits import CONSOLE_MAX_DEVICES, CONSOLE_MAX_PANELS, CONSOLE_WINDOW_S
 
-_WINDOW_US = CONSOLE_WINDOW_S * 1_000_000
+_WINDOW_US: Final = CONSOLE_WINDOW_S * 1_000_000
+
+#: A chart of a gateway that has just been started is not squeezed into a corner, nor blown up.
+_SHORTEST_US: Final = 60_000_000
 
 
 @dataclass(slots=True)
@@ -33,6 +36,7 @@ class Line:
     device: str
     series: str
     unit: str
+    first_us: int = 0
     sent_us: int = 0
     latest: str = fmt.NOTHING
     fresh: list[tuple[float, float]] = field(default_factory=list)
@@ -98,7 +102,8 @@ class Chart:
             self._collect(line)
         newest = max((line.sent_us for line in self._lines), default=0)
         end = window_end(now_us, newest)
-        update |= {"end": end / 1e3, "window": _WINDOW_US / 1e3}
+        start = window_start(end, [line.first_us for line in self._lines if line.first_us])
+        update |= {"start": start / 1e3, "end": end / 1e3}
         update["lines"] = [[line.fresh, line.latest] for line in self._lines]
         self._panels.push(update)
         self._say(end, now_us)
@@ -132,6 +137,7 @@ class Chart:
         # Six digits draw the same line as seventeen, in half the bytes.
         line.fresh = [(time / 1e3, float(f"{value:.6g}")) for time, value in points]
         if points:
+            line.first_us = line.first_us or points[0][0]
             line.sent_us = points[-1][0]
             line.latest = fmt.value(points[-1][1], line.unit)
 
@@ -157,6 +163,12 @@ def window_end(now_us: int, newest_us: int) -> int:
     that insists on now would be empty.
     """
     return newest_us if newest_us and abs(now_us - newest_us) > _WINDOW_US else now_us
+
+
+def window_start(end_us: int, first_us: Sequence[int]) -> int:
+    """Where the time axis starts: five minutes back, later where there is less to show."""
+    oldest = min(first_us, default=end_us)
+    return max(end_us - _WINDOW_US, min(oldest, end_us - _SHORTEST_US))
 
 
 def _option(name: str, unit: str) -> str:

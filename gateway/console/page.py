@@ -18,12 +18,12 @@ from gateway.console.chart import Chart
 from gateway.console.devices import Devices
 from gateway.console.header import LOGO, Header
 from gateway.console.parts import block
-from gateway.console.picture import Pictures
+from gateway.console.picture import Picture, Pictures
 from gateway.console.selection import Selection
 from gateway.live import Live
 from gateway.status import Status
 from headrace.clock import SystemClock
-from headrace.limits import CONSOLE_MAX_VIEWERS, CONSOLE_REFRESH_S
+from headrace.limits import CONSOLE_MAX_ALERTS, CONSOLE_MAX_VIEWERS, CONSOLE_REFRESH_S
 
 _STYLE: Final = Path(__file__).with_name("console.css")
 
@@ -76,12 +76,20 @@ class Page:
     def _refresh(self) -> None:
         picture = self._pictures.latest()
         self._selection.follow(picture.urgent)
-        self._selection.settle(list(self._chart.offered()))
+        self._selection.settle(list(self._chart.offered()), self._alarming(picture))
         self._header.show(picture)
         self._alerts.show(picture)
         self._devices.show(picture)
         self._chart.show(picture.now_us)
         self._show_title(picture.firing)
+
+    def _alarming(self, picture: Picture) -> set[str]:
+        """Series of the chosen devices that an alert is about at present."""
+        return {
+            alert["series"]
+            for alert in picture.alerts[:CONSOLE_MAX_ALERTS]
+            if alert["device"] in self._selection.devices and alert["state"] != "resolved"
+        }
 
     def _show_title(self, firing: int) -> None:
         title = f"({firing}) Headrace {self._site}" if firing else f"Headrace {self._site}"

@@ -24,6 +24,7 @@ _MAX_SHARE: Final = 0.05
 
 #: A transition that ends a pending alert which never fired is of no use on a page.
 _SHOWN: Final = {"firing": 0, "pending": 1, "resolved": 2}
+_SEVERITIES: Final = {"critical": 0, "warning": 1, "info": 2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +63,7 @@ def make_picture(
     """Judge what ``Live`` holds."""
     shown = [alert for alert in alerts if alert.get("state") in _SHOWN]
     shown.sort(key=lambda alert: alert.get("started") or 0, reverse=True)
-    shown.sort(key=lambda alert: _SHOWN[alert["state"]])
+    shown.sort(key=lambda a: (_SHOWN[a["state"]], _SEVERITIES.get(a.get("severity", ""), 9)))
     firing = [alert for alert in shown if alert["state"] == "firing"]
     per_device = Counter(alert["device"] for alert in firing)
     silent = {alert["device"] for alert in firing if not alert.get("series")}

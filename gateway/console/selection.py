@@ -1,13 +1,13 @@
 """Which devices and series a viewer has on the chart. Pure.
 
 Until the viewer chooses, the page does: the device with an alert, else the first one; its model's
-score first, because that is the one number that sums the others up. Devices keep their colour while
+score first, because that is the one number that sums the others up, then what an alert is about. Devices keep their colour while
 they are chosen, whoever else comes and goes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from headrace.derived import MODEL_PREFIX
 from headrace.limits import CONSOLE_MAX_DEVICES, CONSOLE_MAX_PANELS
@@ -59,12 +59,14 @@ class Selection:
         self._by_hand = True
         self.series = list(series)[:CONSOLE_MAX_PANELS]
 
-    def settle(self, offered: Sequence[str]) -> None:
+    def settle(self, offered: Sequence[str], alarming: Collection[str] = ()) -> None:
         """Keep the series that the chosen devices have, else take the default ones."""
         kept = [name for name in self.series if name in offered] if self._by_hand else []
-        self.series = kept or default_series(offered)
+        self.series = kept or default_series(offered, alarming)
 
 
-def default_series(offered: Sequence[str]) -> list[str]:
-    """Scores first, then series in the order in which the device sent them."""
-    return sorted(offered, key=lambda name: not name.startswith(MODEL_PREFIX))[:_DEFAULT_PANELS]
+def default_series(offered: Sequence[str], alarming: Collection[str] = ()) -> list[str]:
+    """Scores, then series with an alert, then the others in the order in which they were sent."""
+    return sorted(
+        offered, key=lambda name: (not name.startswith(MODEL_PREFIX), name not in alarming)
+    )[:_DEFAULT_PANELS]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.console.chart import window_end
+from gateway.console.chart import window_end, window_start
 from gateway.console.table import Row, changes
 
 S = 1_000_000
@@ -35,3 +35,11 @@ def test_the_time_axis_ends_now_unless_the_readings_are_of_another_time():
     assert window_end(NOW, 0) == NOW
     assert window_end(NOW, NOW - 86_400 * S) == NOW - 86_400 * S
     assert window_end(NOW, NOW + 3_600 * S) == NOW + 3_600 * S
+
+
+def test_the_time_axis_is_as_long_as_there_is_something_to_show():
+    """Between one minute and five."""
+    assert window_start(NOW, []) == NOW - 60 * S
+    assert window_start(NOW, [NOW - 10 * S]) == NOW - 60 * S
+    assert window_start(NOW, [NOW - 10 * S, NOW - 90 * S]) == NOW - 90 * S
+    assert window_start(NOW, [NOW - 900 * S]) == NOW - 300 * S

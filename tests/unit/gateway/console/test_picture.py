@@ -37,17 +37,24 @@ def device(name, online=True):
     }  # fmt: skip
 
 
-def alert(state, started, name="pump-1", series="vibration"):
-    return {"state": state, "started": started, "device": name, "rule": "r", "series": series}
+def alert(state, started, name="pump-1", series="vibration", severity="warning"):
+    return {
+        "state": state,
+        "severity": severity,
+        "started": started,
+        "device": name,
+        "rule": "r",
+        "series": series,
+    }
 
 
 def test_firing_alerts_stand_first_and_those_that_never_fired_do_not_show():
-    """Within a state the newest is first."""
-    alerts = [alert("resolved", 9), alert("firing", 1), alert("inactive", 8), alert("pending", 5), alert("firing", 3)]  # fmt: skip
+    """Within a state the severe ones are first, and then the newest."""
+    alerts = [alert("firing", 0, severity="critical"), alert("resolved", 9), alert("firing", 1), alert("inactive", 8), alert("pending", 5), alert("firing", 3)]  # fmt: skip
     picture = make_picture(NOW, [device("pump-1")], alerts)
     shown = [(one["state"], one["started"]) for one in picture.alerts]
-    assert shown == [("firing", 3), ("firing", 1), ("pending", 5), ("resolved", 9)]
-    assert picture.firing == 2
+    assert shown == [("firing", 0), ("firing", 3), ("firing", 1), ("pending", 5), ("resolved", 9)]
+    assert picture.firing == 3
 
 
 def test_a_firing_silence_makes_its_device_silent():

@@ -10,6 +10,12 @@ def test_the_score_of_a_model_is_shown_first():
     assert default_series(offered) == ["model/pump/score", "flow", "current", "voltage"]
 
 
+def test_a_series_with_an_alert_is_shown_before_the_others():
+    """It is what somebody came to see."""
+    offered = ["flow", "current", "voltage", "speed", "vibration"]
+    assert default_series(offered, {"vibration"})[:2] == ["vibration", "flow"]
+
+
 def test_the_page_chooses_until_the_viewer_does():
     """A page on the wall follows the alert; one that somebody works with stands still."""
     selection = Selection()
