@@ -27,6 +27,7 @@ from headrace.limits import (
     BUFFER_MAX_BYTES,
     LOSS_WINDOW_S,
     MIB,
+    RETRY_MAX_S,
     STATE_INTERVAL_S,
     STOP_TIMEOUT_S,
     UPLINK_ACK_TIMEOUT_S,
@@ -65,6 +66,7 @@ class UplinkSettings:
     window_batches: Annotated[int, Meta(ge=1, le=1_000)] = UPLINK_WINDOW_BATCHES
     window_bytes: Annotated[int, Meta(ge=1)] = UPLINK_WINDOW_BYTES
     ack_timeout_s: Seconds = UPLINK_ACK_TIMEOUT_S
+    retry_max_s: Seconds = RETRY_MAX_S
     state_interval_s: Seconds = STATE_INTERVAL_S
     stop_timeout_s: Annotated[float, Meta(ge=0)] = STOP_TIMEOUT_S
 
@@ -138,6 +140,8 @@ topic_root = "headrace/v1"
 # ca = "/etc/headrace/ca.crt"
 # cert = "/etc/headrace/device.crt"
 # key = "/etc/headrace/device.key"
+# Longest pause between two attempts to connect; the pauses grow up to it while nothing gets through.
+# retry_max_s = 60.0
 # username = "my-device"
 # password_file = "/etc/headrace/password"
 

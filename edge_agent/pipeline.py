@@ -101,6 +101,7 @@ def _limits(settings: UplinkSettings) -> Limits:
         window_batches=settings.window_batches,
         window_bytes=settings.window_bytes,
         ack_timeout_s=settings.ack_timeout_s,
+        retry_max_s=settings.retry_max_s,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import subprocess
+import urllib.request
 from pathlib import Path
 
 import psutil
@@ -48,6 +49,20 @@ def test_host_metrics_reach_the_gateway_and_a_stop_is_clean(tmp_path: Path) -> N
         assert gateway.states[0].online
         assert gateway.states[0].stream == stats.stream
         assert gateway.duplicates == 0
+
+
+def test_metrics_are_served_on_this_machine_only(tmp_path: Path) -> None:
+    """Prometheus text with the agent's counters."""
+    with mosquitto(tmp_path) as broker, acking_gateway(broker.port) as gateway:
+        port = free_port()
+        inputs = f"{HOST}[metrics]\nport = {port}\n"
+        config = write_agent_config(tmp_path, port=broker.port, inputs=inputs)
+        with agent(config):
+            wait_until(lambda: len(gateway.received) >= 2, 15, "two batches")
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+                text = answer.read().decode()
+    assert 'headrace_agent_sampled_readings_total{input="host-1"}' in text
+    assert "headrace_agent_connected 1.0" in text
 
 
 def test_the_last_will_says_offline_when_the_agent_is_killed(tmp_path: Path) -> None:
