@@ -46,6 +46,9 @@ _log = logging.getLogger(__name__)
 #: A disconnect this soon after a publish may mean that the broker denies the topic.
 _DENIAL_S = 2.0
 
+#: Seconds for the offline state, and then for the farewell, to reach the broker.
+_GOODBYE_S = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class _Wake:
@@ -253,8 +256,8 @@ class Uplink:
 
     def _say_goodbye(self) -> None:
         if self._machine.state is State.CONNECTED:
-            self._link.publish_state(self._state(False), wait_s=1.0)
-        self._link.close()
+            self._link.publish_state(self._state(False), wait_s=_GOODBYE_S)
+        self._link.close(goodbye_s=_GOODBYE_S)
 
     # --- filling the window -----------------------------------------------------------------------
 

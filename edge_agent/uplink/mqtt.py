@@ -19,6 +19,7 @@ from __future__ import annotations
 import logging
 import queue
 import socket
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -86,6 +87,7 @@ class MqttLink:
         self._topics = Topics(settings.topic_root)
         self._put = put
         self._client: paho.Client | None = None
+        self._gone = threading.Event()
         self.connection = 0
 
     @property
@@ -125,13 +127,20 @@ class MqttLink:
             ):  # not connected any more: the will speaks for us
                 info.wait_for_publish(wait_s)
 
-    def close(self) -> None:
-        """Drop the connection; events that it still gives are ignored."""
+    def close(self, goodbye_s: float = 0.0) -> None:
+        """Drop the connection; events that it still gives are ignored.
+
+        Args:
+            goodbye_s: time for the DISCONNECT packet to leave. A broker that does not see it before
+                the socket closes publishes the last will over the state that we have just set.
+        """
         client, self._client = self._client, None
         self.connection += 1
         if client is None:
             return
         client.disconnect()
+        if goodbye_s:
+            self._gone.wait(goodbye_s)
         sock = client.socket()
         if isinstance(sock, socket.socket):  # an SSLSocket is one too
             with suppress(OSError):
@@ -165,6 +174,7 @@ class MqttLink:
 
     def _attach(self, client: paho.Client, connection: int) -> None:
         ack, nack = self._topics.ack(self._device), self._topics.nack(self._device)
+        gone = self._gone = threading.Event()
 
         def tell(event: LinkEvent) -> None:
             try:
@@ -184,10 +194,16 @@ class MqttLink:
             tell(Down(f"the broker refuses to subscribe {ack}") if refused else Up())
 
         def on_message(_c: Any, _u: Any, message: Any) -> None:
-            tell(Document(message.topic == ack, message.payload))
+            # amqtt has been seen to hand us a document of another topic after we were killed.
+            if message.topic in (ack, nack):
+                tell(Document(message.topic == ack, message.payload))
+
+        def on_disconnect(_c: Any, _u: Any, _flags: Any, code: Any, _p: Any) -> None:
+            gone.set()
+            tell(Down(str(code)))
 
         client.on_connect = on_connect
         client.on_subscribe = on_subscribe
         client.on_message = on_message
         client.on_publish = lambda _c, _u, mid, _code, _p: tell(Taken(mid))
-        client.on_disconnect = lambda _c, _u, _f, code, _p: tell(Down(str(code)))
+        client.on_disconnect = on_disconnect

@@ -46,6 +46,7 @@ def test_host_metrics_reach_the_gateway_and_a_stop_is_clean(tmp_path: Path) -> N
         wait_until(lambda: gateway.states[-1].online is False, 5, "the offline state")
         stats = read_buffer_stats(tmp_path / "buffer.db")
         assert stats.sampled == stats.acknowledged == gateway.rows()
+        assert gateway.states[-1].sampled == stats.sampled, "the will came over the farewell"
         assert gateway.states[0].online
         assert gateway.states[0].stream == stats.stream
         assert gateway.duplicates == 0
