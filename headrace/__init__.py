@@ -17,6 +17,7 @@ Reading order:
 - ``metrics``   every metric, in one table
 - ``codecs``    payload formats to Arrow columns (needs pyarrow: not for the agent)
 - ``journal``   the gateway journal's file format and its readers
+- ``buffer_stats``  counts of an agent's buffer file
 - ``landing``   names and manifests of the landing zone
 - ``lake``      object store, catalogue and columns of the lake (needs pyarrow: not for the agent)
 - ``query``     SQL over lake, landing zone and journal tail
