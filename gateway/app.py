@@ -69,6 +69,7 @@ class Gateway:
             seen=self._journal.seen,
             head=lambda: self._feed.head,
             metrics=self.metrics,
+            journal=config.journal_path,
         )
 
     def _make_broker(self) -> Broker:
@@ -126,7 +127,7 @@ class Gateway:
         stack.push_async_callback(self._broker.stop)
 
     async def _start_http(self, stack: contextlib.AsyncExitStack) -> None:
-        # Imported here, because it costs a second and 70 MB that a gateway without HTTP can save.
+        # Imported here: FastAPI and NiceGUI take time and memory that a gateway without them saves.
         from gateway.http import HttpServer, make_app
 
         app = make_app(self.status, self.live, self.metrics)

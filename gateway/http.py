@@ -33,7 +33,7 @@ def make_app(status: Status, live: Live, metrics: Metrics) -> FastAPI:
 
     @app.get("/metrics")
     def metrics_text() -> Response:
-        metrics.set("devices_online", live.online)
+        status.refresh_metrics(live.online)
         return PlainTextResponse(metrics.text(), media_type="text/plain; version=0.0.4")
 
     @app.get("/healthz")

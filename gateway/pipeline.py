@@ -76,7 +76,9 @@ class Pipeline:
                 self._take_state(incoming, arrival)
                 continue
             self._metrics.count("received_batches", format=_label(incoming.format))
-            self._metrics.count("received_bytes", len(arrival.payload), format=_label(incoming.format))
+            self._metrics.count(
+                "received_bytes", len(arrival.payload), format=_label(incoming.format)
+            )
             result = read(arrival, incoming)
             if isinstance(result, Accepted):
                 accepted.append(result)

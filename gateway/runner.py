@@ -83,7 +83,7 @@ class ConsumerRunner:
         if outcome is None:
             return
         offset = entries[-1].offset if entries else self.cursor
-        if entries or outcome != Outcome():
+        if entries or outcome.derived or outcome.state or outcome.rejected:
             self._commit(outcome, offset)
         self.cursor = offset
         self._metrics.set("consumer_lag_batches", self.lag, consumer=self.consumer.name)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from gateway.broker.port import Broker
 from gateway.ingest.dedup import Seen
 from gateway.runner import ConsumerRunner
 from gateway.worker import IngestWorker
+from headrace.errors import StorageError
+from headrace.journal import JournalReader
 from headrace.metrics import Metrics
 from headrace.ranges import Range
+
+logger = logging.getLogger(__name__)
 
 
 class Status:
@@ -26,6 +32,7 @@ class Status:
         seen: Seen,
         head: Callable[[], int],
         metrics: Metrics,
+        journal: Path,
     ) -> None:
         self.site = site
         self._broker = broker
@@ -34,6 +41,8 @@ class Status:
         self._seen = seen
         self._head = head
         self._metrics = metrics
+        self._journal = journal
+        self._with_gaps: set[str] = set()
 
     def not_ready(self) -> list[str]:
         """Why batches cannot be taken at present; empty when they can."""
@@ -47,16 +56,39 @@ class Status:
         return reasons
 
     def consumers(self) -> list[dict[str, Any]]:
-        """Everyone behind the journal, in this process."""
-        return [
+        """Everyone behind the journal; ``here`` says whether it runs in this process."""
+        own = [
             {
                 "consumer": runner.consumer.name,
+                "here": True,
                 "required": runner.consumer.required,
                 "cursor": runner.cursor,
                 "lag_batches": runner.lag,
                 "failure": str(runner.failure) if runner.failure else None,
             }
             for runner in self._runners
+        ]
+        return own + self._others({consumer["consumer"] for consumer in own})
+
+    def _others(self, own: set[Any]) -> list[dict[str, Any]]:
+        """Consumers in other processes (cloud-sync is ``lake``), as their cursors stand in the file."""
+        try:
+            with JournalReader(self._journal) as reader:
+                cursors = reader.cursors()
+        except StorageError as error:
+            logger.warning("cannot read cursors: %s", error)
+            return []
+        return [
+            {
+                "consumer": name,
+                "here": False,
+                "required": required,
+                "cursor": offset,
+                "lag_batches": max(0, self.head - offset),
+                "failure": None,
+            }
+            for name, offset, required in cursors
+            if name not in own
         ]
 
     @property
@@ -65,9 +97,17 @@ class Status:
         return self._head()
 
     def gaps(self, device: str) -> dict[str, list[Range]]:
-        """What each stream of a device lacks; also sets the device's gap metric."""
-        holes = self._seen.holes(device)
-        missing = sum(last - first + 1 for ranges in holes.values() for first, last in ranges)
-        if holes:
-            self._metrics.set("gap_readings", missing, device=device)
-        return holes
+        """What each stream of a device lacks."""
+        return self._seen.holes(device)
+
+    def refresh_metrics(self, online: int) -> None:
+        """Bring the metrics up to date that nobody counts as things happen."""
+        self._metrics.set("devices_online", online)
+        self._metrics.set("broker_connected", int(self._broker.connected))
+        for consumer in self.consumers():
+            lag = consumer["lag_batches"]
+            self._metrics.set("consumer_lag_batches", lag, consumer=consumer["consumer"])
+        missing = self._seen.missing()
+        for device in self._with_gaps | missing.keys():
+            self._metrics.set("gap_readings", missing.get(device, 0), device=device)
+        self._with_gaps = set(missing)

@@ -9,7 +9,9 @@ from headrace.codecs import BATCH_SCHEMA, arrow
 T0 = 1_750_000_000_000_000
 
 
-def rows(count: int, *, name: str = "flow", start: float = 0.0, time_us: int = T0) -> pa.RecordBatch:
+def rows(
+    count: int, *, name: str = "flow", start: float = 0.0, time_us: int = T0
+) -> pa.RecordBatch:
     """``count`` readings of one series, a second apart, with values counting up from ``start``."""
     return pa.RecordBatch.from_arrays(
         [

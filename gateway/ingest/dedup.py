@@ -35,6 +35,14 @@ class Seen:
             if owner == device and ranges.holes_from(1)
         }
 
+    def missing(self) -> dict[str, int]:
+        """How many readings each device lacks; only devices that lack some."""
+        found: dict[str, int] = {}
+        for (device, _), ranges in list(self._ranges.items()):
+            if len(ranges) > 1 or ranges.last != ranges.count:
+                found[device] = found.get(device, 0) + ranges.last - ranges.count
+        return found
+
     def apply(self, stage: Stage) -> None:
         """The stage's transaction is on disk."""
         self._ranges.update(stage.changed())

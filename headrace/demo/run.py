@@ -91,8 +91,9 @@ def _stop(plan: Plan, processes: Processes) -> None:
     api = GatewayApi(plan)
     deadline = time.monotonic() + _CATCH_UP_S
     while time.monotonic() < deadline:
-        consumers = api.snapshot().consumers
-        if all(consumer["lag_batches"] == 0 for consumer in consumers):
+        # cloud-sync does its last pass when it is stopped, behind the gateway.
+        own = [consumer for consumer in api.snapshot().consumers if consumer["here"]]
+        if all(consumer["lag_batches"] == 0 for consumer in own):
             break
         time.sleep(0.1)
     processes.stop([plan.gateway])

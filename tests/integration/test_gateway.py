@@ -121,6 +121,11 @@ def test_gaps_are_named(gateway, device):
     device.publish(payload(STREAM, 201, 100))
     device.wait_acked(200)
     assert gateway.get("api/v1/gaps/pump-1") == {STREAM: [[101, 200]]}
+    assert gateway.metric('headrace_gateway_gap_readings{device="pump-1"}') == 100
+    device.publish(payload(STREAM, 101, 100))
+    device.wait_acked(300)
+    assert gateway.get("api/v1/gaps/pump-1") == {}
+    assert gateway.metric('headrace_gateway_gap_readings{device="pump-1"}') == 0
 
 
 def test_a_quarantined_payload_can_be_replayed(gateway, device, capfd):

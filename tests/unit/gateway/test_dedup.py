@@ -39,7 +39,7 @@ def test_row_changes_replace_ranges_that_have_grown():
     assert list(stage.row_changes()) == [(("pump-1", "s"), [(1, 5), (8, 9)], [(1, 9)])]
 
 
-def test_a_stream_with_too_many_holes_is_refused_and_unmarked(monkeypatch):
+def test_a_stream_with_too_many_holes_is_refused_and_unmarked():
     """The gateway's memory of a stream is bounded; nothing is lost, the batch goes to quarantine."""
     seen = Seen([("pump-1", "s", 2 * n, 2 * n) for n in range(1, 10_001)])
     stage = Stage(seen)
@@ -53,3 +53,4 @@ def test_holes_are_named_by_stream():
     seen = Seen([("pump-7", "s", 1, 4011), ("pump-7", "s", 4091, 5000), ("pump-8", "t", 1, 9)])
     assert seen.holes("pump-7") == {"s": [(4012, 4090)]}
     assert seen.holes("pump-8") == {}
+    assert seen.missing() == {"pump-7": 79}

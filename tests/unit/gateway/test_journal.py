@@ -156,4 +156,6 @@ def test_over_the_budget_the_gateway_takes_nothing_until_required_consumers_move
     writer.tidy()
     writer.tidy()
     fill(writer, arrive, 1)
-    assert writer.head == 12  # the refilled batch is a duplicate of the first: acknowledged, not stored
+    assert (
+        writer.head == 12
+    )  # the refilled batch is a duplicate of the first: acknowledged, not stored
