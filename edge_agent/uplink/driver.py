@@ -218,7 +218,7 @@ class Uplink:
             return []
         if nack.stream in ("", self._store.stream):
             _log.error("the gateway refuses a batch (%s): %s", nack.reason, nack.detail)
-        return self._machine.nacked(nack.stream, nack.ranges, nack.reason, now)
+        return self._machine.nacked(nack.stream, nack.ranges, nack.crc, nack.reason)
 
     # --- actions ----------------------------------------------------------------------------------
 

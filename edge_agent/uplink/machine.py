@@ -12,7 +12,7 @@ connecting     disconnected            longer pause → disconnected
 connected      offer (room in window)  Send
 connected      ack, covered whole      Forget, frees its place
 connected      nack, covered whole     Refuse, frees its place
-connected      nack without ranges     quarantine drill (below)
+connected      nack of a payload       Refuse the batch whose payload has that CRC-32
 connected      tick, ack overdue       Send again; Disconnect when even the broker is silent
 connected      disconnected            keep what is in flight → disconnected
 =============  ======================  ====================================================
@@ -31,9 +31,8 @@ denies the topic) therefore meets longer and longer pauses, not a loop.
 message lost: only the oldest batch is sent again until something comes back, so that a broker that
 queues for an absent gateway is not filled with copies.
 
-**Quarantine drill.** A nack without ranges says that a payload was too broken to tell which. The
-machine lets everything in flight settle for one ack timeout, then sends what is left one at a time:
-the next nack without ranges means the one batch that is out, and refuses it. Nothing else can tell.
+**Refusals.** A payload that is too broken to say which readings it holds is named by its CRC-32 in
+the nack. A nack that fits nothing in flight is ignored: that batch goes out again and is named again.
 """
 
 from __future__ import annotations
@@ -50,6 +49,7 @@ from headrace.limits import (
     UPLINK_WINDOW_BYTES,
 )
 from headrace.ranges import Range, RangeSet
+from headrace.wire import payload_crc
 
 NEVER = float("inf")
 
@@ -124,12 +124,6 @@ class _InFlight:
     acked: RangeSet = field(default_factory=RangeSet)
 
 
-@dataclass(slots=True)
-class _Drill:
-    starts_at: float
-    alone: _InFlight | None = None  # the only batch that is out; None while all others settle
-
-
 class Machine:
     """The uplink's rules. Not thread-safe: one thread drives it."""
 
@@ -144,7 +138,6 @@ class Machine:
         self._connected_at = 0.0
         self._failures = 0
         self._silent = False
-        self._drill: _Drill | None = None
 
     # --- what the driver asks ---------------------------------------------------------------------
 
@@ -159,7 +152,7 @@ class Machine:
 
     def room(self, size: int = 0) -> bool:
         """Whether a batch of ``size`` bytes may be offered now."""
-        if self.state is not State.CONNECTED or self._drill is not None:
+        if self.state is not State.CONNECTED:
             return False
         if not self._flights:
             return True
@@ -174,8 +167,6 @@ class Machine:
             return self._connect_at
         if self.state is State.CONNECTING:
             return NEVER
-        if self._drill is not None:
-            return self._drill.alone.due if self._drill.alone else self._drill.starts_at
         return min((flight.due for flight in self._flights.values()), default=NEVER)
 
     # --- events -----------------------------------------------------------------------------------
@@ -191,8 +182,6 @@ class Machine:
         """The broker has accepted us and the subscriptions."""
         self.state = State.CONNECTED
         self._connected_at = now
-        if self._drill is not None:
-            return [self._send(self._drill.alone, now)] if self._drill.alone else []
         return [self._send(flight, now) for flight in self._flights.values()]
 
     def disconnected(self, now: float) -> list[Action]:
@@ -225,24 +214,19 @@ class Machine:
             for flight in self._flights.values():
                 if flight.due != NEVER:
                     flight.due = min(flight.due, now + self._pause(0))
-        return [Forget(tuple(done)), *self._after_settling(now)]
+        return [Forget(tuple(done))]
 
-    def nacked(self, stream: str, ranges: Sequence[Range], reason: str, now: float) -> list[Action]:
-        """The gateway has refused these for good; without ranges it could not tell which."""
-        if ranges:
-            done = self._settle(stream, ranges)
-            return [Refuse(tuple(done), reason), *self._after_settling(now)] if done else []
-        if not self._flights or (stream and stream != self._stream):
-            return []
-        if self._drill is None:
-            self._drill = _Drill(now + self._limits.ack_timeout_s)
-            return []
-        if self._drill.alone is None:
-            return []
-        suspect = self._drill.alone
-        self._remove(suspect)
-        refused = Refuse(((suspect.first_seq, suspect.last_seq),), reason)
-        return [refused, *self._after_settling(now)]
+    def nacked(self, stream: str, ranges: Sequence[Range], crc: int, reason: str) -> list[Action]:
+        """The gateway has refused these for good; without ranges, the payload of that CRC-32."""
+        if not ranges:
+            ranges = [
+                (flight.first_seq, flight.last_seq)
+                for flight in self._flights.values()
+                if payload_crc(flight.payload) == crc
+            ]
+            stream = stream or self._stream
+        done = self._settle(stream, ranges)
+        return [Refuse(tuple(done), reason)] if done else []
 
     def tick(self, now: float) -> list[Action]:
         """Time has passed."""
@@ -251,8 +235,6 @@ class Machine:
             return [Connect()]
         if self.state is not State.CONNECTED:
             return []
-        if self._drill is not None and self._drill.alone is None:
-            return self._send_next_alone(now) if now >= self._drill.starts_at else []
         overdue = [flight for flight in self._flights.values() if flight.due <= now]
         return self._resend(overdue, now) if overdue else []
 
@@ -300,30 +282,6 @@ class Machine:
     def _remove(self, flight: _InFlight) -> None:
         del self._flights[flight.first_seq]
         self._bytes -= len(flight.payload)
-
-    # --- the quarantine drill ---------------------------------------------------------------------
-
-    def _after_settling(self, now: float) -> list[Action]:
-        """Go on with a drill after batches have left the window."""
-        drill = self._drill
-        if drill is None:
-            return []
-        if not self._flights:
-            self._drill = None
-            return []
-        if drill.alone is None or drill.alone.first_seq in self._flights:
-            return []
-        return self._send_next_alone(now)
-
-    def _send_next_alone(self, now: float) -> list[Action]:
-        oldest = next(iter(self._flights.values()))
-        if oldest.on_wire:
-            self._drill = _Drill(now)
-            return [Disconnect("the broker has not taken a batch in time")]
-        for flight in self._flights.values():
-            flight.due = NEVER
-        self._drill = _Drill(now, oldest)
-        return [self._send(oldest, now)]
 
 
 def _overlap(flight: _InFlight, first: int, last: int) -> bool:

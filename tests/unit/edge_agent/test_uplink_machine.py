@@ -13,6 +13,7 @@ from edge_agent.uplink.machine import (
     Send,
     State,
 )
+from headrace.wire import payload_crc
 
 STREAM = "00112233445566aa"
 LIMITS = Limits(window_batches=3, window_bytes=100, ack_timeout_s=10.0)
@@ -162,32 +163,24 @@ def test_a_nack_refuses_what_it_names() -> None:
     """The gateway keeps it in quarantine; the device may delete it."""
     machine = connected()
     offer(machine, 1, 10)
-    assert machine.nacked(STREAM, [(1, 10)], "bad_value", 1.0) == [Refuse(((1, 10),), "bad_value")]
+    assert machine.nacked(STREAM, [(1, 10)], 0, "bad_value") == [Refuse(((1, 10),), "bad_value")]
     assert machine.in_flight == 0
 
 
-def test_a_nack_without_ranges_is_found_by_sending_one_at_a_time() -> None:
-    """Good batches settle first; then the one that is out alone is the broken one."""
-    machine = connected(jitter=0.0)
-    for first in (1, 11, 21):
-        offer(machine, first, first + 9)
-    assert machine.nacked("", [], "broken_frame", 1.0) == []
-    assert not machine.room()
-    assert machine.acked(STREAM, [(1, 10)], 2.0) == [Forget(((1, 10),))]
-    assert machine.next_tick() == 11.0
-    assert machine.tick(11.0) == [Send(11, 20, bytes(10), True)]
-    machine.published(11)
-    refused = machine.nacked("", [], "broken_frame", 12.0)
-    assert refused == [Refuse(((11, 20),), "broken_frame"), Send(21, 30, bytes(10), True)]
-    assert machine.acked(STREAM, [(21, 30)], 13.0) == [Forget(((21, 30),))]
-    assert machine.room()
-
-
-def test_a_nack_without_ranges_for_someone_else_changes_nothing() -> None:
-    """It names another stream, or nothing is in flight."""
+def test_a_nack_without_ranges_names_the_payload_by_its_checksum() -> None:
+    """A payload that is too broken to say what it held is found all the same, and no other."""
     machine = connected()
-    assert machine.nacked("", [], "broken_frame", 1.0) == []
-    assert machine.room()
+    offer(machine, 1, 10, size=10)
+    offer(machine, 11, 20, size=11)
+    crc = payload_crc(bytes(11))
+    assert machine.nacked("", [], crc, "broken_frame") == [Refuse(((11, 20),), "broken_frame")]
+    assert machine.in_flight == 1
+
+
+def test_a_nack_that_fits_nothing_in_flight_changes_nothing() -> None:
+    """It names another stream, or a payload that is not ours."""
+    machine = connected()
     offer(machine, 1, 10)
-    assert machine.nacked("ffffffffffffffff", [], "broken_frame", 1.0) == []
-    assert machine.room()
+    assert machine.nacked("ffffffffffffffff", [(1, 10)], 0, "bad_value") == []
+    assert machine.nacked("", [], 12345, "broken_frame") == []
+    assert machine.in_flight == 1
