@@ -23,7 +23,6 @@ def main(readings: int, quick: bool, device_seconds: float, only: str) -> None:
     runs = [
         ("mosquitto, as the agent chooses", {"agents": 1, "rows": 10_000}),
         ("mosquitto, 4 agents", {"agents": 4, "rows": 10_000}),
-        ("mosquitto, sealed at 1,000", {"agents": 1, "rows": 1_000}),
         ("embedded amqtt, as the agent chooses", {"agents": 1, "rows": 10_000, "embedded": True}),
     ]
     if quick:
