@@ -17,6 +17,7 @@ from itertools import accumulate
 from typing import Final
 
 from edge_agent.readings import Poll, Run
+from headrace.derived import is_derived
 from headrace.limits import (
     MAX_BATCH_ROWS,
     MAX_BATCH_TEXT_BYTES,
@@ -92,6 +93,8 @@ class Accumulator:
         if run.name not in self._known:
             if not 0 < len(run.name) <= MAX_NAME_CHARS or not _encodable(run.name):
                 return "bad_name"
+            if is_derived(run.name):
+                return "reserved_name"
             if len(self._known) >= MAX_SERIES_PER_INPUT:
                 return "too_many_series"
             self._known.add(run.name)

@@ -84,6 +84,7 @@ class RulesConsumer(Consumer):
         self._heard: dict[str, int] = {}
         self._orphans: list[tuple[Key, Tracked]] = []
         self._step: _Step | None = None
+        self._too_many_said = False
 
     def restore(self, state: Mapping[str, bytes], now_us: int) -> None:
         for key, value in state.items():
@@ -168,9 +169,17 @@ class RulesConsumer(Consumer):
         device = entry.device
         known = step.heard.get(device, self._heard.get(device))
         if known is None and len(self._heard) + len(step.heard) >= RULES_MAX_DEVICES:
-            _log.warning("more than %d devices: silence of %s is not watched", RULES_MAX_DEVICES, device)  # fmt: skip
+            self._say_too_many(device)
             return
         step.heard[device] = max(known or 0, entry.received_at)
+
+    def _say_too_many(self, device: str) -> None:
+        if not self._too_many_said:
+            _log.warning(
+                "more than %d devices: silence of %s and of those that come later is not watched",
+                RULES_MAX_DEVICES, device,
+            )  # fmt: skip
+            self._too_many_said = True
 
     def _judge_silence(self, step: _Step) -> None:
         heard = self._heard | step.heard if step.heard else self._heard

@@ -148,6 +148,7 @@ def test_the_input_may_go_on_using_its_arrays() -> None:
     ("run", "reason"),
     [
         (numbers("", 1), "bad_name"),
+        (numbers("alert/x", 1), "reserved_name"),
         (numbers("x" * 513, 1), "bad_name"),
         (numbers("\udc80", 1), "bad_name"),
         (Run("a", array("q", [-1]), array("d", [1.0])), "bad_time"),
