@@ -49,7 +49,7 @@ class GatewayApi:
         try:
             return Snapshot(
                 self._get("api/v1/devices"),
-                self._get("api/v1/alerts"),
+                [alert for alert in self._get("api/v1/alerts") if alert["state"] in STATE_STYLE],
                 self._get("api/v1/consumers"),
             )
         except OSError:
