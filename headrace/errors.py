@@ -10,6 +10,7 @@
     │   ├── StorageFull           no space or over the configured budget                    retryable
     │   └── StorageCorrupt        what was read is not what was written
     ├── TransportError            broker or network is away                                 retryable
+    ├── InputError                a source of readings does not answer                      retryable
     ├── SinkError
     │   ├── SinkUnavailable       the destination is away; keep and try again               retryable
     │   └── SinkRefused           the destination will never take this
@@ -123,6 +124,12 @@ class StorageCorrupt(StorageError):
 
 class TransportError(HeadraceError):
     """The broker or the network is away."""
+
+    retryable = True
+
+
+class InputError(HeadraceError):
+    """A source of readings (sensor, device, command, local broker) did not answer."""
 
     retryable = True
 
