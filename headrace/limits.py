@@ -274,3 +274,61 @@ QUERY_BATCH_ROWS: Final = 65_536
 
 #: Rows of a query result printed as a table; csv, json and arrow are not cut.
 QUERY_TABLE_MAX_ROWS: Final = 1_000
+
+# --- models ---------------------------------------------------------------------------------------
+
+#: Bytes of one file of a model: a Pi can hold this. The shipped graph has 4 kB, a forest of 50 trees
+#: 0.5 MB.
+MODEL_MAX_FILE_BYTES: Final = 64 * MIB
+
+#: Rows of golden vectors: enough to see a wrong operator, few enough to run at every start.
+MODEL_GOLDEN_MAX_ROWS: Final = 1_000
+
+#: Promotions that a repository remembers; beyond it the oldest that no longer decides anything goes.
+MODEL_MAX_PROMOTIONS: Final = 1_000
+
+#: Seconds to reach a model repository, to wait for the next bytes, and for one file in all: 64 MiB
+#: on a line of 1 Mbit/s.
+MODEL_CONNECT_TIMEOUT_S: Final = 10.0
+MODEL_READ_TIMEOUT_S: Final = 30.0
+MODEL_DOWNLOAD_TIMEOUT_S: Final = 600.0
+
+#: Versions of each model that a runner keeps on disk: the one that runs, the last good, one to spare.
+MODEL_KEEP_VERSIONS: Final = 3
+
+# --- models at the edge ---------------------------------------------------------------------------
+
+#: Models that one place (a gateway, a device) runs from a repository: each is a process of some 45 MB.
+MODELS_MAX_SLOTS: Final = 16
+
+#: Versions kept to fall back to, and refusals remembered, per model. A refusal that is forgotten costs
+#: one more trial of a bad version, which ends as the first did.
+MODELS_MAX_FALLBACKS: Final = 2
+MODELS_MAX_REFUSED: Final = 50
+
+#: Steps of a model that wait to be written down; a few per version, so this is a journal that hangs.
+MODELS_MAX_UNTOLD: Final = 200
+
+#: Calls and scores that a version is judged by: the newest ones, about 100 kB in all.
+MODELS_EVIDENCE_CALLS: Final = 1_000
+MODELS_EVIDENCE_SCORES: Final = 4_096
+
+#: Rows before anything is decided about a version, and milliseconds that 99 of 100 calls stay below
+#: (``model_repository.gates``). The shipped model takes 0.2 ms, pipe included; a Pi is five times slower.
+MODELS_MIN_ROWS: Final = 100
+MODELS_MAX_LATENCY_MS: Final = 250.0
+
+#: Seconds that a call of a model, and its start, may take before its process is killed: what a model
+#: that stalls can hold scores up for, once.
+MODELS_CALL_TIMEOUT_S: Final = 2.0
+MODELS_START_TIMEOUT_S: Final = 30.0
+
+#: Bytes of memory that a model's process may ask for: the runtime takes about 100 MB of it.
+MODELS_MAX_MEMORY_BYTES: Final = 1 * GIB
+
+#: Seconds between two looks at the repository (``poll_interval_s``); a nudge is answered at once.
+MODELS_POLL_INTERVAL_S: Final = 300.0
+
+#: Seconds that a version runs beside the active one, and then on probation (``shadow_s``, ``probation_s``).
+MODELS_SHADOW_S: Final = 600.0
+MODELS_PROBATION_S: Final = 3_600.0
