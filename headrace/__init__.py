@@ -7,6 +7,7 @@ Reading order:
 - ``clock``     the clock port
 - ``batch``     batch identity (device, stream, seq) and its validation
 - ``ranges``    sets of sequence numbers as ranges
+- ``pki``       names, codes and messages of enrolment
 - ``topics``    MQTT topics of the wire contract
 - ``wire``      acks, nacks, device state and Arrow metadata keys
 - ``units``     the SenML unit registry

@@ -10,6 +10,7 @@
     │   ├── StorageFull           no space or over the configured budget                    retryable
     │   └── StorageCorrupt        what was read is not what was written
     ├── TransportError            broker or network is away                                 retryable
+    ├── EnrolmentError            a certificate is refused, with .reason
     ├── InputError                a source of readings does not answer                      retryable
     ├── SinkError
     │   ├── SinkUnavailable       the destination is away; keep and try again               retryable
@@ -18,6 +19,7 @@
     │   ├── LakeUnavailable       object store or catalogue is away                         retryable
     │   └── CommitUnknown         the answer to a commit was lost: read back, then decide   retryable
     ├── ModelError                a model file or its card is unusable
+    │   └── ModelUntrusted        signatures, versions or expiry of the model repository do not hold
     └── QueryError                a SQL statement cannot be answered
 
 ``retryable`` belongs to the type, so that a supervisor decides without reading messages.
@@ -42,6 +44,8 @@ RefusalReason = Literal[
     "bad_topic",
     "unknown_format",
 ]
+
+EnrolmentReason = Literal["bad_request", "bad_code", "taken", "wrong_device", "revoked", "too_many"]
 
 
 class HeadraceError(Exception):
@@ -134,6 +138,14 @@ class InputError(HeadraceError):
     retryable = True
 
 
+class EnrolmentError(HeadraceError):
+    """A device does not get a certificate; ``reason`` decides the HTTP status."""
+
+    def __init__(self, reason: EnrolmentReason, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.reason: EnrolmentReason = reason
+
+
 class SinkError(HeadraceError):
     """A destination did not take readings."""
 
@@ -166,6 +178,10 @@ class CommitUnknown(LakeError):
 
 class ModelError(HeadraceError):
     """A model file or its card is unusable."""
+
+
+class ModelUntrusted(ModelError):
+    """What the model repository gave is not what its keys have signed, or no longer."""
 
 
 class QueryError(HeadraceError):
