@@ -14,6 +14,7 @@ Reading order:
 - ``derived``   names and texts of scores and alerts
 - ``config``    typed TOML configuration, all faults at once
 - ``cards``     model cards: what a .tflite file expects
+- ``models``    signed model repository: manifest, assignments, verifying client
 - ``plugins``   the one loader of inputs and sinks
 - ``metrics``   every metric, in one table
 - ``codecs``    payload formats to Arrow columns (needs pyarrow: not for the agent)
