@@ -10,7 +10,7 @@ Reading order:
 - ``worker``     the thread that commits
 - ``feed``       committed batches for everyone behind the journal
 - ``consumer``   their port; ``runner`` drives them
-- ``inference/``, ``rules/``, ``notify/``, ``sinks/``   the consumers
+- ``inference/``, ``rules/``, ``notify/``, ``sinks/``, ``vitals/``   the consumers
 - ``live``, ``status``   the present; ``http``, ``console/`` show it
 - ``app``        puts it all together
 - ``quarantine`` looks at refused payloads and replays them

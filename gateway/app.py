@@ -23,6 +23,8 @@ from gateway.retention import Retention
 from gateway.rules import resolve
 from gateway.runner import ConsumerRunner
 from gateway.status import Status
+from gateway.vitals.consumer import VitalsConsumer
+from gateway.vitals.source import Source
 from gateway.worker import IngestWorker
 from headrace.clock import Clock, SystemClock
 from headrace.metrics import Metrics
@@ -71,6 +73,19 @@ class Gateway:
             metrics=self.metrics,
             journal=config.journal_path,
         )
+        if config.vitals.enabled:
+            self._runners.append(self._make_vitals())
+
+    def _make_vitals(self) -> ConsumerRunner:
+        """Looks at all the others, so it is made behind them."""
+        config = self._config
+        source = Source(
+            status=self.status, live=self.live, metrics=self.metrics, journal=config.journal_path
+        )
+        consumer = VitalsConsumer(
+            site=config.site, interval_s=config.vitals.interval_s, source=source
+        )
+        return ConsumerRunner(consumer, self._feed, self._inbox, self._clock, self.metrics)
 
     def _make_broker(self) -> Broker:
         broker = self._config.broker

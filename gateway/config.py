@@ -14,6 +14,7 @@ from gateway.inference.consumer import thresholds
 from gateway.notify import NotifyConfig, check_notify
 from gateway.rules import RuleConfig, check_rules
 from gateway.sinks import check_names
+from gateway.vitals import VitalsConfig
 from headrace import plugins
 from headrace.batch import DEVICE_PATTERN
 from headrace.config import FaultList, PluginTable, load
@@ -50,6 +51,7 @@ class GatewayConfig:
     broker: BrokerConfig = field(default_factory=BrokerConfig)
     journal: JournalConfig = field(default_factory=JournalConfig)
     http: HttpConfig = field(default_factory=HttpConfig)
+    vitals: VitalsConfig = field(default_factory=VitalsConfig)
     models: tuple[ModelConfig, ...] = ()
     rules: tuple[RuleConfig, ...] = ()
     notify: tuple[NotifyConfig, ...] = ()

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from gateway.feed import Entry, Feed
-from headrace.derived import ALERT_PREFIX, MODEL_PREFIX
+from headrace.derived import ALERT_PREFIX, MODEL_PREFIX, VITALS_PREFIX
 from headrace.limits import (
     FEED_MAX_ROWS,
     LIVE_MAX_ALERTS,
@@ -70,7 +70,9 @@ class Live:
             self._device(device).state = state
 
     def add(self, entry: Entry) -> None:
-        """Take a committed batch in."""
+        """Take a committed batch in; what the gateway says of itself comes from here anyway."""
+        if _first_name(entry).startswith(VITALS_PREFIX):
+            return
         with self._lock:
             device = self._device(entry.device)
             if not _is_derived(entry):
@@ -166,8 +168,11 @@ class Live:
 
 
 def _is_derived(entry: Entry) -> bool:
-    first = entry.rows.column("name")[0].as_py()
-    return bool(first.startswith((ALERT_PREFIX, MODEL_PREFIX)))
+    return _first_name(entry).startswith((ALERT_PREFIX, MODEL_PREFIX))
+
+
+def _first_name(entry: Entry) -> str:
+    return str(entry.rows.column("name")[0].as_py())
 
 
 def _series(device: Device, name: str, unit: str) -> Series | None:

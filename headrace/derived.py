@@ -1,8 +1,9 @@
 """Readings that the gateway makes of readings: model scores and alerts, and how they are called.
 
 A score is a reading named ``model/<model>/score`` of the device that it judges; an alert transition
-is a reading named ``alert/<rule>`` whose text is an ``Alert`` as JSON. Both are journalled, landed
-and queried like everything else; the prefixes are what tells them apart.
+is a reading named ``alert/<rule>`` whose text is an ``Alert`` as JSON. What the gateway says of its
+own state is named ``gateway/<what>``. All are journalled, landed and queried like everything else;
+the prefixes are what tells them apart.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from headrace.errors import PayloadError
 
 MODEL_PREFIX: Final = "model/"
 ALERT_PREFIX: Final = "alert/"
+VITALS_PREFIX: Final = "gateway/"
 
 #: ``inactive`` ends a pending alert that never fired; ``resolved`` ends one that did.
 AlertState = Literal["pending", "firing", "resolved", "inactive"]
@@ -48,7 +50,7 @@ def alert_name(rule: str) -> str:
 
 def is_derived(name: str) -> bool:
     """Whether a series of that name was made by a gateway."""
-    return name.startswith((MODEL_PREFIX, ALERT_PREFIX))
+    return name.startswith((MODEL_PREFIX, ALERT_PREFIX, VITALS_PREFIX))
 
 
 def encode_alert(alert: Alert) -> str:

@@ -265,6 +265,14 @@ class JournalReader:
         with storage_errors("journal", self.path):
             return self._db.execute("SELECT * FROM devices ORDER BY device").fetchall()
 
+    def received_after(self, offset: int) -> int | None:
+        """When the first batch behind an offset arrived; None when there is none."""
+        with storage_errors("journal", self.path):
+            row = self._db.execute(
+                "SELECT received_at FROM batches WHERE offset > ? ORDER BY offset LIMIT 1", (offset,)
+            ).fetchone()
+        return None if row is None else int(row[0])
+
     def ranges(self) -> list[tuple[str, str, int, int]]:
         """(device, stream, first, last) of all that has been seen."""
         with storage_errors("journal", self.path):

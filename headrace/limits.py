@@ -52,6 +52,24 @@ MAX_RANGES_PER_STREAM: Final = 10_000
 #: second is what an SD card stands for years; 0 commits every reading.
 LOSS_WINDOW_S: Final = 1.0
 
+#: Bytes of the commit log beside the buffer file: a quarter of an hour of 1 kB commits a second, so
+#: that acknowledged readings die there, and little enough to hold in memory and to read at start.
+BUFFER_LOG_BYTES: Final = 1 * MIB
+
+#: Bytes of payloads that one commit may put into the log; larger ones are cheap in SQLite, whose
+#: pages they fill.
+BUFFER_LOG_COMMIT_BYTES: Final = 16 * KIB
+
+#: Bytes of the first record that the others are compressed with: more than a second of a busy device.
+BUFFER_LOG_DICTIONARY_BYTES: Final = 64 * KIB
+
+#: Seconds after which acks are written by themselves when no commit comes that could carry them.
+ACK_SETTLE_S: Final = 2.0
+
+#: Batches that one commit may drop or thin out to make room in a full buffer: bounded work in the
+#: path of a live input, and far more than one commit takes.
+BUFFER_ROOM_STEP_BATCHES: Final = 64
+
 #: Bytes of the agent's buffer file (``buffer.max_bytes``): about 200 million numeric readings, and a
 #: share of a 16 GB SD card that leaves room for the system.
 BUFFER_MAX_BYTES: Final = 1 * GIB
@@ -220,6 +238,19 @@ NOTIFY_MAX_LINES: Final = 20
 #: Seconds for one notification to leave (mail servers are slow), and attempts before it is given up.
 NOTIFY_TIMEOUT_S: Final = 20.0
 NOTIFY_MAX_ATTEMPTS: Final = 10
+
+#: Seconds between two looks of the gateway at itself (``vitals.interval_s``). A chart of a day has
+#: 2,880 points a series then; some 30 series of the gateway and 5 of a device.
+VITALS_INTERVAL_S: Final = 30.0
+
+#: Devices that a look reports on, each with a batch of its own: 33 batches/s at the default interval.
+VITALS_MAX_DEVICES: Final = 1_000
+
+#: Seconds after which a device that is not heard any more is left out: it was taken away.
+VITALS_FORGET_S: Final = 7 * 86_400
+
+#: (device, rule) pairs followed as firing at once; a site with more has other worries.
+VITALS_MAX_FIRING: Final = 10_000
 
 #: Seconds for one HTTP request to a sink.
 SINK_TIMEOUT_S: Final = 10.0

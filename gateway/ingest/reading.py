@@ -8,7 +8,7 @@ from gateway.ingest.inbox import Arrival
 from headrace import codecs
 from headrace.batch import is_device_id
 from headrace.codecs import Decoded
-from headrace.derived import ALERT_PREFIX, MODEL_PREFIX, is_derived
+from headrace.derived import ALERT_PREFIX, MODEL_PREFIX, VITALS_PREFIX, is_derived
 from headrace.errors import PayloadError
 from headrace.topics import Incoming
 
@@ -55,6 +55,6 @@ def _check_names(decoded: Decoded) -> None:
         if is_derived(name):
             raise PayloadError(
                 "bad_value",
-                f"series {name[:80]!r}: names that begin with {MODEL_PREFIX} or {ALERT_PREFIX} are "
-                "made by the gateway alone",
+                f"series {name[:80]!r}: names that begin with {MODEL_PREFIX}, {ALERT_PREFIX} or "
+                f"{VITALS_PREFIX} are made by the gateway alone",
             )
