@@ -13,6 +13,7 @@ need mosquitto mosquitto "external broker, agent over MQTT, kill test, bench"
 need influxd influxdb "InfluxDB 1.x sink"
 need victoria-metrics victoria-metrics "InfluxDB v2 write API"
 need chromium chromium "console in a browser"
+need strace strace "what is fsynced, by system calls"
 
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

@@ -87,6 +87,8 @@ def _properties(lake: Lake) -> dict[str, Any]:
         options["oauth2-server-uri"] = f"{lake.catalogue.uri.rstrip('/')}/v1/oauth/tokens"
     if lake.is_s3:
         options |= _s3_properties(lake)
+    else:
+        options["py-io-impl"] = "headrace.lake.fileio.SyncedFileIO"
     return options | lake.catalogue.properties
 
 
