@@ -3,7 +3,6 @@
 Reading order:
 
 - ``config``    the ``[[models]]`` tables
-- ``runtime``   the LiteRT interpreter behind a small port
 - ``pivot``     readings in columns to feature rows (pure)
 - ``pending``   times that wait for a feature, bounded (pure)
 - ``consumer``  batches in, scores out

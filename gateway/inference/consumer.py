@@ -22,12 +22,12 @@ from gateway.inference import pending as pendings
 from gateway.inference.config import ModelConfig
 from gateway.inference.pending import Pending
 from gateway.inference.pivot import Cells, Floats, Grid, Ints, cells, pivot
-from gateway.inference.runtime import LiteRtScorer, Scorer
 from headrace import cards
 from headrace.codecs import BATCH_SCHEMA
 from headrace.derived import is_derived, score_name
 from headrace.limits import INFERENCE_MAX_PENDING_DEVICES
 from headrace.metrics import Metrics
+from headrace.models.runtime import LiteRtScorer, Scorer
 
 
 def thresholds(models: Sequence[ModelConfig]) -> dict[str, float]:

@@ -10,7 +10,14 @@ Reading order:
 - ``sources``     where bytes come from: a folder, HTTP(S), an object store; bounded in size and time
 - ``files``       files that are whole or not there
 - ``floor``       the earliest time that it can be, kept over restarts
+- ``golden``      whether a runtime gives the scores that training gave
+- ``machine``     what runs under one name, and how a new version gets there (pure)
+- ``gates``       what a version must keep to
+- ``store``       the machine's state on disk
+- ``sandbox``     a model in a process of its own; ``worker`` is that process, ``runtime`` its engines
+- ``run``         one version at work
 - ``client``      refresh and fetch, verified; the local copy and the mirror for others
 
-``client`` needs python-tuf (the extra ``agent-inference`` or ``gateway``); nothing here needs numpy.
+``client`` needs python-tuf (the extra ``agent-inference`` or ``gateway``); only ``worker`` and ``runtime``
+need numpy and an engine, so that an agent can run models without having either in its own process.
 """

@@ -13,13 +13,13 @@ from edge_agent.inputs.simulated.faults import Fault, FaultName
 from edge_agent.inputs.simulated.pump import NAMES, Pump
 from gateway.inference import SHIPPED_MODELS, ModelConfig
 from gateway.inference.consumer import InferenceConsumer, thresholds
-from gateway.inference.runtime import LiteRtScorer
 from gateway.rules import RuleConfig, resolve
 from gateway.rules.consumer import RulesConsumer
 from headrace import cards
 from headrace.derived import decode_alert
 from headrace.errors import ModelError
 from headrace.metrics import Metrics
+from headrace.models.runtime import LiteRtScorer
 from tests.gateway_entries import SECOND, START, journalled, wide
 
 PUMP = ModelConfig(name="pump")

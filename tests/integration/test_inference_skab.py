@@ -10,7 +10,7 @@ import pytest
 
 from cloud_sync.models.frame import read_frames
 from cloud_sync.models.train import make_model
-from gateway.inference.runtime import LiteRtScorer
+from headrace.models.runtime import LiteRtScorer
 
 BESIDE = Path(__file__).parents[3] / "shared" / "data"
 SKAB = Path(os.environ.get("HEADRACE_TEST_DATA", BESIDE)) / "skab"
