@@ -30,22 +30,23 @@ class Complaints:
 
     def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger
-        self._said: set[tuple[str, str]] = set()
+        self._said: dict[str, set[str]] = {}
         self._counts: Counter[str] = Counter()
 
     def note(self, name: str, why: str, *, reason: str = UNREADABLE, count: int = 1) -> None:
         """One value (or ``count``) of a series was dropped."""
         self._counts[reason] += count
-        if (name, reason) not in self._said and len(self._said) < INPUT_MAX_COMPLAINTS:
-            self._said.add((name, reason))
+        if name not in self._said and len(self._said) >= INPUT_MAX_COMPLAINTS:
+            return
+        reasons = self._said.setdefault(name, set())
+        if reason not in reasons:
+            reasons.add(reason)
             self._logger.warning("%s: %s; dropped and counted as %s", name, why, reason)
 
     def heal(self, name: str) -> None:
         """The series can be read: the next failure is news again."""
-        if self._said:
-            for key in [key for key in self._said if key[0] == name]:
-                self._said.remove(key)
-                self._logger.info("%s: can be read again", name)
+        if self._said.pop(name, None):
+            self._logger.info("%s: can be read again", name)
 
     def take(self) -> Mapping[str, int]:
         """The counts since the last call, for ``Poll.dropped``."""
@@ -60,6 +61,19 @@ def number(text: str) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) and "_" not in text else None
+
+
+def leaf_number(value: object) -> float | None:
+    """What a leaf of a JSON document says as a number; None where it is a text."""
+    if isinstance(value, str):
+        found = number(value)
+        return switch(value) if found is None else found
+    if isinstance(value, (bool, int, float)):
+        try:
+            return number(repr(float(value)))
+        except OverflowError:
+            return None
+    return None
 
 
 def switch(text: str) -> float | None:
