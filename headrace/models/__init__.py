@@ -6,6 +6,7 @@ take from it what its signatures cover, and nothing else.
 Reading order:
 
 - ``manifest``    what one version of a model is: files, features, lineage, golden vectors
+- ``formats``     what a graph's bytes are, by their structure
 - ``repository``  the repository's layout, and which version is wanted where
 - ``sources``     where bytes come from: a folder, HTTP(S), an object store; bounded in size and time
 - ``files``       files that are whole or not there

@@ -44,7 +44,7 @@ from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 from headrace.clock import Clock, SystemClock
 from headrace.errors import HeadraceError, ModelError, ModelUntrusted, StorageError, UsageError
 from headrace.limits import MODEL_MAX_FILE_BYTES
-from headrace.models import files, repository
+from headrace.models import files, formats, repository
 from headrace.models.floor import ClockFloor
 from headrace.models.manifest import (
     MANIFEST_NAME,
@@ -162,6 +162,7 @@ class ModelRepositoryClient:
         contents = {MANIFEST_NAME: data}
         for entry in (manifest.graph, manifest.golden):
             contents[entry.name] = _checked(entry, get(entry.name), source)
+        formats.check_graph(contents[manifest.graph.name], source, expected=manifest.runtime)
         decode_golden(contents[manifest.golden.name], manifest, source)
         return contents
 
