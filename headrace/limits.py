@@ -371,8 +371,15 @@ MODEL_CONNECT_TIMEOUT_S: Final = 10.0
 MODEL_READ_TIMEOUT_S: Final = 30.0
 MODEL_DOWNLOAD_TIMEOUT_S: Final = 600.0
 
-#: Versions of each model that a runner keeps on disk: the one that runs, the last good, one to spare.
-MODEL_KEEP_VERSIONS: Final = 3
+#: Days that signatures hold. A root is renewed by people with keys from a safe; targets are signed
+#: again with every publication; snapshot and timestamp by a job, and a site that was off line for
+#: five months must still find them valid when it comes back.
+MODEL_ROOT_DAYS: Final = 3 * 365
+MODEL_TARGETS_DAYS: Final = 365
+MODEL_ONLINE_DAYS: Final = 183
+
+#: Readings that one training takes into memory, about 40 bytes each.
+TRAIN_MAX_READINGS: Final = 50_000_000
 
 # --- models at the edge ---------------------------------------------------------------------------
 
@@ -410,3 +417,9 @@ MODELS_POLL_INTERVAL_S: Final = 300.0
 #: Seconds that a version runs beside the active one, and then on probation (``shadow_s``, ``probation_s``).
 MODELS_SHADOW_S: Final = 600.0
 MODELS_PROBATION_S: Final = 3_600.0
+
+# --- health ----------------------------------------------------------------------------------------
+
+#: Seconds that ``gateway health`` and ``cloud-sync health`` wait. A program that needs longer for a
+#: constant answer is stuck; container engines give a check 10 s here, Python's start included.
+HEALTH_TIMEOUT_S: Final = 5.0
