@@ -131,6 +131,28 @@ def sample_config() -> None:
     click.echo(files("cloud_sync").joinpath("sample.toml").read_text(encoding="utf-8"), nl=False)
 
 
+@main.command()
+@config_option
+@verbose_option
+@reports_errors
+def health(config_path: Path | None) -> None:
+    """Ask the cloud-sync on this machine whether it works; exit status 1 if it does not.
+
+    The question goes to its metrics page, so metrics.port must be set.
+
+    \b
+    Example:
+      cloud-sync health --config cloud_sync.toml
+    """
+    from headrace.health import probe
+
+    metrics = _load(config_path, None).metrics
+    if metrics.port == 0:
+        raise UsageError("metrics are off, so there is nobody to ask", hint="set metrics.port")
+    probe(metrics.host, metrics.port, "/metrics")
+    click.echo("OK")
+
+
 def _load(config_path: Path | None, data: Path | None) -> CloudSync:
     if config_path is not None and data is not None:
         raise UsageError("--config and --data exclude each other", hint="name one of them")

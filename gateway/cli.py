@@ -13,6 +13,7 @@ import msgspec
 
 from headrace import __version__, plugins
 from headrace.commands import reports_errors, verbose_option
+from headrace.errors import UsageError
 
 if TYPE_CHECKING:
     from gateway.config import GatewayConfig
@@ -77,6 +78,26 @@ def sample_config(sink: str | None) -> None:
         click.echo(plugins.find(plugins.SINKS, sink).sample(), nl=False)
         return
     click.echo(files("gateway").joinpath("sample.toml").read_text(encoding="utf-8"), nl=False)
+
+
+@main.command()
+@config_option
+@json_option
+@reports_errors
+def health(config_path: Path, as_json: bool) -> None:
+    """Ask the gateway on this machine whether it works; exit status 1 if it does not.
+
+    \b
+    Example:
+      gateway health --config gateway.toml
+    """
+    from headrace.health import probe
+
+    http = _load(config_path).http
+    if not http.enabled:
+        raise UsageError("http is off, so there is nobody to ask", hint="set http.enabled = true")
+    answer = probe(http.host, http.port, "/healthz")
+    click.echo(answer if as_json else "OK")
 
 
 @main.group()

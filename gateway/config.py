@@ -34,12 +34,17 @@ class JournalConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpConfig:
-    """Metrics, health, API and console. There is no login yet, so it stays on this machine."""
+    """Metrics, health, API and console. There is no login yet, so it stays on this machine.
+
+    ``allow_without_login`` is for a container, whose loopback nobody else reaches: what may reach it
+    is decided by the port that the container engine publishes (decision 9).
+    """
 
     enabled: bool = True
     host: str = "127.0.0.1"
     port: Port = 8080
     console: bool = True
+    allow_without_login: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,11 +96,16 @@ def _check(config: GatewayConfig, found: FaultList) -> None:
     check_rules(config.rules, _known_thresholds(config, found), found)
     plugins.read_plugins(plugins.SINKS, config.sinks, found)
     check_names([(table.key, _sink_name(table)) for table in config.sinks], found)
-    if config.http.enabled and not is_loopback(config.http.host):
+    if (
+        config.http.enabled
+        and not config.http.allow_without_login
+        and not is_loopback(config.http.host)
+    ):
         found.add(
             "http.host",
             f"the console has no login yet; expected a loopback address, got {config.http.host!r}; "
-            "put a reverse proxy with authentication in front of it",
+            "put a reverse proxy with authentication in front of it, or write "
+            "http.allow_without_login = true where something else decides who reaches it",
         )
 
 

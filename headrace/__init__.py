@@ -17,8 +17,10 @@ Reading order:
 - ``models``    signed model repository: manifest, assignments, verifying client
 - ``plugins``   the one loader of inputs and sinks
 - ``metrics``   every metric, in one table
+- ``health``    asking a program on this machine whether it works
 - ``codecs``    payload formats to Arrow columns (needs pyarrow: not for the agent)
 - ``journal``   the gateway journal's file format and its readers
+- ``buffer_log``  the commit log beside an agent's buffer file, and how it is read
 - ``buffer_stats``  counts of an agent's buffer file
 - ``landing``   names and manifests of the landing zone
 - ``lake``      object store, catalogue and columns of the lake (needs pyarrow: not for the agent)

@@ -116,7 +116,13 @@ def create(path: Path) -> sqlite3.Connection:
     Raises:
         StorageError: the file cannot be opened or is of another version.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"journal {path}: cannot make its folder: {error.strerror}",
+            hint="set data_dir to a folder that this user may write",
+        ) from error
     with storage_errors("journal", path):
         db = _connect(f"file:{path}", path)
         db.execute("PRAGMA journal_mode = WAL")
