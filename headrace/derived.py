@@ -43,6 +43,16 @@ def score_name(model: str) -> str:
     return f"{MODEL_PREFIX}{model}/score"
 
 
+def relative_name(model: str) -> str:
+    """The series of a model's scores over the threshold of the version that gave them."""
+    return f"{MODEL_PREFIX}{model}/relative"
+
+
+def event_name(model: str) -> str:
+    """The series of what happens to a model's versions: text, JSON."""
+    return f"{MODEL_PREFIX}{model}/event"
+
+
 def alert_name(rule: str) -> str:
     """The series of a rule's transitions."""
     return ALERT_PREFIX + rule

@@ -398,6 +398,10 @@ MODELS_MAX_UNTOLD: Final = 200
 MODELS_EVIDENCE_CALLS: Final = 1_000
 MODELS_EVIDENCE_SCORES: Final = 4_096
 
+#: Rows after which the evidence of a version that is good begins anew: an hour's fault of its runtime
+#: must not vanish among a year of good scores.
+MODELS_EVIDENCE_ROWS: Final = 100_000
+
 #: Rows before anything is decided about a version, and milliseconds that 99 of 100 calls stay below
 #: (``model_repository.gates``). The shipped model takes 0.2 ms, pipe included; a Pi is five times slower.
 MODELS_MIN_ROWS: Final = 100

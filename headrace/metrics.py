@@ -57,6 +57,7 @@ TABLE: Final[tuple[Spec, ...]] = (
     Spec("gateway", "gap_readings", "gauge", "Readings missing between what arrived", ("device",)),
     Spec("gateway", "inference_rows", "counter", "Feature rows scored", ("model",)),
     Spec("gateway", "inference_incomplete", "counter", "Times given up for a missing feature", ("model",)),
+    Spec("gateway", "model_switches", "counter", "Versions by what became of them", ("model", "to")),
     Spec("gateway", "alerts", "counter", "Alert transitions", ("rule", "state")),
     Spec("gateway", "notifications", "counter", "Notifications by outcome", ("outcome",)),
     Spec("gateway", "broker_connected", "gauge", "1 while the broker is up and subscribed"),

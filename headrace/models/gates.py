@@ -31,6 +31,9 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 #: Scores that one call adds to the evidence at most; evenly spread over its rows.
 _SCORES_PER_CALL: Final = 64
 
+#: Calls before the slowest of them say anything: the first one is slower than all that follow.
+_CALLS_FOR_P99: Final = 20
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gates:
@@ -41,6 +44,7 @@ class Gates:
         max_latency_ms: 99 of 100 calls take less.
         max_not_finite: share of scores that are NaN or infinite.
         max_alert_rate: share of rows above the threshold that is always allowed.
+        max_alert_rate_alone: the share where no version runs yet: devices may really be faulty.
         alert_factor: more is allowed up to this many times the running version's share.
         max_drift: times that the middle score may lie further from or nearer to the threshold.
     """
@@ -49,6 +53,7 @@ class Gates:
     max_latency_ms: Annotated[float, Meta(gt=0)] = MODELS_MAX_LATENCY_MS
     max_not_finite: Share = 0.0
     max_alert_rate: Share = 0.02
+    max_alert_rate_alone: Share = 0.5
     alert_factor: Annotated[float, Meta(ge=1)] = 3.0
     max_drift: Annotated[float, Meta(gt=1)] = 20.0
 
@@ -116,11 +121,24 @@ def fault(gates: Gates, found: Evidence, running: Evidence | None = None) -> str
     return _alerts(gates, found, base) or _drift(gates, found, base)
 
 
+def broken(gates: Gates, found: Evidence) -> str:
+    """What no version may do, however long it has been good: scores that are none, and slowness."""
+    if found.rows and found.not_finite / found.rows > gates.max_not_finite:
+        return (
+            f"{found.not_finite} of {found.rows} scores are not finite numbers, "
+            f"allowed are {gates.max_not_finite:.2%}"
+        )
+    if len(found.calls_ms) >= _CALLS_FOR_P99 and found.slowest_ms > gates.max_latency_ms:
+        return (
+            f"a call takes {found.slowest_ms:.1f} ms (p99), allowed are {gates.max_latency_ms:g} ms"
+        )
+    return ""
+
+
 def _alerts(gates: Gates, found: Evidence, base: Evidence | None) -> str:
-    allowed = gates.max_alert_rate
-    said = ""
+    allowed, said = gates.max_alert_rate_alone, ""
     if base is not None:
-        allowed = max(allowed, gates.alert_factor * base.alert_rate)
+        allowed = max(gates.max_alert_rate, gates.alert_factor * base.alert_rate)
         said = f"; the running version calls {base.alert_rate:.1%} faulty"
     if found.alert_rate <= allowed:
         return ""
