@@ -15,9 +15,9 @@ _TICKS_PERIOD = 1 << 30
 class Clock:
     """Local time in microseconds, and what to add for UTC."""
 
-    def __init__(self, floor_us=0, ticks_ms=time.ticks_ms):
-        self._ticks_ms = ticks_ms
-        self._last_ticks = ticks_ms()
+    def __init__(self, floor_us=0, ticks_ms=None):
+        self._ticks_ms = ticks_ms or time.ticks_ms
+        self._last_ticks = self._ticks_ms()
         self._local_us = floor_us
         self._offset_us = None
 

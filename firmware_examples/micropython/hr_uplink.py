@@ -75,23 +75,23 @@ class Uplink:
 
     def on_ack(self, payload):
         """These numbers are on the gateway's disk."""
-        document = _document(payload)
-        for first, last in _ranges(document):
+        ack = document(payload)
+        for first, last in ranges_of(ack):
             for flight in self._flights:
                 whole = first <= flight.first and flight.first + flight.count - 1 <= last
-                if whole and flight.stream == document["stream"]:
+                if whole and flight.stream == ack["stream"]:
                     flight.done = True
                     self._failures = 0
         self._settle()
 
     def on_nack(self, payload):
         """A payload was refused for good: the one of that checksum."""
-        document = _document(payload)
+        nack = document(payload)
         for flight in self._flights:
-            if not flight.done and flight.crc == document.get("crc"):
+            if not flight.done and flight.crc == crc_of(nack):
                 flight.done = True
                 self.refused += flight.count
-                self.last_refusal = str(document.get("reason", ""))
+                self.last_refusal = nack["reason"]
         self._settle()
 
     def idle(self):
@@ -130,21 +130,28 @@ class Uplink:
         return hr_senml.pack(stream, first, readings, self._prefix)
 
 
-def _document(payload):
+def document(payload):
+    """A JSON object; empty when it is none."""
     try:
-        document = json.loads(payload)
+        found = json.loads(payload)
     except ValueError:
         return {}
-    return document if isinstance(document, dict) else {}
+    return found if isinstance(found, dict) else {}
 
 
-def _ranges(document):
+def ranges_of(ack):
     """The ranges of an ack; none of them when one is not a pair of numbers."""
-    found = document.get("ranges", [])
-    if not isinstance(document.get("stream"), str) or not isinstance(found, list):
+    found = ack.get("ranges", [])
+    if not isinstance(ack.get("stream"), str) or not isinstance(found, list):
         return []
-    return found if all([_is_pair(pair) for pair in found]) else []
+    return found if all(_is_pair(pair) for pair in found) else []
+
+
+def crc_of(nack):
+    """The checksum of the payload that a nack refuses; None when it is no nack."""
+    crc = nack.get("crc")
+    return crc if isinstance(nack.get("reason"), str) and type(crc) is int else None
 
 
 def _is_pair(pair):
-    return isinstance(pair, list) and len(pair) == 2 and all([type(n) is int for n in pair])
+    return isinstance(pair, list) and len(pair) == 2 and all(type(n) is int for n in pair)
