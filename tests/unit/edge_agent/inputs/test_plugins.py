@@ -33,7 +33,7 @@ def test_an_input_folder_is_complete_and_its_sample_loads(name: str) -> None:
 def test_a_sample_shows_every_key_of_its_plugin(name: str) -> None:
     """A setting that is not in the sample is not found by anyone."""
     plugin = find(INPUTS, name)
-    shown = re.findall(r"^(?:\[\[?inputs\.)?(\w+)", plugin.sample(), re.MULTILINE)
+    shown = re.findall(r"^(?:# |\[\[?inputs\.)?(\w+)(?= =|\])", plugin.sample(), re.MULTILINE)
     assert not set(plugin.config.__slots__) - set(shown)
 
 
