@@ -14,6 +14,7 @@ from prometheus_client import start_http_server
 
 from cloud_sync import config as configuration
 from cloud_sync.config import DEFAULT_FILE, CloudSync
+from cloud_sync.models.commands import models
 from headrace import __version__
 from headrace.commands import reports_errors, verbose_option
 from headrace.errors import EXIT_FAILURE, StorageError, UsageError
@@ -47,6 +48,9 @@ def main() -> None:
       cloud-sync sample-config > cloud_sync.toml
       cloud-sync run --config cloud_sync.toml
     """
+
+
+main.add_command(models)
 
 
 @main.command()

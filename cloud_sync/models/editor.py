@@ -1,0 +1,314 @@
+"""Changing a model repository: read it verified, change it, sign it, make it visible in one step.
+
+What is there is not believed: roots are followed from the trust root beside the keys, and targets
+that the root's keys have not signed are not signed again, or whoever can write to the store could
+have his model signed by us. Expiry is no obstacle here: publishing is what ends it.
+
+A change is new files under names that were never used (``create``), then ``timestamp.json``
+replaced, last. Readers see the old state or the new one; a crash in between leaves files that
+nobody refers to. Two publishers at the same time: the second finds another timestamp than the one it
+read and gives up (the object store port has no compare-and-swap, so there is a window of one request;
+publishing is one person's or one job's doing).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from securesystemslib.signer import CryptoSigner
+from tuf.api.exceptions import RepositoryError, UnsignedMetadataError
+from tuf.api.metadata import (
+    Metadata,
+    MetaFile,
+    Root,
+    Snapshot,
+    TargetFile,
+    Targets,
+    Timestamp,
+)
+from tuf.api.serialization import DeserializationError
+
+from headrace.clock import Clock
+from headrace.errors import ModelError, ModelUntrusted, UsageError
+from headrace.lake.store import Store
+from headrace.limits import MODEL_ONLINE_DAYS, MODEL_ROOT_DAYS, MODEL_TARGETS_DAYS
+from headrace.models.repository import METADATA, SIGNED_AT, TARGETS
+
+_TIMESTAMP: Final = f"{METADATA}/timestamp.json"
+#: A signed field of the root: how long signatures hold, in days.
+EXPIRY: Final = "headrace.expiry_days"
+#: Numbers tried for a new file before giving up: leftovers of publications that were cut off.
+_ATTEMPTS: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expiry:
+    """How long signatures hold. A site that is off line for months must still find them valid."""
+
+    root_days: int = MODEL_ROOT_DAYS
+    targets_days: int = MODEL_TARGETS_DAYS
+    online_days: int = MODEL_ONLINE_DAYS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signers:
+    """The keys at hand; those that a change needs and that are missing are asked for by name."""
+
+    root: Sequence[CryptoSigner] = ()
+    targets: Sequence[CryptoSigner] = ()
+    online: Sequence[CryptoSigner] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The repository as it was read, every signature checked."""
+
+    root: Metadata[Root]
+    timestamp: Metadata[Timestamp]
+    snapshot: Metadata[Snapshot]
+    targets: Metadata[Targets]
+
+    @property
+    def expiry(self) -> Expiry:
+        days = self.root.signed.unrecognized_fields.get(EXPIRY, {})
+        return Expiry(**days)
+
+
+class Editor:
+    """A repository in a store, and the time."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def create(
+        self, signers: Signers, *, threshold: int, expiry: Expiry, contents: Mapping[str, bytes]
+    ) -> bytes:
+        """A new repository with its first targets; gives the trust root.
+
+        Raises:
+            UsageError: there is one already.
+        """
+        if self._store.size(_TIMESTAMP) is not None:
+            raise UsageError(
+                "there is a model repository already", hint="name another folder with --repo"
+            )
+        root = self._first_root(signers, threshold, expiry)
+        data = self._sign(root, signers.root, "root")
+        if not self._store.create(f"{METADATA}/1.root.json", data):
+            raise UsageError(
+                "there is a root of a repository that was begun and not finished",
+                hint="remove that folder, or name another with --repo",
+            )
+        state = State(root, Metadata(Timestamp()), Metadata(Snapshot()), Metadata(Targets()))
+        for part in (state.timestamp, state.snapshot, state.targets):
+            part.signed.version = 0
+        self._commit(state, signers, contents, known=None)
+        return data
+
+    def read(self, trusted_root: bytes) -> State:
+        """What is there, with every signature checked.
+
+        Raises:
+            ModelError: there is no repository, or it is damaged.
+            ModelUntrusted: something is not signed by the keys of the root.
+        """
+        root = self._root(trusted_root)
+        timestamp: Metadata[Timestamp] = self._load(_TIMESTAMP, root, "timestamp")
+        number = timestamp.signed.snapshot_meta.version
+        snapshot: Metadata[Snapshot] = self._load(
+            f"{METADATA}/{number}.snapshot.json", root, "snapshot"
+        )
+        number = snapshot.signed.meta["targets.json"].version
+        targets: Metadata[Targets] = self._load(
+            f"{METADATA}/{number}.targets.json", root, "targets"
+        )
+        return State(root, timestamp, snapshot, targets)
+
+    def get(self, state: State, path: str) -> bytes | None:
+        """A target's bytes, checked; None when there is no such target.
+
+        Raises:
+            ModelUntrusted: they are not what was signed.
+        """
+        info = state.targets.signed.targets.get(path)
+        if info is None:
+            return None
+        stored = _stored(path, info)
+        data = self._get(stored)
+        try:
+            info.verify_length_and_hashes(data)
+        except RepositoryError as error:
+            raise ModelUntrusted(f"model repository: {stored}: {error}") from error
+        return data
+
+    def publish(self, state: State, signers: Signers, contents: Mapping[str, bytes]) -> None:
+        """Add or replace targets.
+
+        Raises:
+            ModelError: another publication went in between, or keys are missing.
+        """
+        self._commit(state, signers, contents, known=state.timestamp.signed.version)
+
+    def sign_again(self, state: State, signers: Signers) -> None:
+        """New snapshot and timestamp of the same targets, with a new expiry: on-line keys only.
+
+        Raises:
+            ModelError: as ``publish``.
+        """
+        known = state.timestamp.signed.version
+        self._make_visible(state, signers, state.targets.signed.version, known)
+
+    def renew_root(self, state: State, signers: Signers) -> bytes:
+        """The same root with a new expiry; gives its bytes.
+
+        Raises:
+            ModelError: as ``publish``.
+        """
+        root = state.root
+        root.signed.version += 1
+        root.signed.expires = self._in(state.expiry.root_days)
+        data = self._sign(root, signers.root, "root")
+        path = f"{METADATA}/{root.signed.version}.root.json"
+        if not self._store.create(path, data):
+            raise ModelError(f"model repository: {path} is there already", hint="run it again")
+        return data
+
+    def _first_root(self, signers: Signers, threshold: int, expiry: Expiry) -> Metadata[Root]:
+        root = Metadata(Root(expires=self._in(expiry.root_days), consistent_snapshot=True))
+        days = {name: getattr(expiry, name) for name in Expiry.__slots__}
+        root.signed.unrecognized_fields[EXPIRY] = days
+        for role, held in (("root", signers.root), ("targets", signers.targets)):
+            for signer in held:
+                root.signed.add_key(signer.public_key, role)
+            root.signed.roles[role].threshold = threshold
+        for role, signer in zip(("snapshot", "timestamp"), signers.online, strict=True):
+            root.signed.add_key(signer.public_key, role)
+        return root
+
+    def _commit(
+        self, state: State, signers: Signers, contents: Mapping[str, bytes], known: int | None
+    ) -> None:
+        for path, data in contents.items():
+            info = TargetFile.from_data(path, data, ["sha256"])
+            # Named by its hash: what is there already is the same.
+            self._store.create(_stored(path, info), data)
+            state.targets.signed.targets[path] = info
+        state.targets.signed.expires = self._in(state.expiry.targets_days)
+        held = [key for key in signers.targets if _has(state.root, "targets", key)]
+        number = self._numbered(state.targets, held, "targets", state.root)
+        self._make_visible(state, signers, number, known)
+
+    def _make_visible(
+        self, state: State, signers: Signers, targets: int, known: int | None
+    ) -> None:
+        online = self._in(state.expiry.online_days)
+        state.snapshot.signed.meta["targets.json"] = MetaFile(targets)
+        state.snapshot.signed.expires = online
+        number = self._numbered(state.snapshot, signers.online, "snapshot", state.root)
+        timestamp = state.timestamp
+        timestamp.signed.snapshot_meta = MetaFile(number)
+        timestamp.signed.version += 1
+        timestamp.signed.expires = online
+        timestamp.signed.unrecognized_fields[SIGNED_AT] = self._clock.now_us()
+        data = self._sign(timestamp, signers.online, "timestamp", state.root)
+        if self._timestamp_version() != known:
+            raise ModelError(
+                "model repository: somebody else published in between; nothing was changed",
+                hint="run the command again",
+            )
+        self._store.put(_TIMESTAMP, data)
+
+    def _numbered(
+        self, part: Metadata[Any], held: Sequence[CryptoSigner], role: str, root: Metadata[Root]
+    ) -> int:
+        """Sign under the next number that is free; leftovers of a crash may have taken some."""
+        for _ in range(_ATTEMPTS):
+            part.signed.version += 1
+            data = self._sign(part, held, role, root)
+            if self._store.create(f"{METADATA}/{part.signed.version}.{role}.json", data):
+                return int(part.signed.version)
+        raise ModelError(
+            f"model repository: no free number for {role}.json", hint="clear leftovers"
+        )
+
+    def _sign(
+        self, part: Metadata[Any], held: Sequence[CryptoSigner], role: str,
+        root: Metadata[Root] | None = None,
+    ) -> bytes:  # fmt: skip
+        authority = root or part
+        part.signatures.clear()
+        for signer in held:
+            if _has(authority, role, signer):
+                part.sign(signer, append=True)
+        needed = authority.signed.roles[role].threshold
+        if len(part.signatures) < needed:
+            raise ModelError(
+                f"{role}: {needed} signatures needed, keys for {len(part.signatures)} at hand",
+                hint="name the folders of the other keys, --keys may be repeated",
+            )
+        return part.to_bytes()
+
+    def _root(self, trusted: bytes) -> Metadata[Root]:
+        """The newest root, followed from the trusted one as clients do."""
+        root: Metadata[Root] = _decode(trusted, "trust root")
+        while True:
+            path = f"{METADATA}/{root.signed.version + 1}.root.json"
+            data = self._store.get(path)
+            if data is None:
+                return root
+            newer: Metadata[Root] = _decode(data, path)
+            for authority in (root, newer):
+                _verify(authority, "root", newer, path)
+            root = newer
+
+    def _load(self, path: str, root: Metadata[Root], role: str) -> Metadata[Any]:
+        part: Metadata[Any] = _decode(self._get(path), path)
+        _verify(root, role, part, path)
+        return part
+
+    def _get(self, path: str) -> bytes:
+        data = self._store.get(path)
+        if data is None:
+            raise ModelError(
+                f"model repository: no {path}",
+                hint="is --repo right? `cloud-sync models init-repo` makes one",
+            )
+        return data
+
+    def _timestamp_version(self) -> int | None:
+        data = self._store.get(_TIMESTAMP)
+        return None if data is None else int(_decode(data, _TIMESTAMP).signed.version)
+
+    def _in(self, days: int) -> datetime:
+        now = datetime.fromtimestamp(self._clock.now_us() // 1_000_000, UTC)
+        return now + timedelta(days=days)
+
+
+def _stored(path: str, info: TargetFile) -> str:
+    folder, _, name = path.rpartition("/")
+    return "/".join(part for part in (TARGETS, folder, f"{info.hashes['sha256']}.{name}") if part)
+
+
+def _has(root: Metadata[Any], role: str, signer: CryptoSigner) -> bool:
+    return signer.public_key.keyid in root.signed.roles[role].keyids
+
+
+def _decode(data: bytes, path: str) -> Metadata[Any]:
+    try:
+        return Metadata.from_bytes(data)
+    except DeserializationError as error:
+        raise ModelError(f"model repository: {path}: damaged: {error}") from error
+
+
+def _verify(root: Metadata[Root], role: str, part: Metadata[Any], path: str) -> None:
+    try:
+        root.signed.verify_delegate(role, part.signed_bytes, part.signatures)
+    except (UnsignedMetadataError, ValueError) as error:
+        raise ModelUntrusted(
+            f"model repository: {path}: {error}",
+            hint="somebody else may have written there; restore the last good copy",
+        ) from error
