@@ -4,7 +4,7 @@ Reading order:
 
 - ``pipeline``     the path of a reading from an input to the broker, a call a line
 - ``readings``     the columnar unit that an input yields
-- ``inputs``       the input port, and the plugins host, simulated and replay
+- ``inputs``       the input port, what inputs share, and a folder per plugin
 - ``scheduler``    polls the inputs
 - ``accumulator``  collects the runs of one input until they are sealed
 - ``encode``       runs to one Arrow IPC stream in one zstd frame
@@ -15,5 +15,6 @@ Reading order:
 - ``report``       counters as metrics and as the retained device state
 - ``config``       the typed configuration
 - ``app``          puts the parts together; start and stop order
+- ``discover``     what this machine can measure
 - ``cli``          the ``edge-agent`` command
 """

@@ -79,6 +79,8 @@ class Agent:
         except HeadraceError:
             parts.store.close()
             raise
+        for warning in self._config.warnings:
+            _log.warning("%s", warning)
         parts.uplink.start()
         parts.sealer.start()
         parts.scheduler.start()

@@ -73,6 +73,8 @@ def check_config(config_path: Path) -> None:
 
     config = load(config_path)
     inputs = ", ".join(chosen.key for chosen in config.inputs)
+    for warning in config.warnings:
+        click.echo(f"warning: {config_path}: {warning}", err=True)
     click.echo(f"{config_path}: device {config.settings.device}, inputs {inputs}: no faults")
 
 
@@ -93,6 +95,37 @@ def sample_config(inputs: tuple[str, ...]) -> None:
     from headrace.plugins import INPUTS, find
 
     click.echo(SAMPLE_HEAD + "\n".join(find(INPUTS, name).sample() for name in inputs), nl=False)
+
+
+@main.command()
+@click.option("--toml", "as_toml", is_flag=True, help="Print [[inputs]] tables for agent.toml.")
+@json_option
+@click.option(
+    "--sysfs", type=click.Path(path_type=Path), default=Path("/sys"), show_default=True,
+    help="Where the kernel shows its devices.",
+)  # fmt: skip
+@click.option(
+    "--dev", type=click.Path(path_type=Path), default=Path("/dev"), show_default=True,
+    help="Where the serial ports are.",
+)  # fmt: skip
+@reports_errors
+def discover(as_toml: bool, as_json: bool, sysfs: Path, dev: Path) -> None:
+    """Show what this machine can measure, with its values now.
+
+    \b
+    Example:
+      edge-agent discover
+      edge-agent discover --toml >> agent.toml
+    """
+    from edge_agent import discover as discovery
+
+    if as_toml and as_json:
+        raise click.UsageError("--toml or --json, one of the two")
+    found = discovery.find(sysfs=sysfs, dev=dev)
+    if as_toml:
+        click.echo(discovery.as_toml(found, sysfs=sysfs), nl=False)
+    else:
+        click.echo(discovery.as_json(found) if as_json else discovery.as_text(found))
 
 
 @main.command()
@@ -166,7 +199,7 @@ def buffer_ls(buffer_path: Path, limit: int, as_json: bool) -> None:
 @json_option
 @reports_errors
 def buffer_stat(buffer_path: Path, as_json: bool) -> None:
-    """Count readings: sampled = acknowledged + buffered + dropped.
+    """Count readings: sampled = acknowledged + buffered + dropped; and what the card is written.
 
     \b
     Example:
@@ -176,12 +209,16 @@ def buffer_stat(buffer_path: Path, as_json: bool) -> None:
 
     from headrace.buffer_stats import read_buffer_stats
 
-    stats = dataclasses.asdict(read_buffer_stats(buffer_path))
+    found = read_buffer_stats(buffer_path)
+    stats = dataclasses.asdict(found) | {
+        "written_bytes_per_day": found.written_bytes_per_day,
+        "written_bytes_per_reading": found.written_bytes_per_reading,
+    }
     if as_json:
         _echo_json(stats)
         return
     for name, value in stats.items():
-        click.echo(f"{name:<17} {value if value not in (None, {}) else '-'}")
+        click.echo(f"{name:<26} {value if value not in (None, {}) else '-'}")
 
 
 @buffer.command("export")

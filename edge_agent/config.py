@@ -18,7 +18,7 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta
 
-from edge_agent.inputs.port import Input, SelfChecking
+from edge_agent.inputs.port import Advising, Input, SelfChecking
 from headrace import config
 from headrace.batch import DEVICE_PATTERN
 from headrace.config import FaultList, PluginTable
@@ -117,6 +117,16 @@ class AgentConfig:
 
     settings: AgentSettings
     inputs: tuple[InputSettings, ...]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is odd and may be meant; nothing that keeps the agent from starting."""
+        return [
+            f"input {one.key}: {name}: {what}"
+            for one in self.inputs
+            if isinstance(one.settings, Advising)
+            for name, what in one.settings.warnings()
+        ]
 
 
 SAMPLE_HEAD: Final = """\

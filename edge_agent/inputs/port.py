@@ -13,7 +13,8 @@ An input is polled by one thread at a time and never by two. Between ``open`` an
   go on. Nothing that it raises ends the agent.
 
 Settings are a frozen dataclass. A method ``problems()`` on it, returning (key, problem) pairs, says
-what single fields cannot: a file that is not there, two keys that exclude each other.
+what single fields cannot: a file that is not there, two keys that exclude each other. Its
+``warnings()`` says what is odd and may be meant: the agent says it once and starts.
 """
 
 from __future__ import annotations
@@ -53,4 +54,13 @@ class SelfChecking(Protocol):
 
     def problems(self) -> list[tuple[str, str]]:
         """(key, problem) pairs; empty when all is well."""
+        ...
+
+
+@runtime_checkable
+class Advising(Protocol):
+    """Settings that can say what is odd about them and may be meant (an unknown unit)."""
+
+    def warnings(self) -> list[tuple[str, str]]:
+        """(key, what is odd) pairs; empty when all is well."""
         ...
