@@ -25,6 +25,7 @@ Reading order:
 - ``landing``   names and manifests of the landing zone
 - ``lake``      object store, catalogue and columns of the lake (needs pyarrow: not for the agent)
 - ``query``     SQL over lake, landing zone and journal tail
+- ``grafana``   dashboards and what makes Grafana show them
 - ``demo``      the whole system on one machine
 - ``cli``       the ``headrace`` command
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -101,6 +102,68 @@ def demo(seconds: float | None, data: Path) -> None:
     from headrace.demo.run import run_demo
 
     sys.exit(0 if run_demo(data, seconds, Console()) else 1)
+
+
+@main.group()
+def grafana() -> None:
+    """Show what the gateways write to InfluxDB in Grafana."""
+
+
+@grafana.command("export")
+@click.option(
+    "--influx-url", required=True, help="InfluxDB as Grafana reaches it: http://influxdb:8086."
+)
+@click.option("--database", default="", help="InfluxDB 1: the database that the sink writes to.")
+@click.option(
+    "--bucket", default="", help="InfluxDB 2, 3: the bucket, mapped to a database (DBRP)."
+)
+@click.option("--user", default="", help="InfluxDB 1 with passwords: the user to ask as.")
+@click.option(
+    "--secret-env", default="", metavar="NAME",
+    help="Variable in Grafana's environment that holds the password or token.",
+)  # fmt: skip
+@click.option(
+    "--secret-file", default="", metavar="PATH",
+    help="File on Grafana's machine that holds the password or token.",
+)  # fmt: skip
+@click.option(
+    "--path", default="/etc/grafana/provisioning/dashboards/headrace", show_default=True,
+    help="Where dashboards/headrace of the folder will be on Grafana's machine.",
+)  # fmt: skip
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path, file_okay=False),
+    help="The folder to write; other files in it are left alone.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the files written as JSON.")
+@reports_errors
+def grafana_export(
+    influx_url: str, database: str, bucket: str, user: str, secret_env: str, secret_file: str,
+    path: str, out: Path, as_json: bool,
+) -> None:  # fmt: skip
+    """Write a provisioning folder: data source, four dashboards, alert rules.
+
+    Copy it into /etc/grafana/provisioning and restart Grafana. A password or token is never written:
+    Grafana reads it where --secret-env or --secret-file says.
+
+    \b
+    Examples:
+      headrace grafana export --influx-url http://influxdb:8086 --database iot --out provisioning
+      headrace grafana export --influx-url http://influxdb:8086 --bucket iot \\
+        --secret-env INFLUX_TOKEN --out provisioning
+    """
+    from headrace.grafana.export import export
+    from headrace.grafana.provisioning import influx_of
+
+    influx = influx_of(
+        url=influx_url, database=database, bucket=bucket, user=user,
+        secret_env=secret_env, secret_file=secret_file,
+    )  # fmt: skip
+    written = export(out, influx, path)
+    if as_json:
+        click.echo(json.dumps([str(file) for file in written]))
+        return
+    for file in written:
+        click.echo(file)
 
 
 if __name__ == "__main__":

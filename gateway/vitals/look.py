@@ -5,7 +5,7 @@ Of the gateway itself (device ``gateway-<site>``), all named ``gateway/<what>``:
 - ``lag_batches/<consumer>``, ``lag_s/<consumer>``   behind the head: batches, age of the oldest
 - ``readings_per_s``, ``batches_per_s``, ``bytes_per_s``, ``commit_s``   since the look before
 - ``refused_batches``, ``duplicate_readings``, …   counts since the look before
-- ``journal_bytes``, ``gap_readings``, ``devices``, ``devices_online``, ``broker_connected``   now
+- ``journal_bytes``, ``gap_readings_total``, ``devices``, ``devices_online``, ``broker_connected``   now
 
 Of each device, as readings of that device: ``silent_s``, ``gap_readings``, and what it said of
 itself last: ``online``, ``buffered``, ``dropped``.
@@ -29,7 +29,7 @@ from headrace.derived import VITALS_PREFIX
 #: SenML units of what is not a plain number, by the name's first part.
 UNITS: Final[Mapping[str, str]] = {
     "lag_s": "s", "commit_s": "s", "silent_s": "s", "journal_bytes": "B", "bytes_per_s": "B/s",
-    "readings_per_s": "1/s", "batches_per_s": "1/s", "lag_batches": "count", "gap_readings": "count",
+    "readings_per_s": "1/s", "batches_per_s": "1/s", "lag_batches": "count", "gap_readings": "count", "gap_readings_total": "count",
     "refused_batches": "count", "duplicate_readings": "count", "dropped_batches": "count",
     "skipped_batches": "count", "consumer_failures": "count", "commit_failures": "count",
     "rejected_readings": "count", "devices": "count", "devices_online": "count",

@@ -63,7 +63,7 @@ class Source:
         own = dict(_flow(since, elapsed_s)) | lags
         own |= {
             "journal_bytes": totals["journal_bytes"],
-            "gap_readings": totals["gap_readings"],
+            "gap_readings_total": totals["gap_readings"],
             "broker_connected": totals["broker_connected"],
             "devices_online": totals["devices_online"],
             "devices": float(len(devices)),

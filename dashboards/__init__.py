@@ -1,0 +1,1 @@
+"""Grafana dashboards: ``build`` makes ``grafana/*.json`` and ``provisioning/`` from code."""
