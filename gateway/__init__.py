@@ -5,6 +5,7 @@ Reading order:
 - ``pipeline``   the path of a batch, in order
 - ``config``     gateway.toml
 - ``broker/``    MQTT: embedded or external
+- ``enrol/``     the site's CA and who may connect; ``enrolment``: the same while running
 - ``ingest/``    message to columns, dedup, what waits for the journal
 - ``journal``    the one writer; ``retention``: what it keeps
 - ``worker``     the thread that commits
@@ -14,5 +15,5 @@ Reading order:
 - ``live``, ``status``   the present; ``http``, ``console/`` show it
 - ``app``        puts it all together
 - ``quarantine`` looks at refused payloads and replays them
-- ``cli``        the ``gateway`` command
+- ``enrol_commands``, ``cli``   the ``gateway`` command
 """

@@ -13,6 +13,7 @@ from gateway.broker.external import ExternalBroker
 from gateway.broker.port import Broker
 from gateway.config import GatewayConfig, build_sinks
 from gateway.consumer import Consumer
+from gateway.enrolment import make_pki
 from gateway.feed import Feed
 from gateway.inference.consumer import thresholds
 from gateway.ingest.inbox import Inbox
@@ -45,6 +46,7 @@ class Gateway:
         self.metrics = Metrics("gateway")
         self.live = Live()
         self._inbox = Inbox()
+        self._pki = make_pki(config, self._clock)
         self._broker = self._make_broker()
         self._journal = JournalWriter(
             config.journal_path,
@@ -90,7 +92,8 @@ class Gateway:
     def _make_broker(self) -> Broker:
         broker = self._config.broker
         if broker.kind == "embedded":
-            return EmbeddedBroker(broker, self._inbox, self._clock)
+            guard = self._pki.guard() if self._pki and broker.with_certificates else None
+            return EmbeddedBroker(broker, self._inbox, self._clock, self.metrics, guard)
         return ExternalBroker(
             broker, self._inbox, self._clock, self.metrics, site=self._config.site
         )
@@ -140,6 +143,8 @@ class Gateway:
             await self._start_http(stack)
         await self._broker.start()
         stack.push_async_callback(self._broker.stop)
+        if self._pki is not None:
+            await self._pki.start(stack)
 
     async def _start_http(self, stack: contextlib.AsyncExitStack) -> None:
         # Imported here: FastAPI and NiceGUI take time and memory that a gateway without them saves.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from gateway.enrol_commands import COMMANDS as ENROL_COMMANDS
 from headrace import __version__, plugins
 from headrace.commands import reports_errors, verbose_option
 from headrace.errors import UsageError
@@ -210,6 +211,10 @@ def rules_test(timeline: Path) -> None:
         click.echo(failure)
     click.echo("FAILED" if failures else "OK")
     sys.exit(1 if failures else 0)
+
+
+for command in ENROL_COMMANDS:
+    main.add_command(command)
 
 
 def _load(path: Path) -> GatewayConfig:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 from msgspec import Meta
 
-from gateway.broker.config import BrokerConfig, Port, check_broker, is_loopback
+from gateway.broker.config import (
+    BrokerConfig,
+    Port,
+    check_broker,
+    is_loopback,
+    with_site_files,
+)
+from gateway.enrol.config import EnrolConfig, check_enrol
 from gateway.inference import ModelConfig, check_models
 from gateway.inference.consumer import thresholds
 from gateway.notify import NotifyConfig, check_notify
@@ -21,6 +28,7 @@ from headrace.config import FaultList, PluginTable, load
 from headrace.errors import ModelError
 from headrace.journal import FILE_NAME
 from headrace.limits import JOURNAL_MAX_BYTES, MIB
+from headrace.pki.names import CA_FILE, GATEWAY_CERTIFICATE_FILE, GATEWAY_KEY_FILE
 from headrace.plugins import Plugin
 
 
@@ -54,6 +62,7 @@ class GatewayConfig:
     site: Annotated[str, Meta(pattern=DEVICE_PATTERN)] = "site-1"
     data_dir: Path = Path("headrace-data/gateway")
     broker: BrokerConfig = field(default_factory=BrokerConfig)
+    enrol: EnrolConfig = field(default_factory=EnrolConfig)
     journal: JournalConfig = field(default_factory=JournalConfig)
     http: HttpConfig = field(default_factory=HttpConfig)
     vitals: VitalsConfig = field(default_factory=VitalsConfig)
@@ -73,7 +82,15 @@ def load_config(path: Path) -> GatewayConfig:
     Raises:
         ConfigError: with every fault.
     """
-    return load(path, GatewayConfig, check=_check)
+    config = load(path, GatewayConfig, check=_check)
+    pki = config.data_dir / "pki"
+    broker = with_site_files(
+        config.broker,
+        ca=pki / CA_FILE,
+        certificate=pki / GATEWAY_CERTIFICATE_FILE,
+        key=pki / GATEWAY_KEY_FILE,
+    )
+    return replace(config, broker=broker)
 
 
 def build_sinks(config: GatewayConfig) -> list[tuple[str, Plugin, Any]]:
@@ -91,6 +108,7 @@ def _sink_name(table: PluginTable) -> str:
 
 def _check(config: GatewayConfig, found: FaultList) -> None:
     check_broker(config.broker, found)
+    check_enrol(config.enrol, found)
     check_models(config.models, found)
     check_notify(config.notify, found)
     check_rules(config.rules, _known_thresholds(config, found), found)

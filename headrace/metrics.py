@@ -61,6 +61,8 @@ TABLE: Final[tuple[Spec, ...]] = (
     Spec("gateway", "alerts", "counter", "Alert transitions", ("rule", "state")),
     Spec("gateway", "notifications", "counter", "Notifications by outcome", ("outcome",)),
     Spec("gateway", "broker_connected", "gauge", "1 while the broker is up and subscribed"),
+    Spec("gateway", "denied_connections", "counter", "Clients that the broker's door refused or cut", ("reason",)),
+    Spec("gateway", "denied_messages", "counter", "Publishes and subscriptions outside a device's topics", ("action",)),
     Spec("gateway", "devices_online", "gauge", "Devices whose state says online"),
     Spec("cloud_sync", "landed_readings", "counter", "Readings written to the landing zone"),
     Spec("cloud_sync", "registered_readings", "counter", "Readings added to the Iceberg table"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,6 +12,7 @@ from msgspec import Meta
 from headrace.config import FaultList
 from headrace.topics import DEFAULT_ROOT
 
+Auth = Literal["none", "password", "certificate"]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 
 
@@ -26,6 +27,7 @@ class BrokerConfig:
     kind: Literal["embedded", "external"] = "embedded"
     host: str = "127.0.0.1"
     port: Port = 1883
+    auth: Auth | None = None
     topic_root: Annotated[str, Meta(min_length=1, pattern=r"^[^+#$][^+#]*$")] = DEFAULT_ROOT
     tls: bool | None = None
     cafile: Path | None = None
@@ -36,7 +38,13 @@ class BrokerConfig:
 
     @property
     def uses_tls(self) -> bool:
-        return self.tls if self.tls is not None else not is_loopback(self.host)
+        if self.tls is not None:
+            return self.tls
+        return self.with_certificates or not is_loopback(self.host)
+
+    @property
+    def with_certificates(self) -> bool:
+        return self.auth == "certificate"
 
 
 def is_loopback(host: str) -> bool:
@@ -49,9 +57,23 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def with_site_files(
+    config: BrokerConfig, *, ca: Path, certificate: Path, key: Path
+) -> BrokerConfig:
+    """The same with the files of the site's CA where certificates are asked for and none is named."""
+    if not config.with_certificates:
+        return config
+    return replace(
+        config,
+        cafile=config.cafile or ca,
+        certfile=config.certfile or certificate,
+        keyfile=config.keyfile or key,
+    )
+
+
 def check_broker(config: BrokerConfig, found: FaultList) -> None:
     """What single fields cannot say."""
-    if config.kind == "embedded" and config.uses_tls:
+    if config.kind == "embedded" and config.uses_tls and not config.with_certificates:
         for key in ("certfile", "keyfile"):
             if getattr(config, key) is None:
                 found.add(
@@ -63,7 +85,29 @@ def check_broker(config: BrokerConfig, found: FaultList) -> None:
         path = getattr(config, key)
         if path is not None and not path.is_file():
             found.add(f"broker.{key}", f"no such file: {path}")
-    if config.kind == "embedded" and config.password_file is not None and not config.username:
-        return  # a password file of many users (user:hash a line)
     if config.kind == "external" and config.password_file is not None and not config.username:
         found.add("broker.username", "needed where password_file is given")
+    _check_auth(config, found)
+
+
+def _check_auth(config: BrokerConfig, found: FaultList) -> None:
+    if config.with_certificates and config.tls is False:
+        found.add("broker.tls", 'must not be false with auth = "certificate"')
+    if config.with_certificates and config.password_file is not None:
+        found.add("broker.password_file", 'is not used with auth = "certificate"; leave it out')
+    if config.kind == "embedded" and config.with_certificates:
+        for key in ("cafile", "certfile", "keyfile"):
+            if getattr(config, key) is not None:
+                found.add(f"broker.{key}", "leave it out: the site's own CA makes it")
+    if (config.certfile is None) != (config.keyfile is None):
+        found.add("broker.certfile", "certfile and keyfile belong together; one of them is missing")
+    if config.auth == "password" and config.password_file is None:
+        found.add("broker.password_file", 'needed with auth = "password"')
+    if config.kind != "embedded" or config.with_certificates or config.password_file is not None:
+        return
+    if not is_loopback(config.host):
+        found.add(
+            "broker.auth",
+            f'anybody could publish as any device on {config.host}; set auth = "certificate" and '
+            'enrol devices (docs/how-to/enrol.md), auth = "password", or listen on 127.0.0.1',
+        )

@@ -8,27 +8,34 @@ when the process dies.
 Backpressure: amqtt asks ``topic_filtering`` before it routes a message and waits for the answer, one
 message at a time per client. So a full inbox makes us answer late, which holds up that client's next
 message, and TCP does the rest.
+
+With ``auth = "certificate"`` amqtt does not listen: ``door`` does, and hands clients over.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from amqtt.broker import Broker as AmqttBroker
 from amqtt.contexts import Action
 from amqtt.errors import AMQTTError
-from amqtt.plugins.base import BasePlugin, BaseTopicPlugin
+from amqtt.plugins.base import BaseAuthPlugin, BasePlugin, BaseTopicPlugin
 
+from gateway.broker.auth import Admission, TopicAccess
 from gateway.broker.config import BrokerConfig
+from gateway.broker.door import Door
 from gateway.ingest.inbox import Arrival, Inbox
 from headrace.clock import Clock
 from headrace.errors import TransportError
+from headrace.metrics import Metrics
 from headrace.topics import Topics
 
 if TYPE_CHECKING:
+    from amqtt.adapters import ReaderAdapter, WriterAdapter
     from amqtt.session import ApplicationMessage, Session
 
 logger = logging.getLogger(__name__)
@@ -37,22 +44,47 @@ logger = logging.getLogger(__name__)
 _ROOM_POLL_S = 0.002
 
 
+#: The one listener of amqtt; with certificates the door hands its connections over to it.
+_LISTENER = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What ``auth = "certificate"`` needs: the listener's TLS, and who may come in."""
+
+    context: ssl.SSLContext
+    admission: Admission
+
+
 class EmbeddedBroker:
     """The broker port over amqtt."""
 
-    def __init__(self, config: BrokerConfig, inbox: Inbox, clock: Clock) -> None:
+    def __init__(
+        self,
+        config: BrokerConfig,
+        inbox: Inbox,
+        clock: Clock,
+        metrics: Metrics,
+        guard: Guard | None = None,
+    ) -> None:
         self._config = config
         self._inbox = inbox
         self._clock = clock
+        self._metrics = metrics
+        self._guard = guard
         self._topics = Topics(config.topic_root)
+        self.access = TopicAccess(config.topic_root) if guard is not None else None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._broker: AmqttBroker | None = None
+        self._broker: _Amqtt | None = None
+        self._door: Door | None = None
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
         try:
-            self._broker = AmqttBroker(self._amqtt_config(), loop=self._loop)
+            self._broker = _Amqtt(self._amqtt_config(), loop=self._loop)
+            self._broker.access = self.access
             await self._broker.start()
+            await self._open_door(self._broker)
         except (AMQTTError, OSError) as error:
             raise TransportError(
                 f"the embedded broker cannot listen on {self._config.host}:{self._config.port}: {error}",
@@ -60,7 +92,26 @@ class EmbeddedBroker:
             ) from error
         logger.info("embedded broker listens on %s:%d", self._config.host, self._config.port)
 
+    async def _open_door(self, broker: _Amqtt) -> None:
+        if self._guard is None or self.access is None:
+            return
+
+        async def hand_over(reader: ReaderAdapter, writer: WriterAdapter) -> None:
+            await broker.external_connected(reader, writer, _LISTENER)
+
+        self._door = Door(
+            context=self._guard.context,
+            admission=self._guard.admission,
+            access=self.access,
+            metrics=self._metrics,
+            hand_over=hand_over,
+        )
+        await self._door.open(self._config.host, self._config.port)
+
     async def stop(self) -> None:
+        if self._door is not None:
+            await self._door.close()
+            self._door = None
         if self._broker is not None:
             await self._broker.shutdown()
             self._broker = None
@@ -91,7 +142,37 @@ class EmbeddedBroker:
         if self._topics.parse(topic) is not None:
             self._inbox.put(Arrival(topic, payload, self._clock.now_us()))
 
+    def permits(self, user: str, topic: str, action: Action) -> bool:
+        """Whether a client may publish, subscribe or receive; what it may not is counted."""
+        if self.access is None:
+            return True
+        publishes = action == Action.PUBLISH
+        may = self.access.may_publish if publishes else self.access.may_subscribe
+        if may(user, topic):
+            return True
+        if action != Action.RECEIVE:
+            self._metrics.count("denied_messages", action="publish" if publishes else "subscribe")
+            logger.warning("%s may not %s %s", user, action.value, topic)
+        return False
+
     def _amqtt_config(self) -> dict[str, Any]:
+        plugins: dict[str, dict[str, Any]] = {
+            f"{__name__}._Tap": {"target": self},
+            f"{__name__}._Gate": {"target": self},
+        }
+        if self._guard is not None:
+            plugins[f"{__name__}._Identified"] = {}
+        elif self._config.password_file is not None:
+            plugins["amqtt.plugins.authentication.FileAuthPlugin"] = {
+                "password_file": str(self._config.password_file)
+            }
+        else:
+            plugins["amqtt.plugins.authentication.AnonymousAuthPlugin"] = {"allow_anonymous": True}
+        return {"listeners": {_LISTENER: self._listener()}, "plugins": plugins}
+
+    def _listener(self) -> dict[str, Any]:
+        if self._guard is not None:
+            return {"type": "external"}
         listener: dict[str, Any] = {
             "type": "tcp",
             "bind": f"{self._config.host}:{self._config.port}",
@@ -101,17 +182,25 @@ class EmbeddedBroker:
             listener |= {"keyfile": str(self._config.keyfile)}
             if self._config.cafile is not None:
                 listener["cafile"] = str(self._config.cafile)
-        plugins: dict[str, dict[str, Any]] = {
-            f"{__name__}._Tap": {"target": self},
-            f"{__name__}._Gate": {"target": self},
-        }
-        if self._config.password_file is not None:
-            plugins["amqtt.plugins.authentication.FileAuthPlugin"] = {
-                "password_file": str(self._config.password_file)
-            }
-        else:
-            plugins["amqtt.plugins.authentication.AnonymousAuthPlugin"] = {"allow_anonymous": True}
-        return {"listeners": {"default": listener}, "plugins": plugins}
+        return listener
+
+
+class _Amqtt(AmqttBroker):  # type: ignore[misc]
+    """amqtt, with one leak closed.
+
+    When a client comes back, amqtt sends it the retained messages of every filter that anybody has
+    subscribed to, without asking its topic plugins.
+    """
+
+    access: TopicAccess | None = None
+
+    async def _publish_retained_messages_for_subscription(
+        self, subscription: tuple[str, int], session: Session
+    ) -> None:
+        if self.access is None or self.access.may_subscribe(
+            session.username or "", subscription[0]
+        ):
+            await super()._publish_retained_messages_for_subscription(subscription, session)
 
 
 @dataclass
@@ -119,6 +208,11 @@ class _Options:
     """amqtt makes the plugins itself, from a class path and options: the way back is an option."""
 
     target: Any
+
+
+@dataclass
+class _NoOptions:
+    """For a plugin without any."""
 
 
 class _Tap(BasePlugin[Any]):  # type: ignore[misc]
@@ -142,8 +236,17 @@ class _Tap(BasePlugin[Any]):  # type: ignore[misc]
             self.config.target.take(retained_message.topic, bytes(retained_message.data or b""))
 
 
+class _Identified(BaseAuthPlugin):  # type: ignore[misc]
+    """The door has put the name of the certificate into every CONNECT that it let in."""
+
+    Config = _NoOptions
+
+    async def authenticate(self, *, session: Session) -> bool | None:
+        return bool(session.username)
+
+
 class _Gate(BaseTopicPlugin):  # type: ignore[misc]
-    """Permits everything on the way in, but only when there is room for it."""
+    """Permits what is permitted, and on the way in only when there is room for it."""
 
     Config = _Options
 
@@ -154,7 +257,9 @@ class _Gate(BaseTopicPlugin):  # type: ignore[misc]
         topic: str | None = None,
         action: Action | None = None,
     ) -> bool | None:
-        del session, topic
+        user = (session.username or "") if session is not None else ""
+        if action is None or not self.config.target.permits(user, topic or "", action):
+            return False
         if action == Action.PUBLISH:
             await self.config.target.room()
         return True

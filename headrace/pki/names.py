@@ -12,6 +12,8 @@ GATEWAY_NAME: Final = "headrace:gateway"
 BROKER_NAME: Final = "headrace:broker"
 
 CA_FILE: Final = "ca.crt"
+GATEWAY_CERTIFICATE_FILE: Final = "gateway.crt"
+GATEWAY_KEY_FILE: Final = "gateway.key"
 DEVICE_CERTIFICATE_FILE: Final = "device.crt"
 DEVICE_KEY_FILE: Final = "device.key"
 MODEL_ROOT_FILE: Final = "model-root.json"

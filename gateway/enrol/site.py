@@ -1,0 +1,146 @@
+"""Puts CA, registry and desk together, for the running gateway and for its commands alike."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from gateway.enrol import mosquitto
+from gateway.enrol.authority import Authority, Paths
+from gateway.enrol.config import EnrolConfig
+from gateway.enrol.desk import Desk, Offer, refusal
+from gateway.enrol.registry import Entry, Registry
+from headrace.clock import Clock
+from headrace.errors import StorageError
+
+logger = logging.getLogger(__name__)
+
+_ANY_ADDRESS: Final = ("", "0.0.0.0", "::")
+
+
+def pki_folder(data_dir: Path) -> Path:
+    """Where a gateway keeps its CA."""
+    return data_dir / "pki"
+
+
+def paths(data_dir: Path) -> Paths:
+    """The files of a gateway's CA, whether they are there yet or not."""
+    return Paths(pki_folder(data_dir))
+
+
+class SitePki:
+    """Everything about certificates at one site.
+
+    Args:
+        hosts: addresses that gateway and broker listen on; with ``config.names`` and this machine's
+            own name they stand in the server certificate.
+    """
+
+    def __init__(
+        self,
+        config: EnrolConfig,
+        *,
+        data_dir: Path,
+        site: str,
+        hosts: Sequence[str],
+        broker_port: int,
+        topic_root: str,
+        clock: Clock,
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._root = topic_root
+        self.names = server_names(config.names, hosts)
+        self.authority = Authority(pki_folder(data_dir), site=site, clock=clock)
+        self.authority.ensure_gateway_certificate(self.names)
+        self.registry = Registry(self.authority.paths.registry)
+        offer = Offer(
+            certificate_days=config.certificate_days,
+            broker_host=config.broker_host,
+            broker_port=config.broker_port or broker_port,
+            topic_root=topic_root,
+            model_root=config.model_root.read_text(encoding="utf-8") if config.model_root else "",
+        )
+        self.desk = Desk(self.authority, self.registry, offer, clock, self.publish)
+
+    def close(self) -> None:
+        self.registry.close()
+
+    def entries(self) -> list[Entry]:
+        return self.registry.entries()
+
+    def revoke(self, device: str) -> int:
+        """Cut a device off; returns how many certificates that were good are not any more."""
+        count = self.registry.revoke(device, self._clock.now_us())
+        logging.getLogger("gateway.enrol.audit").info("revoked %s (%d certificates)", device, count)
+        self.publish()
+        return count
+
+    def publish(self) -> None:
+        """Bring the files of an external mosquitto up to date, where one is configured."""
+        folder, pid_file = self._config.mosquitto_dir, self._config.mosquitto_pid_file
+        if folder is None or not folder.is_dir():
+            return
+        if self.write_access(folder) and pid_file is not None:
+            mosquitto.reload(pid_file)
+
+    def write_access(self, folder: Path) -> bool:
+        """Write ACL and revocation list of a mosquitto; whether they changed."""
+        entries = self.registry.entries()
+        return mosquitto.write_access(folder, self.authority, entries, root=self._root)
+
+    def now_us(self) -> int:
+        return self._clock.now_us()
+
+    def server_context(self) -> ssl.SSLContext:
+        """TLS of a listener that shows the gateway's certificate and may be shown a device's."""
+        files = self.authority.paths
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(files.certificate, files.key)
+        context.load_verify_locations(files.ca)
+        context.verify_mode = ssl.CERT_OPTIONAL
+        return context
+
+    def broker_context(self) -> ssl.SSLContext:
+        """The same for the broker: nobody comes in without a certificate."""
+        context = self.server_context()
+        context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+
+class Admission:
+    """What the door of the embedded broker asks, on a connection of its own to the registry."""
+
+    def __init__(self, path: Path) -> None:
+        self._registry = Registry(path)
+        self._version = -1
+
+    def close(self) -> None:
+        self._registry.close()
+
+    def changed(self) -> bool:
+        """Whether something was written since the last call."""
+        before, self._version = self._version, self._registry.version()
+        return before != self._version
+
+    def refusal(self, device: str, serial: int) -> str:
+        """Why a certificate is not let in; empty when it is."""
+        try:
+            return refusal(self._registry, device, serial)
+        except StorageError as error:
+            logger.error("%s", error)
+            return "the registry cannot be read"
+
+
+def server_names(configured: Sequence[str], hosts: Sequence[str]) -> list[str]:
+    """Under what a server of this machine is reached, for its certificate."""
+    own = socket.gethostname()
+    local = [] if "." in own else [f"{own}.local"]
+    listening = [host for host in hosts if host not in _ANY_ADDRESS]
+    found = [*configured, *listening, own, *local, "localhost", "127.0.0.1", "::1"]
+    return list(dict.fromkeys(found))
