@@ -7,6 +7,7 @@ import contextlib
 import logging
 import signal
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from gateway.broker.embedded import EmbeddedBroker
 from gateway.broker.external import ExternalBroker
@@ -19,6 +20,7 @@ from gateway.inference.consumer import thresholds
 from gateway.ingest.inbox import Inbox
 from gateway.journal import JournalWriter
 from gateway.live import Live, LiveWorker
+from gateway.models.config import fixed_names, judged_relatively
 from gateway.pipeline import Pipeline
 from gateway.retention import Retention
 from gateway.rules import resolve
@@ -30,6 +32,9 @@ from gateway.worker import IngestWorker
 from headrace.clock import Clock, SystemClock
 from headrace.metrics import Metrics
 from headrace.topics import Topics
+
+if TYPE_CHECKING:
+    from gateway.models.assembly import Models
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +69,13 @@ class Gateway:
             ConsumerRunner(consumer, self._feed, self._inbox, self._clock, self.metrics)
             for consumer in make_consumers(config, self.metrics, self._clock)
         ]
+        self._models = self._make_models()
+        if self._models is not None:
+            self._runners.append(
+                ConsumerRunner(
+                    self._models.consumer, self._feed, self._inbox, self._clock, self.metrics
+                )
+            )
         self._live_worker = LiveWorker(self.live, self._feed)
         self.status = Status(
             site=config.site,
@@ -98,6 +110,25 @@ class Gateway:
             broker, self._inbox, self._clock, self.metrics, site=self._config.site
         )
 
+    def _make_models(self) -> Models | None:
+        config = self._config
+        if not config.model_repository.enabled:
+            return None
+        # Imported here: TUF and the rest is for gateways that have a repository.
+        from gateway.models.assembly import Models
+
+        return Models(
+            config.model_repository,
+            site=config.site,
+            folder=config.models_path,
+            fixed=fixed_names(config.models),
+            live=self.live,
+            metrics=self.metrics,
+            clock=self._clock,
+            topics=Topics(config.broker.topic_root),
+            publish=self._broker.publish,
+        )
+
     def _make_pipeline(self) -> Pipeline:
         return Pipeline(
             journal=self._journal,
@@ -118,6 +149,8 @@ class Gateway:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        if self._models is not None:
+            loop.add_signal_handler(signal.SIGHUP, self._models.poller.nudge)
         async with contextlib.AsyncExitStack() as stack:
             await self._start(stack)
             logger.info("gateway of site %s is up", self._config.site)
@@ -143,6 +176,8 @@ class Gateway:
             await self._start_http(stack)
         await self._broker.start()
         stack.push_async_callback(self._broker.stop)
+        if self._models is not None:
+            await self._models.start(stack)
         if self._pki is not None:
             await self._pki.start(stack)
 
@@ -151,6 +186,8 @@ class Gateway:
         from gateway.http import HttpServer, make_app
 
         app = make_app(self.status, self.live, self.metrics)
+        if self._models is not None:
+            self._models.serve(app)
         if self._config.http.console:
             from gateway.console import mount
 
@@ -191,7 +228,8 @@ def make_consumers(config: GatewayConfig, metrics: Metrics, clock: Clock) -> Seq
     if config.rules:
         from gateway.rules.consumer import RulesConsumer
 
-        rules = resolve(config.rules, thresholds(config.models))
+        judged = judged_relatively(config.rules, config.model_repository)
+        rules = resolve(judged, thresholds(config.models))
         consumers.append(RulesConsumer(rules, metrics, clock.now_us()))
     if config.notify:
         from gateway.notify.consumer import NotifyConsumer

@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from gateway.enrol_commands import COMMANDS as ENROL_COMMANDS
+from gateway.models_commands import models
 from headrace import __version__, plugins
 from headrace.commands import reports_errors, verbose_option
 from headrace.errors import UsageError
@@ -187,6 +188,9 @@ def quarantine_replay(config_path: Path, everything: bool, numbers: tuple[int, .
     if not chosen and not everything:
         raise click.UsageError("name payloads by number, or give --all")
     click.echo(f"replayed {replay(store, chosen, config.broker)}")
+
+
+main.add_command(models)
 
 
 @main.group()

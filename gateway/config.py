@@ -18,6 +18,8 @@ from gateway.broker.config import (
 from gateway.enrol.config import EnrolConfig, check_enrol
 from gateway.inference import ModelConfig, check_models
 from gateway.inference.consumer import thresholds
+from gateway.models import ModelRepositoryConfig, check_repository
+from gateway.models.config import relative_thresholds
 from gateway.notify import NotifyConfig, check_notify
 from gateway.rules import RuleConfig, check_rules
 from gateway.sinks import check_names
@@ -67,6 +69,7 @@ class GatewayConfig:
     http: HttpConfig = field(default_factory=HttpConfig)
     vitals: VitalsConfig = field(default_factory=VitalsConfig)
     models: tuple[ModelConfig, ...] = ()
+    model_repository: ModelRepositoryConfig = field(default_factory=ModelRepositoryConfig)
     rules: tuple[RuleConfig, ...] = ()
     notify: tuple[NotifyConfig, ...] = ()
     sinks: tuple[PluginTable, ...] = ()
@@ -74,6 +77,10 @@ class GatewayConfig:
     @property
     def journal_path(self) -> Path:
         return self.data_dir / FILE_NAME
+
+    @property
+    def models_path(self) -> Path:
+        return self.data_dir / "models"
 
 
 def load_config(path: Path) -> GatewayConfig:
@@ -110,8 +117,10 @@ def _check(config: GatewayConfig, found: FaultList) -> None:
     check_broker(config.broker, found)
     check_enrol(config.enrol, found)
     check_models(config.models, found)
+    check_repository(config.model_repository, config.models, found)
     check_notify(config.notify, found)
-    check_rules(config.rules, _known_thresholds(config, found), found)
+    known = {**_known_thresholds(config, found), **relative_thresholds(config.model_repository)}
+    check_rules(config.rules, known, found)
     plugins.read_plugins(plugins.SINKS, config.sinks, found)
     check_names([(table.key, _sink_name(table)) for table in config.sinks], found)
     if (

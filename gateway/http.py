@@ -7,6 +7,7 @@
 /api/v1/alerts           newest transition of each alert
 /api/v1/gaps/{device}    what a device's streams lack: {"stream": [[first, last], …]}
 /api/v1/consumers        cursor and lag of everyone behind the journal
+/models/                 the verified part of the model repository, where one is configured
 /                        the console
 """
 

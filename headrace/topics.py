@@ -6,6 +6,7 @@
     <root>/<device>/ack              gateway → device   these seqs are on the gateway's disk
     <root>/<device>/nack             gateway → device   refused for good, kept in quarantine
     <root>/<device>/state            device → all       retained; the last will says offline
+    <root>/<device>/model/reported   gateway, device → all   retained; which versions run, and why
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ class Topics:
 
     def state(self, device: str) -> str:
         return f"{self.root}/{device}/state"
+
+    def model_reported(self, device: str) -> str:
+        return f"{self.root}/{device}/model/reported"
 
     def subscriptions(self) -> list[str]:
         """The filters of a gateway: everything that devices send."""
