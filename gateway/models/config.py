@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
 from msgspec import Meta
 
 from gateway.inference import ModelConfig
+from gateway.rules import RuleConfig
 from headrace import cards
 from headrace.config import FaultList
+from headrace.derived import relative_name
 from headrace.errors import ModelError
 from headrace.lake.config import S3
 from headrace.limits import (
+    MODELS_CALL_TIMEOUT_S,
     MODELS_MAX_SLOTS,
     MODELS_POLL_INTERVAL_S,
     MODELS_PROBATION_S,
@@ -74,10 +77,11 @@ class ModelRepositoryConfig:
     shadow_s: Annotated[float, Meta(ge=0)] = MODELS_SHADOW_S
     probation_s: Annotated[float, Meta(ge=0)] = MODELS_PROBATION_S
     inputs_wait_s: Annotated[float, Meta(ge=0)] = 60.0
-    gates: Gates = Gates()
+    call_timeout_s: Annotated[float, Meta(gt=0, le=60)] = MODELS_CALL_TIMEOUT_S
+    gates: Gates = field(default_factory=Gates)
     models: tuple[Use, ...] = ()
-    mirror: Mirror = Mirror()
-    s3: S3 = S3()
+    mirror: Mirror = field(default_factory=Mirror)
+    s3: S3 = field(default_factory=S3)
 
     @property
     def enabled(self) -> bool:
@@ -136,3 +140,19 @@ def fixed_names(models: Sequence[ModelConfig]) -> set[str]:
 def relative_thresholds(config: ModelRepositoryConfig) -> Mapping[str, float]:
     """For the rules: a model of the repository is judged by its score over its own threshold."""
     return dict.fromkeys((use.name for use in config.models), 1.0) if config.enabled else {}
+
+
+def judged_relatively(
+    rules: Sequence[RuleConfig], config: ModelRepositoryConfig
+) -> tuple[RuleConfig, ...]:
+    """Score rules on the repository's models look at scores over their threshold.
+
+    The threshold belongs to the version, and the version changes while the rule stays.
+    """
+    names = {use.name for use in config.models} if config.enabled else set()
+    return tuple(
+        replace(rule, kind="threshold", series=relative_name(rule.model), value=rule.value or 1.0)
+        if rule.kind == "score" and rule.model in names
+        else rule
+        for rule in rules
+    )

@@ -158,11 +158,15 @@ class LiveSlot:
                 return self._active
             try:
                 folder = self._folder_of(self.name, slot.active)
-                self._active = self._lane(open_run(folder, threshold=self._use.threshold))
+                self._active = self._lane(self._open(folder))
             except ModelError as error:
                 self._roll_back(slot, error.message)
         self._close_active()
         return None
+
+    def _open(self, folder: Path) -> Run:
+        timeout_s = self._config.call_timeout_s
+        return open_run(folder, threshold=self._use.threshold, call_timeout_s=timeout_s)
 
     def _close_active(self) -> None:
         if self._active is not None:

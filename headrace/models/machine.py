@@ -66,7 +66,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One model name's state. ``since``: when the candidate's phase, or probation, began."""
+    """One model name's state. ``since``: when the candidate's phase began; ``waiting``: for what."""
 
     name: str
     candidate: int | None = None
@@ -78,6 +78,7 @@ class Slot:
     fallbacks: tuple[int, ...] = ()
     refused: tuple[Refused, ...] = ()
     trial_starts: int = 0
+    waiting: str = ""
     untold: tuple[Step, ...] = ()
 
     @property
@@ -106,8 +107,15 @@ def want(slot: Slot, version: int, now: int) -> Slot:
     if version in (slot.active, slot.candidate) or slot.refusal(version):
         # What is active again is wanted no longer as something else.
         return _without_candidate(slot) if version == slot.active else slot
-    slot = replace(slot, candidate=version, phase="downloading", since=now)
+    slot = replace(slot, candidate=version, phase="downloading", since=now, waiting="")
     return _say(slot, version, "downloading", "", now)
+
+
+def wait(slot: Slot, reason: str, now: int) -> Slot:
+    """The candidate cannot go on yet; said once for each reason."""
+    if slot.candidate is None or slot.waiting == reason:
+        return slot
+    return _say(replace(slot, waiting=reason), slot.candidate, slot.phase, reason, now)
 
 
 def advance(slot: Slot, phase: Phase, now: int) -> Slot:
@@ -115,7 +123,9 @@ def advance(slot: Slot, phase: Phase, now: int) -> Slot:
     if slot.candidate is None or PHASES.index(phase) != PHASES.index(slot.phase) + 1:
         raise ValueError(f"{slot.name}: {phase} does not follow {slot.phase}")
     version = slot.candidate
-    return _say(replace(slot, phase=phase, since=now, trial_starts=0), version, phase, "", now)
+    return _say(
+        replace(slot, phase=phase, since=now, waiting="", trial_starts=0), version, phase, "", now
+    )
 
 
 def promote(slot: Slot, reason: str, now: int) -> Slot:
@@ -162,6 +172,11 @@ def roll_back(slot: Slot, reason: str, now: int) -> Slot:
     return _say(_refuse(slot, version, reason, now), version, "rolled_back", reason + to, now)
 
 
+def step_back(slot: Slot, reason: str, now: int) -> Slot:
+    """Somebody wants the version before: of the candidate if there is one, else of the active one."""
+    return reject(slot, reason, now) if slot.candidate is not None else roll_back(slot, reason, now)
+
+
 def withdraw(slot: Slot, revoked: Iterable[int], reason: str, now: int) -> Slot:
     """Releases that must not run anywhere any more, whatever they are here."""
     gone = set(revoked)
@@ -204,7 +219,7 @@ def told(slot: Slot, steps: Iterable[Step]) -> Slot:
 
 
 def _without_candidate(slot: Slot) -> Slot:
-    return replace(slot, candidate=None, phase="downloading")
+    return replace(slot, candidate=None, phase="downloading", waiting="")
 
 
 def _refuse(slot: Slot, version: int, reason: str, now: int) -> Slot:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from headrace.errors import ModelError
+from headrace.limits import MODELS_CALL_TIMEOUT_S
 from headrace.models import files
 from headrace.models.gates import Evidence
 from headrace.models.manifest import MANIFEST_NAME, Manifest, decode_manifest
@@ -56,7 +57,9 @@ class Run:
         self.sandbox.close()
 
 
-def open_run(folder: Path, *, threshold: float | None = None) -> Run:
+def open_run(
+    folder: Path, *, threshold: float | None = None, call_timeout_s: float = MODELS_CALL_TIMEOUT_S
+) -> Run:
     """Load the version in a folder and check it against its golden vectors.
 
     Raises:
@@ -67,7 +70,11 @@ def open_run(folder: Path, *, threshold: float | None = None) -> Run:
     if data is None:
         raise ModelError(f"{path}: no such file", hint="the next look at the repository fetches it")
     manifest = decode_manifest(data, str(path))
-    sandbox = Sandbox(folder, name=f"{manifest.name} version {manifest.version}")
+    sandbox = Sandbox(
+        folder,
+        name=f"{manifest.name} version {manifest.version}",
+        call_timeout_s=call_timeout_s,
+    )
     return Run(manifest, sandbox, threshold if threshold is not None else manifest.threshold)
 
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from headrace.errors import ModelError
 from headrace.limits import MODELS_MAX_MEMORY_BYTES
+from headrace.models import formats
 from headrace.models.golden import check_golden
 from headrace.models.manifest import (
     GOLDEN_NAME,
@@ -46,6 +47,7 @@ def load(folder: Path) -> GraphScorer:
     graph, golden = _read(folder / manifest.graph.name), _read(folder / GOLDEN_NAME)
     check_file(manifest.graph, graph, str(folder))
     check_file(manifest.golden, golden, str(folder))
+    formats.check_graph(graph, str(folder / manifest.graph.name), expected=manifest.runtime)
     scorer = open_scorer(manifest, graph)
     vectors = decode_golden(golden, manifest, str(folder / GOLDEN_NAME))
     check_golden(vectors, scorer.raw(np.array(vectors.inputs, np.float64)).tolist())

@@ -1,0 +1,129 @@
+"""Puts the parts of this package together for the gateway.
+
+::
+
+    <data_dir>/models/slots/<name>.json   what runs, what is tried, what was good (``store``)
+    <data_dir>/models/repository/         verified metadata and versions (``headrace.models.client``)
+    <data_dir>/models/requests/           what ``gateway models`` asks for
+    <data_dir>/models/poll.json           how the last look at the repository went
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, Protocol
+
+from fastapi import FastAPI
+
+from gateway.live import Live
+from gateway.models import report
+from gateway.models.config import ModelRepositoryConfig
+from gateway.models.consumer import ModelsConsumer
+from gateway.models.mirror import MirrorServer, files_app
+from gateway.models.poller import Poller, Surroundings
+from headrace.clock import Clock
+from headrace.errors import ModelError
+from headrace.metrics import Metrics
+from headrace.models import machine
+from headrace.models.client import ModelRepositoryClient
+from headrace.models.sources import FolderSource, HttpSource, Source, StoreSource
+from headrace.models.store import SlotStore
+from headrace.topics import Topics
+
+
+class Publish(Protocol):
+    """The broker's way to send."""
+
+    def __call__(self, topic: str, payload: bytes, *, retain: bool = False) -> None: ...
+
+
+class Models:
+    """Models of the repository in one gateway.
+
+    Raises:
+        ModelError: the trusted root cannot be read.
+    """
+
+    def __init__(
+        self, config: ModelRepositoryConfig, *, site: str, folder: Path, fixed: Collection[str],
+        live: Live, metrics: Metrics, clock: Clock, topics: Topics, publish: Publish,
+    ) -> None:  # fmt: skip
+        self._config = config
+        self._site = site
+        self._topics = topics
+        self._publish = publish
+        self._store = SlotStore(folder / "slots", clock)
+        for slot in self._store.all():
+            # On disk before anything of it runs: what takes the gateway down is counted.
+            self._store.change(slot.name, machine.started)
+        repository = folder / "repository"
+        client = ModelRepositoryClient(
+            folder=repository,
+            source=open_source(config),
+            trusted_root=_read_root(config),
+            clock=clock,
+        )
+        self.mirror = client.mirror
+        self.consumer = ModelsConsumer(
+            config, self._store, metrics, site=site, changed=self.report,
+            folder_of=lambda name, version: repository / "models" / name / str(version),
+        )  # fmt: skip
+        self.poller = Poller(
+            config,
+            Surroundings(
+                folder=folder, labels={**config.labels, "site": site}, fixed=fixed, client=client,
+                store=self._store, live=live, clock=clock, offer=self.consumer.offer,
+                changed=self.report,
+            ),
+        )  # fmt: skip
+
+    async def start(self, stack: contextlib.AsyncExitStack) -> None:
+        """Look at the repository, and serve what was verified."""
+        if self._config.mirror.port:
+            server = MirrorServer(self.mirror, self._config.mirror)
+            await server.start()
+            stack.push_async_callback(server.stop)
+        self.poller.start()
+        stack.callback(self.poller.stop)
+
+    def serve(self, app: FastAPI) -> None:
+        """Add the mirror and the state to the gateway's own HTTP side."""
+        app.mount("/models", files_app(self.mirror))
+
+        @app.get("/api/v1/models")
+        def models() -> list[dict[str, Any]]:
+            return self.rows()
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a model, for tables."""
+        return [report.row(slot) for slot in self._store.all()]
+
+    def report(self) -> None:
+        """Tell whoever listens on MQTT how things stand."""
+        topic = self._topics.model_reported(report.gateway_device(self._site))
+        payload = report.reported(self._site, self.poller.look.serial, self._store.all())
+        self._publish(topic, payload, retain=True)
+
+
+def open_source(config: ModelRepositoryConfig) -> Source:
+    """Where the repository is. Connects to nothing yet."""
+    if config.source.startswith("s3://"):
+        # Imported here: boto3 takes 0.3 s that a gateway without S3 saves.
+        from headrace.lake.config import Lake
+        from headrace.lake.opening import open_store
+
+        return StoreSource(open_store(Lake(uri=config.source, s3=config.s3)))
+    if config.source.startswith(("http://", "https://")):
+        return HttpSource(config.source)
+    return FolderSource(Path(config.source.removeprefix("file://")))
+
+
+def _read_root(config: ModelRepositoryConfig) -> bytes:
+    if config.root is None:
+        raise ModelError("model_repository.root is missing", hint="name the repository's root.json")
+    try:
+        return config.root.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{config.root}: cannot be read: {error.strerror}") from error
