@@ -159,6 +159,53 @@ def simulate(
     write_recording(output, rows=rows, seed=seed, hz=hz, fault=chosen)
 
 
+@main.command()
+@click.argument("gateway_url", metavar="GATEWAY_URL")
+@click.argument("code", required=False)
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for key and certificate; default: tls beside agent.toml, or /etc/headrace/tls.",
+)  # fmt: skip
+@click.option(
+    "--write-config", "config_path", type=click.Path(path_type=Path, dir_okay=False),
+    help="Put device and [uplink] into this agent.toml; otherwise they are printed.",
+)  # fmt: skip
+@click.option("--new-key", is_flag=True, help="Make a new key even if there is one.")
+@click.option("--renew", is_flag=True, help="Next certificate by the present one, without a code.")
+@json_option
+@reports_errors
+def enroll(
+    gateway_url: str, code: str | None, out: Path | None, config_path: Path | None, new_key: bool,
+    renew: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Get this device's certificate from the gateway, with the code of `gateway enroll`.
+
+    The key is made here and stays here. A restart of the agent takes the new files up.
+
+    \b
+    Example:
+      edge-agent enroll https://gateway.local:8443 4K7Q-9RTX-M2PD-0ZHN --write-config agent.toml
+      edge-agent enroll https://gateway.local:8443 --renew --write-config agent.toml
+    """
+    from edge_agent.enrol import command, settings
+
+    if renew == (code is not None):
+        raise click.UsageError(
+            "give the code that `gateway enroll` printed, or --renew without one"
+        )
+    if code is None:
+        done = command.renew(gateway_url, out=out, config=config_path)
+    else:
+        done = command.enroll(gateway_url, code, out=out, config=config_path, new=new_key)
+    device = done.issued.device
+    if as_json:
+        _echo_json({"device": device, "expires": done.issued.expires, "uplink": done.uplink})
+        return
+    click.echo(f"{device} is enrolled; its certificate is in {done.files.folder}", err=True)
+    if config_path is None:
+        click.echo(settings.as_toml(device, done.uplink))
+
+
 @main.group()
 def buffer() -> None:
     """Look into a buffer file, also while the agent runs.

@@ -9,8 +9,8 @@ thread before ``accept`` returns.
 **What is one.** A poll and its checkpoint reach the buffer in one transaction, whole, even when the
 poll is large enough for several batches.
 
-**Full.** Live inputs are cut: the new readings are dropped, use up their numbers and are counted, and
-the oldest stay. Inputs that can wait are held up before they fill the last quarter, and a poll of
+**Full.** When the buffer could not make room (``buffer.room``), live inputs are cut: the new readings
+are dropped, use up their numbers and are counted. Inputs that can wait are held up before they fill the last quarter, and a poll of
 theirs that did not fit is kept and offered again.
 
 Inputs run on several threads; one lock covers collecting, sealing and the commit, which keeps the
@@ -32,7 +32,7 @@ from edge_agent.identity import ClockWatch
 from edge_agent.readings import Poll, Run
 from headrace.clock import Clock
 from headrace.errors import StorageCorrupt, StorageError, StorageFull
-from headrace.limits import MAX_BATCH_ROWS
+from headrace.limits import ACK_SETTLE_S, MAX_BATCH_ROWS
 from headrace.logs import Condition
 from headrace.metrics import Metrics
 from headrace.wire import to_json
@@ -137,6 +137,15 @@ class Intake:
         if self._clock.monotonic() >= self.due():
             self.flush()
 
+    def settle(self) -> None:
+        """Let acks be written that no commit has carried; a disk that is full does without."""
+        try:
+            self._store.settle()
+        except StorageCorrupt:
+            raise
+        except StorageError as error:
+            _log.debug("acks could not be written yet: %s", error)
+
     def flush(self) -> None:
         """Seal everything now."""
         with self._lock:
@@ -162,7 +171,7 @@ class Intake:
     def _commit(self, keys: list[str]) -> None:
         batches = self._encode(self._sources[key].readings for key in keys)
         dropped = self._dropped(keys)
-        self._store.append(
+        made_room = self._store.append(
             batches,
             sampled=sum(self._sources[key].readings.sampled for key in keys),
             dropped=dropped,
@@ -170,7 +179,7 @@ class Intake:
         )
         for key in keys:
             self._sources[key].readings.clear()
-        self._count_drops(dropped)
+        self._count_drops({**dropped, **made_room})
         # What an earlier full disk could not even note takes its numbers now, behind these readings.
         self._note_unwritten()
         self._full.good()
@@ -274,7 +283,8 @@ class Sealer:
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():
-                self._intake.wait_until_due(timeout_s=60.0)
+                self._intake.wait_until_due(timeout_s=ACK_SETTLE_S)
                 self._intake.flush_if_due()
+                self._intake.settle()
         except StorageCorrupt as error:
             self._failed(error)

@@ -1,1 +1,6 @@
-"""The device's durable buffer. Reading order: ``schema``, ``files``, ``store``, ``coalesce``, ``inspect``."""
+"""The device's durable buffer.
+
+Reading order: ``batches`` (what is stored), ``schema`` (the file and its promises), ``files``,
+``tables`` (the SQLite side), ``log`` (the commit log), ``meter``, ``thin``, ``room`` (what makes
+room in a full buffer), ``store`` (the whole), ``coalesce``, ``inspect``.
+"""

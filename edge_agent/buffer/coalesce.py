@@ -20,12 +20,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import msgspec
-import zstandard
 
-from edge_agent.buffer.store import StoredBatch
+from edge_agent.buffer.batches import StoredBatch, arrow_stream
 from edge_agent.encode import END_OF_STREAM, Header, compress, schema_message
-from headrace.errors import StorageCorrupt
-from headrace.limits import MAX_BATCH_ROWS, MAX_DECODED_BYTES
+from headrace.limits import MAX_BATCH_ROWS
 
 #: Bytes of stored payloads that one message may join: with text, rows alone would not bound it.
 MAX_JOINED_BYTES: Final = 1024 * 1024
@@ -95,12 +93,7 @@ def join(group: list[StoredBatch], stream: str) -> bytes:
 
 def _record_batches(batch: StoredBatch) -> bytes:
     """What stands between the schema message and the end of the stream."""
-    try:
-        stream = zstandard.ZstdDecompressor().decompress(
-            batch.payload, max_output_size=MAX_DECODED_BYTES
-        )
-    except zstandard.ZstdError as error:
-        raise StorageCorrupt(f"batch {batch.first_seq}-{batch.last_seq}: {error}") from error
+    stream = arrow_stream(batch)
     # Continuation marker, length of the metadata, metadata; a schema has no body.
     (length,) = struct.unpack_from("<i", stream, 4)
     return stream[8 + length : -len(END_OF_STREAM)]

@@ -14,9 +14,9 @@ from headrace.limits import BUFFER_CHECK_MAX_BYTES
 
 
 def set_aside(path: Path, clock: Clock) -> Path:
-    """Move a damaged buffer and its WAL out of the way; returns the new name."""
+    """Move a damaged buffer with its WAL and log out of the way; returns the new name."""
     aside = path.with_name(f"{path.name}.corrupt-{clock.now_us()}")
-    for suffix in ("", "-wal", "-shm"):
+    for suffix in ("", "-wal", "-shm", "-log"):
         part = path.with_name(path.name + suffix)
         if part.exists():
             part.rename(aside.with_name(aside.name + suffix))

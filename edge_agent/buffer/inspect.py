@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import IO, Any
@@ -17,42 +19,65 @@ import nanoarrow as na
 import sqlite_utils
 import zstandard
 
-from headrace.errors import UsageError
+from headrace.buffer_log import LoggedBatch
+from headrace.buffer_stats import opened
+from headrace.errors import StorageCorrupt, UsageError
 from headrace.journal import storage_errors
 from headrace.limits import MAX_DECODED_BYTES
+
+_log = logging.getLogger(__name__)
 
 COLUMNS = ("seq", "name", "time", "value", "text")
 
 
-def _database(path: Path) -> sqlite_utils.Database:
+@contextmanager
+def _looking(path: Path) -> Iterator[tuple[sqlite_utils.Database, list[LoggedBatch]]]:
+    """The tables, and what the log adds; a log that does not fit is left out, and said."""
     if not path.is_file():
         raise UsageError(f"no buffer at {path}", hint="name the agent's buffer.path")
-    return sqlite_utils.Database(str(path), use_old_upsert=False)
+    try:
+        with opened(path) as (db, tail):
+            yield sqlite_utils.Database(db, use_old_upsert=False), list(tail.batches.values())
+    except StorageCorrupt as error:
+        _log.warning("%s; showing the tables alone", error)
+        with storage_errors("buffer", path):
+            yield sqlite_utils.Database(str(path), use_old_upsert=False), []
 
 
 def batches(path: Path, *, limit: int) -> list[dict[str, Any]]:
     """The oldest batches: their numbers, sizes and when they were sealed."""
-    with storage_errors("buffer", path):
-        return list(
-            _database(path)["batches"].rows_where(
+    with _looking(path) as (database, logged):
+        found = list(
+            database["batches"].rows_where(
                 select="first_seq, last_seq, rows, sealed_at, clock, length(payload) AS bytes",
                 order_by="first_seq",
                 limit=limit,
             )
         )
+    found += [
+        {"first_seq": batch.first_seq, "last_seq": batch.last_seq, "rows": batch.rows,
+         "sealed_at": batch.sealed_at, "clock": batch.clock, "bytes": len(batch.stream)}
+        for batch in logged
+    ]  # fmt: skip
+    return found[:limit]
 
 
 def readings(path: Path) -> Iterator[tuple[Any, ...]]:
     """Every reading of the file in the order of its numbers, as ``COLUMNS``; times in microseconds."""
-    with storage_errors("buffer", path):
-        for row in _database(path)["batches"].rows_where(
+    with _looking(path) as (database, logged):
+        for row in database["batches"].rows_where(
             select="first_seq, payload", order_by="first_seq"
         ):
-            yield from _decode(row["first_seq"], row["payload"])
+            yield from _decode(row["first_seq"], _unpacked(row["payload"]))
+        for batch in logged:
+            yield from _decode(batch.first_seq, batch.stream)
 
 
-def _decode(first_seq: int, payload: bytes) -> Iterator[tuple[Any, ...]]:
-    stream = zstandard.ZstdDecompressor().decompress(payload, max_output_size=MAX_DECODED_BYTES)
+def _unpacked(payload: bytes) -> bytes:
+    return zstandard.ZstdDecompressor().decompress(payload, max_output_size=MAX_DECODED_BYTES)
+
+
+def _decode(first_seq: int, stream: bytes) -> Iterator[tuple[Any, ...]]:
     seqs = count(first_seq)
     for batch in na.ArrayStream.from_readable(stream):
         names, times, values, *texts = (batch.child(i) for i in range(batch.n_children))

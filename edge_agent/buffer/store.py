@@ -1,92 +1,84 @@
 """The buffer's one writer: append sealed batches, hand them out in order, forget them when told.
 
-Used by two sides at once: inputs and the sealer append, the uplink reads and forgets. Writes share
-one connection behind one lock; reads have a connection of their own, so that handing out a batch
-never waits for an fsync. Only one process may write a buffer; a lock file sees to that, because two
-agents on one buffer would give one number to two readings.
+Used by two sides at once: inputs and the sealer append, the uplink reads and forgets. What is in the
+log and not acknowledged is also in memory (at most ``BUFFER_LOG_BYTES``), so the log is read at start
+only. One lock covers log, tables and memory. Only one process may write a buffer; a lock file sees
+to that, because two agents on one buffer would give one number to two readings.
+
+Where a commit goes::
+
+    small                     a record of the log
+    small, no room in it      fold (one SQLite transaction), then a record of the log that starts over
+    large                     fold, with the new batches in it
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import sqlite3
 import threading
-import zlib
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from edge_agent.buffer import schema
-from edge_agent.buffer.files import check, connect, set_aside, take_lock
-from headrace.batch import new_stream_id
+import msgspec
+
+from edge_agent.buffer.batches import Counts, StoredBatch, from_logged, to_logged
+from edge_agent.buffer.files import set_aside, take_lock
+from edge_agent.buffer.log import CommitLog, log_path
+from edge_agent.buffer.meter import written_bytes
+from edge_agent.buffer.room import POLICIES, Clearing, WhenFull
+from edge_agent.buffer.tables import Tables
+from headrace.buffer_log import Record, Tail, Totals, read_tail
 from headrace.clock import Clock
-from headrace.errors import StorageCorrupt, StorageError, StorageFull, UsageError
-from headrace.journal import storage_errors
-from headrace.limits import BUFFER_WAITING_SHARE
+from headrace.errors import StorageCorrupt, StorageFull
+from headrace.limits import ACK_SETTLE_S, BUFFER_LOG_COMMIT_BYTES, BUFFER_WAITING_SHARE
 from headrace.ranges import Range
+
+__all__ = ["Counts", "Store", "StoredBatch"]
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredBatch:
-    """One row of ``batches``."""
-
-    first_seq: int
-    last_seq: int
-    rows: int
-    sealed_at: int
-    boot: str
-    clock: str
-    units: str
-    has_text: bool
-    payload: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """The persistent counters, in readings: sampled = acknowledged + buffered + dropped."""
-
-    sampled: int
-    acknowledged: int
-    dropped: Mapping[str, int]
-
-    @property
-    def buffered(self) -> int:
-        return self.sampled - self.acknowledged - sum(self.dropped.values())
-
-
 class Store:
-    """An open buffer file.
+    """An open buffer.
 
     Args:
         path: the file; created with its folder when missing.
         device: whose buffer it is. A file that belongs to another device is refused.
         max_bytes: budget for the pages in use.
+        when_full: what makes room when the budget is used up.
     """
 
-    def __init__(self, path: Path, *, device: str, max_bytes: int, clock: Clock) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        device: str,
+        max_bytes: int,
+        clock: Clock,
+        when_full: WhenFull = "refuse_new",
+    ) -> None:
         self.path = path
-        self._max_bytes = max_bytes
+        self._max_bytes, self._clock = max_bytes, clock
+        self._policy = POLICIES[when_full]()
         self._lock = threading.Lock()
         self._space = threading.Condition()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock_file = take_lock(path)
         try:
-            self._open_or_replace(device, clock)
+            self._open_or_replace(device)
         except BaseException:
             os.close(self._lock_file)
             raise
 
-    def _open_or_replace(self, device: str, clock: Clock) -> None:
+    # --- opening ----------------------------------------------------------------------------------
+
+    def _open_or_replace(self, device: str) -> None:
         try:
             self._open(device)
         except StorageCorrupt as error:
-            aside = set_aside(self.path, clock)
+            aside = set_aside(self.path, self._clock)
             _log.error(
                 "%s; moved to %s, and a new stream is started: readings that were only in the old "
                 "file are not sent (edge-agent buffer export reads what is left of it)", error, aside,
@@ -94,42 +86,33 @@ class Store:
             self._open(device)
 
     def _open(self, device: str) -> None:
-        with storage_errors("buffer", self.path):
-            self._db = connect(self.path)
-            try:
-                check(self._db, self.path)
-                self._db.executescript(schema.SCHEMA)
-                self._load(device)
-            except BaseException:
-                self._db.close()
-                raise
-            self._reader = connect(self.path)
-            self._page_bytes = int(self._db.execute("PRAGMA page_size").fetchone()[0])
+        self._tables = tables = Tables(self.path, device)
+        try:
+            tail = read_tail(
+                log_path(self.path), tables.log_id, lsn=tables.lsn, next_seq=tables.next_seq,
+                totals=tables.totals,
+            )  # fmt: skip
+            self._records = CommitLog(log_path(self.path), tail)
+        except BaseException:
+            tables.close()
+            raise
+        self._recover(tail)
 
-    def _load(self, device: str) -> None:
-        meta = dict(self._db.execute("SELECT key, value FROM meta").fetchall())
-        if not meta:
-            meta = {
-                "version": str(schema.FORMAT_VERSION), "device": device,
-                "stream": new_stream_id(), "next_seq": "1",
-            }  # fmt: skip
-            with self._transaction():
-                self._db.executemany(schema.SET_META, meta.items())
-        if meta.get("version") != str(schema.FORMAT_VERSION):
-            raise StorageError(
-                f"buffer {self.path}: expected version {schema.FORMAT_VERSION}, got {meta.get('version')}",
-                hint="use the agent version that wrote it, or another buffer.path",
-            )
-        if meta["device"] != device:
-            raise UsageError(
-                f"buffer {self.path} belongs to device {meta['device']!r}, not to {device!r}",
-                hint="set device back until it is drained, or choose another buffer.path",
-            )
-        self.stream = meta["stream"]
-        self.next_seq = int(meta["next_seq"])
-        self._counters = Counter(
-            dict(self._db.execute("SELECT name, value FROM counters").fetchall())
-        )
+    def _recover(self, tail: Tail) -> None:
+        """Go on where the log ends."""
+        self.stream, self.next_seq = self._tables.stream, tail.next_seq
+        self._totals = tail.totals
+        self._pending = {first: from_logged(batch) for first, batch in tail.batches.items()}
+        self._checkpoints = tail.checkpoints  # those that SQLite does not have yet
+        self._gone: list[
+            int
+        ] = []  # batches of the log that were acknowledged since its last record
+        self._lent = 0
+        self._recorded_at = self._clock.monotonic()
+        self._meter = (tail.totals, written_bytes(), self._recorded_at)
+        if tail.damaged:
+            _log.error("buffer log %s: %d readings are damaged", log_path(self.path), tail.damaged)
+            self._fold(self._totals)
 
     # --- appending --------------------------------------------------------------------------------
 
@@ -140,20 +123,22 @@ class Store:
         sampled: int,
         dropped: Mapping[str, int],
         checkpoints: Mapping[str, str],
-    ) -> None:
+    ) -> Mapping[str, int]:
         """Store batches that start at ``next_seq``; all or nothing, on disk when this returns.
+
+        Returns:
+            Stored readings that made room for them, by reason.
 
         Raises:
             StorageFull: over the budget, or the disk is full; nothing was stored.
             StorageError: the write failed; nothing was stored.
         """
-        if batches and self.used_bytes() + sum(len(b.payload) for b in batches) > self._max_bytes:
-            raise StorageFull(
-                f"buffer {self.path}: {self._max_bytes} bytes are used up",
-                hint="raise buffer.max_bytes, or look why the gateway does not acknowledge",
-            )
         next_seq = batches[-1].last_seq + 1 if batches else self.next_seq
-        self._write(batches, next_seq, _changes(sampled, dropped), checkpoints)
+        with self._lock:
+            made_room = self._make_room(sum(len(batch.payload) for batch in batches))
+            totals = _changed(self._totals, sampled, dropped)
+            self._commit(batches, next_seq, totals, checkpoints)
+        return made_room
 
     def refuse(
         self, rows: int, *, dropped: Mapping[str, int], checkpoints: Mapping[str, str]
@@ -163,101 +148,211 @@ class Store:
         Raises:
             StorageError: not even that could be written; say it again with the next ones.
         """
-        changes = _changes(sum(dropped.values()), dropped)
-        self._write((), self.next_seq + rows, changes, checkpoints)
+        with self._lock:
+            totals = _changed(self._totals, sum(dropped.values()), dropped)
+            self._commit((), self.next_seq + rows, totals, checkpoints)
 
-    def _write(
+    def settle(self) -> None:
+        """Write acks that no commit has carried for a while, so that a restart does not resend.
+
+        Raises:
+            StorageError: the write failed; they ride with the next commit.
+        """
+        with self._lock:
+            due = self._recorded_at + ACK_SETTLE_S
+            if self._gone and self._clock.monotonic() >= due:
+                self._commit((), self.next_seq, self._totals, {})
+
+    # --- committing; the lock is held -------------------------------------------------------------
+
+    def _commit(
         self,
         batches: Sequence[StoredBatch],
         next_seq: int,
-        changes: Mapping[str, int],
+        totals: Totals,
         checkpoints: Mapping[str, str],
     ) -> None:
-        with self._lock, storage_errors("buffer", self.path):
-            with self._transaction():
-                self._db.executemany(schema.INSERT_BATCH, map(_row, batches))
-                self._db.execute(schema.SET_META, ("next_seq", str(next_seq)))
-                self._db.executemany(schema.ADD_TO_COUNTER, changes.items())
-                self._db.executemany(schema.SET_CHECKPOINT, checkpoints.items())
-            self.next_seq = next_seq
-            self._counters.update(changes)
+        totals = self._metered(totals)
+        small = sum(len(batch.payload) for batch in batches) <= BUFFER_LOG_COMMIT_BYTES
+        if small and self._record(batches, next_seq, totals, checkpoints):
+            self._pending.update((batch.first_seq, batch) for batch in batches)
+            self._checkpoints.update(checkpoints)
+            self._totals, self.next_seq = totals, next_seq
+            return
+        if small and self._pending_or_recorded():
+            self._fold(self._totals)
+            self._commit(batches, next_seq, totals, checkpoints)
+            return
+        self._fold(totals, batches, next_seq=next_seq, checkpoints=checkpoints)
+
+    def _pending_or_recorded(self) -> bool:
+        return self._records.lsn > self._tables.lsn
+
+    def _record(
+        self,
+        batches: Sequence[StoredBatch],
+        next_seq: int,
+        totals: Totals,
+        checkpoints: Mapping[str, str],
+    ) -> bool:
+        logged = [to_logged(batch) for batch in batches]
+        record = Record(totals, dict(checkpoints), logged, self._gone)
+        if not self._records.append(record, before_seq=self.next_seq, next_seq=next_seq):
+            return False
+        self._gone = []
+        self._recorded_at = self._clock.monotonic()
+        return True
+
+    def _fold(
+        self,
+        totals: Totals,
+        batches: Sequence[StoredBatch] = (),
+        *,
+        next_seq: int | None = None,
+        checkpoints: Mapping[str, str] | None = None,
+        delete: Sequence[Range] = (),
+    ) -> None:
+        """Put what the log holds, and more, into SQLite; the log starts over."""
+        following = self.next_seq if next_seq is None else next_seq
+        self._tables.fold(
+            (*self._pending.values(), *batches),
+            totals=totals,
+            next_seq=following,
+            lsn=self._records.lsn,
+            checkpoints={**self._checkpoints, **(checkpoints or {})},
+            delete=delete,
+        )
+        self._tables.lsn = self._records.lsn
+        self._records.start_over()
+        self._pending, self._checkpoints, self._gone = {}, {}, []
+        self._totals, self.next_seq = totals, following
+        self._recorded_at = self._clock.monotonic()
+
+    def _metered(self, totals: Totals) -> Totals:
+        """With what this process has written since it opened the buffer."""
+        before, bytes_then, then = self._meter
+        return msgspec.structs.replace(
+            totals,
+            written_bytes=before.written_bytes + written_bytes() - bytes_then,
+            written_s=before.written_s + self._clock.monotonic() - then,
+            written_readings=before.written_readings + totals.sampled - before.sampled,
+        )
+
+    # --- making room; the lock is held ------------------------------------------------------------
+
+    def _make_room(self, size: int) -> Mapping[str, int]:
+        if not size or self._over_by(size) <= 0:
+            return {}
+        if self._pending:
+            self._fold(self._totals)
+        needed = self._over_by(size)
+        if needed <= 0:
+            return {}
+        made = self._policy.clear(self._tables, lent=self._lent, needed=needed)
+        if made.delete:
+            self._clear(made)
+        if self._over_by(size) > 0:
+            raise StorageFull(
+                f"buffer {self.path}: {self._max_bytes} bytes are used up",
+                hint="raise buffer.max_bytes, or look why the gateway does not acknowledge",
+            )
+        return made.dropped
+
+    def _clear(self, made: Clearing) -> None:
+        totals = _changed(self._totals, 0, made.dropped)
+        self._fold(totals, made.add, delete=made.delete)
+
+    def _over_by(self, size: int) -> int:
+        return self._used_bytes() + size - self._max_bytes
+
+    def _used_bytes(self) -> int:
+        pending = sum(len(batch.payload) for batch in self._pending.values())
+        return self._tables.used_bytes() + pending
 
     # --- handing out ------------------------------------------------------------------------------
 
     def read(self, after: int) -> Generator[StoredBatch, None, None]:
         """Batches behind the number ``after``, in order, as long as the caller asks for more.
 
-        One thread at a time. A payload that does not match its checksum is dropped and counted.
+        One thread at a time. A payload that does not match its checksum is dropped and counted. What
+        was handed out is left alone by whatever makes room until it is forgotten.
         """
-        with storage_errors("buffer", self.path), closing(self._reader.cursor()) as cursor:
-            for row in cursor.execute(schema.READ_BATCHES, (after,)):
-                if zlib.crc32(row[9]) == row[8]:
-                    yield _batch(row)
-                else:
-                    _log.error("buffer %s: batch %d-%d is damaged", self.path, row[0], row[1])
-                    self.drop([(row[0], row[1])], "damaged")
+        # First the log's, then the tables': a fold in between is seen in both, never in neither.
+        with self._lock:
+            pending = [batch for first, batch in self._pending.items() if first > after]
+        for batch, sound in self._tables.read(after):
+            after = batch.last_seq
+            if sound:
+                self._lend(batch)
+                yield batch
+            else:
+                _log.error(
+                    "buffer %s: batch %d-%d is damaged", self.path, batch.first_seq, batch.last_seq
+                )
+                self.drop([(batch.first_seq, batch.last_seq)], "damaged")
+        for batch in pending:
+            if batch.first_seq > after:
+                self._lend(batch)
+                yield batch
+
+    def _lend(self, batch: StoredBatch) -> None:
+        with self._lock:
+            self._lent = max(self._lent, batch.last_seq)
 
     def checkpoint(self, key: str) -> str | None:
         """Where the input of that key goes on."""
-        with self._lock, storage_errors("buffer", self.path):
-            row = self._db.execute(
-                "SELECT value FROM checkpoints WHERE input = ?", (key,)
-            ).fetchone()
-        return str(row[0]) if row else None
+        with self._lock:
+            return self._checkpoints.get(key) or self._tables.checkpoint(key)
 
     # --- forgetting -------------------------------------------------------------------------------
 
     def forget(self, ranges: Sequence[Range]) -> int:
         """Delete what the gateway has on disk; returns how many readings that were."""
-        return self._delete(ranges, "acknowledged")
-
-    def drop(self, ranges: Sequence[Range], reason: str) -> int:
-        """Delete what will never be acknowledged, and count it."""
-        return self._delete(ranges, schema.DROPPED_PREFIX + reason)
-
-    def _delete(self, ranges: Sequence[Range], counter: str) -> int:
-        with self._lock, storage_errors("buffer", self.path):
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            try:
-                with self._transaction():
-                    rows = sum(self._delete_range(first, last) for first, last in ranges)
-                    self._db.execute(schema.ADD_TO_COUNTER, (counter, rows))
-            finally:
-                self._db.execute("PRAGMA synchronous = FULL")
-            self._counters[counter] += rows
-        with self._space:
-            self._space.notify_all()
+        with self._lock:
+            rows = self._tables.forget(ranges) if self._tables.rows else 0
+            for first in self._pending_in(ranges):
+                rows += self._pending.pop(first).rows
+                self._gone.append(first)
+        self._tell_space()
         return rows
 
-    def _delete_range(self, first: int, last: int) -> int:
-        where = "WHERE first_seq BETWEEN ? AND ? AND last_seq <= ?"
-        (rows,) = self._db.execute(
-            f"SELECT coalesce(sum(rows), 0) FROM batches {where}",  # noqa: S608  (a constant)
-            (first, last, last),
-        ).fetchone()
-        self._db.execute(f"DELETE FROM batches {where}", (first, last, last))  # noqa: S608
-        return int(rows)
+    def drop(self, ranges: Sequence[Range], reason: str) -> int:
+        """Delete what will never be acknowledged, and count it; on disk when this returns."""
+        with self._lock:
+            rows = self._tables.count(ranges)
+            rows += sum(self._pending[first].rows for first in self._pending_in(ranges))
+            if rows:
+                for first in self._pending_in(ranges):
+                    del self._pending[first]
+                self._fold(_changed(self._totals, 0, {reason: rows}), delete=ranges)
+        self._tell_space()
+        return rows
+
+    def _pending_in(self, ranges: Sequence[Range]) -> list[int]:
+        return [
+            batch.first_seq
+            for batch in self._pending.values()
+            if any(first <= batch.first_seq and batch.last_seq <= last for first, last in ranges)
+        ]
+
+    def _tell_space(self) -> None:
+        with self._space:
+            self._space.notify_all()
 
     # --- state ------------------------------------------------------------------------------------
 
     def counts(self) -> Counts:
         """The persistent counters as they are now."""
         with self._lock:
-            counters = dict(self._counters)
-        prefix = schema.DROPPED_PREFIX
-        dropped = {
-            name.removeprefix(prefix): value
-            for name, value in counters.items()
-            if name.startswith(prefix)
-        }
-        return Counts(counters.get("sampled", 0), counters.get("acknowledged", 0), dropped)
+            buffered = self._tables.rows + sum(batch.rows for batch in self._pending.values())
+            totals = self._totals
+        acknowledged = totals.sampled - sum(totals.dropped.values()) - buffered
+        return Counts(totals.sampled, acknowledged, totals.dropped)
 
     def used_bytes(self) -> int:
-        """Bytes of pages in use; the file itself does not shrink, its free pages are used again."""
-        with self._lock, storage_errors("buffer", self.path):
-            (pages,) = self._db.execute("PRAGMA page_count").fetchone()
-            (free,) = self._db.execute("PRAGMA freelist_count").fetchone()
-        return int(pages - free) * self._page_bytes
+        """Bytes of pages in use, and of what will come from the log."""
+        with self._lock:
+            return self._used_bytes()
 
     def has_room_for_waiting(self) -> bool:
         """Whether inputs that can wait may go on; the last quarter is kept for those that cannot."""
@@ -269,37 +364,22 @@ class Store:
             self._space.wait(timeout_s)
 
     def close(self) -> None:
-        """Close the file; what was appended is on disk already."""
+        """Close the files; what was appended is on disk already, and so is everything else now."""
         with self._lock:
-            self._reader.close()
-            self._db.close()
-            os.close(self._lock_file)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            # A full disk ends the transaction by itself; then there is nothing to roll back.
-            with suppress(sqlite3.Error):
-                self._db.execute("ROLLBACK")
-            raise
+            try:
+                if self._pending_or_recorded() or self._gone:
+                    self._fold(self._metered(self._totals))
+            except StorageFull as error:
+                _log.warning("%s; what is in the log stays there until the next start", error)
+            finally:
+                self._records.close()
+                self._tables.close()
+                os.close(self._lock_file)
 
 
-def _batch(row: tuple[Any, ...]) -> StoredBatch:
-    first, last, rows, sealed_at, boot, clock, units, has_text, _, payload = row
-    return StoredBatch(first, last, rows, sealed_at, boot, clock, units, bool(has_text), payload)
-
-
-def _changes(sampled: int, dropped: Mapping[str, int]) -> dict[str, int]:
-    changes = {schema.DROPPED_PREFIX + reason: count for reason, count in dropped.items()}
-    return {"sampled": sampled, **changes}
-
-
-def _row(batch: StoredBatch) -> tuple[int | str | bytes, ...]:
-    return (
-        batch.first_seq, batch.last_seq, batch.rows, batch.sealed_at, batch.boot, batch.clock,
-        batch.units, int(batch.has_text), zlib.crc32(batch.payload), batch.payload,
-    )  # fmt: skip
+def _changed(totals: Totals, sampled: int, dropped: Mapping[str, int]) -> Totals:
+    return msgspec.structs.replace(
+        totals,
+        sampled=totals.sampled + sampled,
+        dropped=dict(Counter(totals.dropped) + Counter(dropped)),
+    )

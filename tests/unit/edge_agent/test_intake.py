@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from array import array
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.buffer.log import log_path
 from edge_agent.buffer.store import Store
 from edge_agent.intake import Intake
 from edge_agent.readings import Poll, Run, single
@@ -174,16 +176,22 @@ def test_a_stop_ends_the_waiting_and_the_poll_is_not_taken(store: Store) -> None
 
 
 def test_drops_that_could_not_be_noted_are_noted_later(store: Store) -> None:
-    """A disk without a free page cannot even store a counter."""
+    """A disk without a free page, and a log that cannot be written, cannot even store a counter."""
     made = bench(store)
     made.poll(1.0)
-    store._db.execute("PRAGMA max_page_count = 1")
-    store._db.execute("CREATE TEMP TRIGGER full BEFORE INSERT ON counters BEGIN "
-                      "SELECT RAISE(FAIL, 'database or disk is full'); END")  # fmt: skip
+    store._tables._db.execute("PRAGMA max_page_count = 1")
+    store._tables._db.execute(
+        "CREATE TEMP TRIGGER full BEFORE INSERT ON counters BEGIN "
+        "SELECT RAISE(FAIL, 'database or disk is full'); END"
+    )
+    log, read_only = store._records._file, os.open(log_path(store.path), os.O_RDONLY)
+    store._records._file = read_only
     made.big_poll(10_000)
     assert store.counts().dropped == {}
-    store._db.execute("DROP TRIGGER full")
-    store._db.execute("PRAGMA max_page_count = 1000000")
+    store._records._file = log
+    os.close(read_only)
+    store._tables._db.execute("DROP TRIGGER full")
+    store._tables._db.execute("PRAGMA max_page_count = 1000000")
     made.clock.advance(2.0)
     made.poll(2.0)
     assert store.counts().dropped == {"buffer_full": 10_000}

@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
+import os
+import random
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
+from edge_agent.buffer import schema
+from edge_agent.buffer.log import log_path
 from edge_agent.buffer.store import Store, StoredBatch
+from edge_agent.encode import compress
 from headrace.buffer_stats import read_buffer_stats
 from headrace.clock import ManualClock
 from headrace.errors import StorageFull, UsageError
-from headrace.limits import MIB
+from headrace.limits import ACK_SETTLE_S, BUFFER_LOG_BYTES, MIB
 
 
-def batch(first: int, rows: int, payload: bytes = b"payload") -> StoredBatch:
+def batch(first: int, rows: int, noise_bytes: int = 7) -> StoredBatch:
+    payload = compress(random.Random(first).randbytes(noise_bytes))
     return StoredBatch(first, first + rows - 1, rows, 1, "boot", "synced", "{}", False, payload)
 
 
 def open_store(path: Path, *, device: str = "pump-1", max_bytes: int = 64 * MIB) -> Store:
     return Store(path, device=device, max_bytes=max_bytes, clock=ManualClock())
+
+
+def kill(store: Store) -> None:
+    """End it as SIGKILL does: nothing is folded, nothing is said."""
+    store._records.close()
+    store._tables.close()
+    os.close(store._lock_file)
 
 
 @pytest.fixture
@@ -88,27 +103,26 @@ def test_refused_readings_use_up_their_numbers(store: Store) -> None:
 def test_over_the_budget_the_oldest_are_kept_and_the_new_refused(path: Path) -> None:
     """StorageFull, and nothing of the new is stored."""
     with closing(open_store(path, max_bytes=MIB)) as store:
-        store.append([batch(1, 5, bytes(700_000))], sampled=5, dropped={}, checkpoints={})
+        store.append([batch(1, 5, 700_000)], sampled=5, dropped={}, checkpoints={})
         with pytest.raises(StorageFull):
-            store.append([batch(6, 5, bytes(700_000))], sampled=5, dropped={}, checkpoints={})
+            store.append([batch(6, 5, 700_000)], sampled=5, dropped={}, checkpoints={})
         assert ranges(store) == [(1, 5)]
         assert store.next_seq == 6
         store.forget([(1, 5)])
-        store.append([batch(6, 5, bytes(700_000))], sampled=5, dropped={}, checkpoints={})
+        store.append([batch(6, 5, 700_000)], sampled=5, dropped={}, checkpoints={})
 
 
 def test_a_disk_that_is_full_refuses_and_works_again(path: Path) -> None:
     """SQLite's own SQLITE_FULL rolls everything back, checkpoint included."""
     with closing(open_store(path)) as store:
         append(store, 1)
-        (pages,) = store._db.execute("PRAGMA page_count").fetchone()
-        store._db.execute(f"PRAGMA max_page_count = {pages + 2}")
+        store._fold(store._totals)
+        (pages,) = store._tables._db.execute("PRAGMA page_count").fetchone()
+        store._tables._db.execute(f"PRAGMA max_page_count = {pages + 2}")
         with pytest.raises(StorageFull):
-            store.append(
-                [batch(2, 1, bytes(100_000))], sampled=1, dropped={}, checkpoints={"csv": "9"}
-            )
+            store.append([batch(2, 1, 100_000)], sampled=1, dropped={}, checkpoints={"csv": "9"})
         assert store.checkpoint("csv") is None
-        store._db.execute("PRAGMA max_page_count = 1000000")
+        store._tables._db.execute("PRAGMA max_page_count = 1000000")
         append(store, 1, checkpoints={"csv": "10"})
         assert ranges(store) == [(1, 1), (2, 2)]
         assert store.checkpoint("csv") == "10"
@@ -143,7 +157,8 @@ def test_a_torn_page_is_noticed_at_start(path: Path) -> None:
 def test_a_payload_that_rotted_is_dropped_alone(store: Store) -> None:
     """SQLite does not check its pages; the checksum finds it, and its neighbours are sent."""
     append(store, 1, 1, 1)
-    store._db.execute("UPDATE batches SET payload = x'00' WHERE first_seq = 2")
+    store._fold(store._totals)
+    store._tables._db.execute("UPDATE batches SET payload = x'00' WHERE first_seq = 2")
     assert ranges(store) == [(1, 1), (3, 3)]
     assert store.counts().dropped == {"damaged": 1}
 
@@ -162,9 +177,196 @@ def test_a_buffer_of_another_device_is_refused(path: Path) -> None:
 
 
 def test_the_counts_can_be_read_while_the_agent_runs(store: Store, path: Path) -> None:
-    """The demo's summary does so."""
+    """The demo's summary does so; acks are seen with the next commit."""
     append(store, 4, 6)
     store.forget([(1, 4)])
+    append(store, 1)
     stats = read_buffer_stats(path)
     assert (stats.device, stats.stream) == ("pump-1", store.stream)
-    assert (stats.sampled, stats.acknowledged, stats.buffered, stats.batches) == (10, 4, 6, 1)
+    assert (stats.sampled, stats.acknowledged, stats.buffered, stats.batches) == (11, 4, 7, 2)
+
+
+def test_small_commits_stay_in_the_log_and_survive_a_kill(path: Path) -> None:
+    """Batches, counts, checkpoints and numbers; what was acknowledged before the last commit is gone."""
+    store = open_store(path)
+    append(store, 3, 2, checkpoints={"csv": "5"})
+    store.forget([(1, 3)])
+    store.refuse(4, dropped={"buffer_full": 4}, checkpoints={})
+    append(store, 1)
+    kill(store)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT count(*) FROM batches").fetchone() == (0,)
+    with closing(open_store(path)) as again:
+        assert ranges(again) == [(4, 5), (10, 10)]
+        assert again.next_seq == 11
+        assert again.checkpoint("csv") == "5"
+        counts = again.counts()
+        assert (counts.sampled, counts.acknowledged, counts.dropped) == (10, 3, {"buffer_full": 4})
+
+
+def test_acks_that_no_commit_carries_are_written_after_a_while(path: Path) -> None:
+    """Else a device that is idle would send its last batches again after every restart."""
+    clock = ManualClock()
+    store = Store(path, device="pump-1", max_bytes=MIB, clock=clock)
+    append(store, 3)
+    store.forget([(1, 3)])
+    store.settle()
+    assert read_buffer_stats(path).acknowledged == 0
+    clock.advance(ACK_SETTLE_S)
+    store.settle()
+    assert read_buffer_stats(path).acknowledged == 3
+    kill(store)
+    with closing(open_store(path)) as again:
+        assert ranges(again) == []
+
+
+def test_a_log_that_is_full_goes_to_the_tables_and_starts_over(path: Path) -> None:
+    """Twice around: nothing is missing, nothing is there twice, at any commit."""
+    store = open_store(path)
+    for number in range(600):
+        store.append(
+            [batch(store.next_seq, 2, 4_000)], sampled=2, dropped={}, checkpoints={"c": str(number)}
+        )
+        if number % 3 == 0:
+            store.forget([(store.next_seq - 2, store.next_seq - 1)])
+    assert log_path(path).stat().st_size == BUFFER_LOG_BYTES
+    expected = [(2 * n + 1, 2 * n + 2) for n in range(600) if n % 3]
+    assert ranges(store) == expected
+    kill(store)
+    with closing(open_store(path)) as again:
+        assert ranges(again) == expected
+        assert again.checkpoint("c") == "599"
+        assert again.counts().acknowledged == 400
+
+
+def test_a_reader_sees_every_batch_while_the_log_is_emptied(store: Store) -> None:
+    """A fold between two batches shows nothing twice and hides nothing."""
+    append(store, 1, 1, 1)
+    reading = store.read(0)
+    seen = [next(reading).first_seq]
+    store._fold(store._totals)
+    append(store, 1)
+    seen += [stored.first_seq for stored in reading]
+    assert seen[:3] == [1, 2, 3]
+    assert len(set(seen)) == len(seen)
+
+
+@pytest.mark.parametrize("torn", [1, 20, 60])
+def test_a_last_record_that_is_torn_never_happened(path: Path, torn: int) -> None:
+    """Its commit had not returned: its numbers are given out again, nobody has seen them."""
+    store = open_store(path)
+    append(store, 2)
+    at = store._records._at
+    append(store, 3)
+    kill(store)
+    damage(log_path(path), at + torn)
+    with closing(open_store(path)) as again:
+        assert ranges(again) == [(1, 2)]
+        assert again.next_seq == 3
+        assert again.counts().sampled == 2
+
+
+def test_a_record_that_rotted_is_counted_and_its_numbers_are_not_used_again(path: Path) -> None:
+    """Records behind it say that it was there."""
+    store = open_store(path)
+    append(store, 2)
+    at = store._records._at
+    append(store, 3)
+    append(store, 4)
+    kill(store)
+    damage(log_path(path), at + 40)
+    with closing(open_store(path)) as again:
+        assert ranges(again) == [(1, 2), (6, 9)]
+        counts = again.counts()
+        assert (counts.sampled, counts.dropped) == (9, {"damaged": 3})
+
+
+def test_the_first_record_takes_the_ones_that_need_it_along(path: Path) -> None:
+    """They are compressed with it: counted, and the numbers go on behind them."""
+    store = open_store(path)
+    append(store, 2)
+    append(store, 3)
+    kill(store)
+    damage(log_path(path), 512 + 40)
+    with closing(open_store(path)) as again:
+        assert again.next_seq == 6
+        assert ranges(again) == []
+
+
+def damage(path: Path, at: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[at] ^= 0xFF
+    path.write_bytes(content)
+
+
+def test_a_buffer_without_its_log_is_damaged(path: Path) -> None:
+    """Numbers might be given out twice: a new stream, and the old file is kept."""
+    store = open_store(path)
+    append(store, 2)
+    stream = store.stream
+    kill(store)
+    log_path(path).unlink()
+    with closing(open_store(path)) as again:
+        assert again.stream != stream
+    assert list(path.parent.glob("buffer.db.corrupt-*"))
+
+
+def test_a_file_of_version_1_is_taken_over(path: Path) -> None:
+    """Stream, numbers, counts, checkpoint and what is unacknowledged."""
+    write_version_1(path)
+    assert read_buffer_stats(path).acknowledged == 5
+    with closing(open_store(path)) as store:
+        assert store.stream == "00112233445566aa"
+        assert ranges(store) == [(8, 9)]
+        assert store.checkpoint("csv") == "9"
+        append(store, 1)
+        counts = store.counts()
+        assert (counts.sampled, counts.acknowledged, counts.buffered) == (10, 5, 3)
+        assert counts.dropped == {"buffer_full": 2}
+    assert read_buffer_stats(path).sampled == 10
+
+
+def write_version_1(path: Path) -> None:
+    """As the first release of the agent left it."""
+    path.parent.mkdir()
+    stored = batch(8, 2)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.executescript(schema.SCHEMA)
+        meta = {
+            "version": "1",
+            "device": "pump-1",
+            "stream": "00112233445566aa",
+            "next_seq": "10",
+        }
+        db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+        counters = {"sampled": 9, "acknowledged": 5, "dropped:buffer_full": 2}
+        db.executemany("INSERT INTO counters VALUES (?, ?)", counters.items())
+        db.execute("INSERT INTO checkpoints VALUES ('csv', '9')")
+        db.execute(
+            "INSERT INTO batches VALUES (8, 9, 2, 1, 'boot', 'synced', '{}', 0, ?, ?)",
+            (zlib.crc32(stored.payload), stored.payload),
+        )
+        db.commit()
+
+
+def test_a_log_on_a_file_system_without_direct_writes_works(tmp_path: Path) -> None:
+    """tmpfs, where this machine has one."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        pytest.skip("no /dev/shm here")
+    with TemporaryDirectory(dir=memory) as folder:
+        store = open_store(Path(folder) / "buffer.db")
+        append(store, 3)
+        kill(store)
+        with closing(open_store(Path(folder) / "buffer.db")) as again:
+            assert ranges(again) == [(1, 3)]
+
+
+def test_what_the_process_wrote_is_in_the_counts(store: Store, path: Path) -> None:
+    """At most two sectors a commit, and the log's own creation is not among them."""
+    append(store, 100)
+    append(store, 100)
+    stats = read_buffer_stats(path)
+    assert stats.written_readings == 200
+    assert stats.written_bytes_per_reading is not None

@@ -1,0 +1,109 @@
+"""What makes room in a full buffer: the setting ``buffer.when_full``.
+
+==============  ====================================================================================
+refuse_new      nothing: the oldest readings stay, new ones are dropped (reason ``buffer_full``)
+drop_oldest     the oldest batches go (reason ``dropped_oldest``)
+thin_out        the oldest half loses every second reading, then again (reason ``thinned_out``), so
+                that a long outage is kept whole and gets coarser towards its beginning
+==============  ====================================================================================
+
+What has been handed to the uplink is not touched: it may be on its way. The work of one call is
+bounded by ``BUFFER_ROOM_STEP_BATCHES``; where that does not free enough, the new readings are
+refused and the next commit goes on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, Protocol
+
+from edge_agent.buffer.batches import StoredBatch
+from edge_agent.buffer.tables import Tables
+from edge_agent.buffer.thin import halve, neighbours
+from headrace.limits import BUFFER_ROOM_STEP_BATCHES
+from headrace.ranges import Range
+
+WhenFull = Literal["refuse_new", "drop_oldest", "thin_out"]
+
+
+@dataclass(frozen=True, slots=True)
+class Clearing:
+    """What to do in one transaction: batches to delete, to store instead, and what that drops."""
+
+    delete: list[Range] = field(default_factory=list)
+    add: list[StoredBatch] = field(default_factory=list)
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+
+class Policy(Protocol):
+    """Chooses what goes."""
+
+    def clear(self, tables: Tables, *, lent: int, needed: int) -> Clearing:
+        """At least ``needed`` bytes if one step can, of what lies behind the number ``lent``."""
+
+
+class RefuseNew:
+    """Keeps what is there."""
+
+    def clear(self, tables: Tables, *, lent: int, needed: int) -> Clearing:
+        del tables, lent, needed
+        return Clearing()
+
+
+class DropOldest:
+    """Whole batches, in order."""
+
+    def clear(self, tables: Tables, *, lent: int, needed: int) -> Clearing:
+        made = Clearing()
+        freed = rows = 0
+        for batch, _ in tables.oldest(lent, BUFFER_ROOM_STEP_BATCHES):
+            if freed >= needed:
+                break
+            made.delete.append((batch.first_seq, batch.last_seq))
+            freed += len(batch.payload)
+            rows += batch.rows
+        return Clearing(made.delete, dropped={"dropped_oldest": rows} if rows else {})
+
+
+class ThinOut:
+    """Sweeps from the oldest batch to the middle of what is there, again and again."""
+
+    def __init__(self) -> None:
+        self._at = self._until = 0
+
+    def clear(self, tables: Tables, *, lent: int, needed: int) -> Clearing:
+        del needed  # one step whatever is needed: a group of batches becomes half as large
+        if max(self._at, lent) >= self._until:
+            self._start_sweep(tables, lent)
+        found = tables.oldest(max(self._at, lent), BUFFER_ROOM_STEP_BATCHES)
+        inside = [(batch, sound) for batch, sound in found if batch.first_seq <= self._until]
+        if not inside:
+            self._at = self._until
+            return Clearing()
+        group = neighbours([batch for batch, _ in inside])
+        self._at = group[-1].last_seq
+        return _thinned(group, {b.first_seq for b, sound in inside if not sound}, tables.stream)
+
+    def _start_sweep(self, tables: Tables, lent: int) -> None:
+        first, last = tables.span() or (0, 0)
+        start = max(lent, first - 1)
+        self._at, self._until = start, (start + last) // 2
+
+
+def _thinned(group: list[StoredBatch], damaged: set[int], stream: str) -> Clearing:
+    dropped: Counter[str] = Counter()
+    sound = [batch for batch in group if batch.first_seq not in damaged]
+    add = [halve(sound, stream)] if sound else []
+    dropped["thinned_out"] = sum(b.rows for b in sound) - sum(b.rows for b in add)
+    dropped["damaged"] = sum(b.rows for b in group if b.first_seq in damaged)
+    delete = [(batch.first_seq, batch.last_seq) for batch in group]
+    return Clearing(delete, add, {reason: rows for reason, rows in dropped.items() if rows})
+
+
+POLICIES: Final[Mapping[WhenFull, type[Policy]]] = {
+    "refuse_new": RefuseNew,
+    "drop_oldest": DropOldest,
+    "thin_out": ThinOut,
+}
