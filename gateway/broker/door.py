@@ -38,6 +38,8 @@ from headrace.pki.names import GATEWAY_NAME
 logger = logging.getLogger(__name__)
 
 _BROKEN: Final = (OSError, TimeoutError, AMQTTError, MQTTError, NoDataError, ValueError, EOFError)
+#: CONNACK with return code 5, so that the other side's log says why.
+_NOT_AUTHORIZED: Final = bytes([0x20, 2, 0, 5])
 HandOver = Callable[[ReaderAdapter, StreamWriterAdapter], Awaitable[None]]
 
 
@@ -50,7 +52,7 @@ class Guest:
 
 
 class _Refused(Exception):
-    """This client does not come in; the reason is for the log, the client only sees the end."""
+    """This client does not come in; the reason is for the log, the client learns "not authorized"."""
 
     def __init__(self, reason: str, text: str) -> None:
         super().__init__(text)
@@ -96,11 +98,13 @@ class Door:
     async def _arrive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         source = (writer.get_extra_info("peername") or ("?",))[0]
         try:
+            packet = await self._read_connect(reader)
             guest = self._identify(writer)
-            packet = await self._read_connect(reader, guest)
+            greeting = self._introduce(packet, guest)
         except _Refused as refused:
             self._metrics.count("denied_connections", reason=refused.reason)
             logger.warning("refused a client from %s: %s", source, refused)
+            writer.write(_NOT_AUTHORIZED)
             writer.close()
             return
         except _BROKEN as error:
@@ -109,7 +113,7 @@ class Door:
             return
         self._inside[writer] = guest
         try:
-            await self._hand_over(_Rewound(packet, reader), StreamWriterAdapter(writer))
+            await self._hand_over(_Rewound(greeting, reader), StreamWriterAdapter(writer))
         finally:
             del self._inside[writer]
 
@@ -125,10 +129,12 @@ class Door:
             raise _Refused("certificate", refusal)
         return guest
 
-    async def _read_connect(self, reader: asyncio.StreamReader, guest: Guest) -> bytes:
-        """The CONNECT packet as amqtt gets it."""
+    async def _read_connect(self, reader: asyncio.StreamReader) -> ConnectPacket:
         async with asyncio.timeout(BROKER_CONNECT_TIMEOUT_S):
-            packet = await ConnectPacket.from_stream(StreamReaderAdapter(reader))
+            return await ConnectPacket.from_stream(StreamReaderAdapter(reader))
+
+    def _introduce(self, packet: ConnectPacket, guest: Guest) -> bytes:
+        """The CONNECT packet as amqtt gets it."""
         if packet.will_flag and not self._access.may_publish(guest.name, packet.will_topic or ""):
             raise _Refused("will", f"{guest.name} may not leave a will on {packet.will_topic}")
         packet.client_id = f"{guest.name}/{packet.client_id}"

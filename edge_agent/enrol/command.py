@@ -1,0 +1,73 @@
+"""What ``edge-agent enroll`` does, in order; nothing is half done when a step fails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_agent.enrol import exchange, settings
+from edge_agent.enrol.files import DeviceFiles
+from edge_agent.enrol.request import new_key, request_for
+from headrace.pki.codes import parse_code
+from headrace.pki.messages import Application, Issued
+
+DEFAULT_FOLDER = Path("/etc/headrace/tls")
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What came of it."""
+
+    issued: Issued
+    files: DeviceFiles
+    uplink: dict[str, object]
+    written_to: Path | None
+
+
+def enroll(
+    address_text: str, code_text: str, *, out: Path | None, config: Path | None, new: bool = False
+) -> Done:
+    """Enrol this device with a code.
+
+    Args:
+        config: an agent.toml to write to; its device's name must be the code's.
+        new: make a new key even if there is one.
+
+    Raises:
+        HeadraceError: with what to do.
+    """
+    address, code = exchange.parse_address(address_text), parse_code(code_text)
+    device = settings.configured_device(config) if config is not None else ""
+    files = _files(out, config)
+    site = exchange.fetch_site(address, code)
+    if new or not files.key.exists():
+        files.keep_key(new_key())
+    application = Application(code.secret.hex(), request_for(files.key), device)
+    return _finish(exchange.enrol(address, site, application), address.host, files, config)
+
+
+def renew(address_text: str, *, out: Path | None, config: Path | None) -> Done:
+    """Get the next certificate for the key that is here, with the present one.
+
+    Raises:
+        HeadraceError: with what to do.
+    """
+    address, files = exchange.parse_address(address_text), _files(out, config)
+    issued = exchange.renew(address, files, request_for(files.key))
+    return _finish(issued, address.host, files, config)
+
+
+def _finish(issued: Issued, host: str, files: DeviceFiles, config: Path | None) -> Done:
+    files.keep(issued)
+    files.adopt_owner()
+    uplink = settings.uplink_settings(issued, host, files)
+    if config is not None:
+        settings.write_settings(config, issued.device, uplink)
+    return Done(issued, files, uplink, config)
+
+
+def _files(out: Path | None, config: Path | None) -> DeviceFiles:
+    """--out, else tls/ beside agent.toml, else /etc/headrace/tls."""
+    if out is not None:
+        return DeviceFiles(out)
+    return DeviceFiles(config.parent / "tls" if config is not None else DEFAULT_FOLDER)

@@ -1,0 +1,76 @@
+"""The folder with key, certificate and CA: each file whole or not there."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from headrace.errors import StorageError
+from headrace.pki.messages import Issued
+from headrace.pki.names import (
+    CA_FILE,
+    DEVICE_CERTIFICATE_FILE,
+    DEVICE_KEY_FILE,
+    MODEL_ROOT_FILE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFiles:
+    """Where things lie below one folder."""
+
+    folder: Path
+
+    @property
+    def key(self) -> Path:
+        return self.folder / DEVICE_KEY_FILE
+
+    @property
+    def certificate(self) -> Path:
+        return self.folder / DEVICE_CERTIFICATE_FILE
+
+    @property
+    def ca(self) -> Path:
+        return self.folder / CA_FILE
+
+    @property
+    def model_root(self) -> Path:
+        return self.folder / MODEL_ROOT_FILE
+
+    def keep_key(self, pem: bytes) -> None:
+        """Write the key, for its owner alone, before anything is asked of the gateway.
+
+        So an attempt that is cut off goes on with the same key, which the gateway recognises.
+        """
+        self._write(self.key, pem, 0o600)
+
+    def keep(self, issued: Issued) -> None:
+        """Write what the gateway gave; the certificate last, because it says that all is there."""
+        self._write(self.ca, issued.ca.encode(), 0o644)
+        if issued.model_root:
+            self._write(self.model_root, issued.model_root.encode(), 0o644)
+        self._write(self.certificate, issued.certificate.encode(), 0o644)
+
+    def adopt_owner(self) -> None:
+        """Give the files to the folder's owner: `sudo edge-agent enroll` writes for a service's user."""
+        owner = self.folder.stat()
+        for path in (self.key, self.ca, self.model_root, self.certificate):
+            if path.exists() and os.geteuid() == 0:
+                os.chown(path, owner.st_uid, owner.st_gid)
+
+    def _write(self, path: Path, data: bytes, mode: int) -> None:
+        part = path.with_name(path.name + ".part")
+        try:
+            self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+            part.unlink(missing_ok=True)
+            with os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode), "wb") as out:
+                out.write(data)
+                out.flush()
+                os.fsync(out.fileno())
+            part.replace(path)
+        except OSError as error:
+            raise StorageError(
+                f"{path} cannot be written: {error}",
+                hint="run this with sudo, or choose a folder with --out",
+            ) from error
