@@ -16,6 +16,7 @@ import click
 import msgspec
 
 from cloud_sync import config as configuration
+from cloud_sync.models.making import train, wrap
 from headrace.clock import SystemClock
 from headrace.commands import reports_errors, verbose_option
 from headrace.errors import UsageError
@@ -83,6 +84,10 @@ def models() -> None:
       cloud-sync models publish pump --repo repository --keys keys
       cloud-sync models promote pump 1 --to canary --repo repository --keys keys
     """
+
+
+models.add_command(train)
+models.add_command(wrap)
 
 
 @models.command("init-repo")

@@ -26,7 +26,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 from tuf.api.exceptions import (
     BadVersionNumberError,
     DownloadError,
@@ -42,7 +41,7 @@ from tuf.api.serialization import DeserializationError
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
 from headrace.clock import Clock, SystemClock
-from headrace.errors import HeadraceError, ModelError, ModelUntrusted, StorageError, UsageError
+from headrace.errors import HeadraceError, ModelError, ModelUntrusted, StorageError
 from headrace.limits import MODEL_MAX_FILE_BYTES
 from headrace.models import files, formats, repository
 from headrace.models.floor import ClockFloor
@@ -50,7 +49,6 @@ from headrace.models.manifest import (
     MANIFEST_NAME,
     File,
     Manifest,
-    Name,
     check_file,
     decode_golden,
     decode_manifest,
@@ -60,6 +58,8 @@ from headrace.models.sources import Source
 
 _TIMESTAMP: Final = "timestamp.json"
 _ROLES: Final = ("root", "timestamp", "snapshot", "targets")
+#: Generations of metadata that stay in the mirror.
+_KEPT: Final = 3
 _KEY_HINT: Final = "the repository's root may have been renewed without this one's keys, or forged"
 
 
@@ -113,7 +113,7 @@ class ModelRepositoryClient:
             ModelUntrusted: a file is not the one that was signed.
             ModelError: no such version, a revoked one, or a manifest that lies.
         """
-        _check_name(name)
+        repository.check_name(name)
         known = self.assignments()
         if known is not None and known.is_revoked(name, version):
             raise ModelError(f"model {name} {version} is revoked", hint="ask for another version")
@@ -223,6 +223,18 @@ class ModelRepositoryClient:
             if loaded is not None:
                 self._copy(source, served / f"{loaded.signed.version}.{role}.json")
         self._copy(self._metadata / _TIMESTAMP, served / _TIMESTAMP)
+        self._forget_old()
+
+    def _forget_old(self) -> None:
+        """Metadata that only a reader in the middle of a refresh may still want."""
+        for role in ("targets", "snapshot"):
+            served = (self.mirror / METADATA).glob(f"*.{role}.json")
+            numbered = sorted(served, key=lambda path: int(path.name.partition(".")[0]))
+            for path in numbered[:-_KEPT]:
+                path.unlink(missing_ok=True)
+        assigned = (self.mirror / TARGETS).glob(f"*.{ASSIGNMENTS_NAME}")
+        for path in sorted(assigned, key=lambda path: path.stat().st_mtime)[:-_KEPT]:
+            path.unlink(missing_ok=True)
 
     def _copy(self, source: Path, target: Path) -> None:
         data = source.read_bytes()
@@ -308,13 +320,6 @@ def _fits(info: TargetFile, data: bytes) -> bool:
     except LengthOrHashMismatchError:
         return False
     return True
-
-
-def _check_name(name: str) -> None:
-    try:
-        msgspec.convert(name, Name)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"expected a model's name, got {name!r}") from error
 
 
 def _us(time: datetime) -> int:

@@ -104,6 +104,20 @@ def check_selector(selector: str) -> str:
         ) from error
 
 
+def check_name(name: str) -> str:
+    """A model's name as given by a user.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        return msgspec.convert(name, Name)
+    except msgspec.ValidationError as error:
+        raise UsageError(
+            f"expected a model's name (letters, digits, '.', '_', '-', at most 64), got {name!r}"
+        ) from error
+
+
 def model_path(name: str, version: int, file: str) -> str:
     """A file of a version as a TUF target path."""
     return f"models/{name}/{version}/{file}"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cloud_sync.models.train import main as train_main
+from cloud_sync.models.making import train as train_main
 from edge_agent.inputs.simulated.faults import Fault, FaultName
 from edge_agent.inputs.simulated.pump import NAMES, Pump
 from gateway.inference import SHIPPED_MODELS, ModelConfig

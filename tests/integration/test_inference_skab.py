@@ -10,6 +10,7 @@ import pytest
 
 from cloud_sync.models.frame import read_frames
 from cloud_sync.models.train import make_model
+from headrace.models.manifest import Lineage
 from headrace.models.runtime import LiteRtScorer
 
 BESIDE = Path(__file__).parents[3] / "shared" / "data"
@@ -33,7 +34,7 @@ def test_labelled_anomalies_of_a_real_rig_score_higher_than_its_normal_running()
     starts = tuple(matrix[:400] for matrix in frames.files)
     result = make_model(
         type(normal)(normal.features, (*normal.files, *starts)),
-        name="rig", version="1", units={}, align_s=1.0, trained_on="skab", seed=7, max_epochs=60,
+        name="rig", units={}, align_s=1.0, lineage=Lineage(seed=7, trained_on="skab"), max_epochs=60,
     )  # fmt: skip
     scorer = LiteRtScorer(result.card, result.graph)
     ratios = []
