@@ -14,6 +14,7 @@ Reading order:
 - ``identity``     boot id and clock state of this machine
 - ``report``       counters as metrics and as the retained device state
 - ``config``       the typed configuration
+- ``notify``       tells systemd how the agent is
 - ``app``          puts the parts together; start and stop order
 - ``discover``     what this machine can measure
 - ``cli``          the ``edge-agent`` command

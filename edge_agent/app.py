@@ -7,7 +7,8 @@
 
 The main thread waits for a signal, for the inputs to end (``exit_when_done``), or for a part that
 cannot go on. A part that dies without saying why ends the program too: a service manager restarts
-it, and nothing that is in the buffer is lost.
+it, and nothing that is in the buffer is lost. systemd is told when all of it runs, and its watchdog is
+fed only while the uplink and the sealer go round: a part that hangs is a part that has died.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from types import FrameType
 
 from edge_agent.buffer.files import set_aside
 from edge_agent.config import AgentConfig
+from edge_agent.notify import Notifier
 from edge_agent.pipeline import Pipeline, build
 from edge_agent.report import serve_metrics
 from headrace.clock import Clock, SystemClock
 from headrace.errors import HeadraceError, StorageCorrupt
+from headrace.limits import THREAD_STALL_S
 from headrace.metrics import Metrics
 
 _log = logging.getLogger(__name__)
@@ -45,6 +48,7 @@ class Agent:
         self.metrics = Metrics("agent")
         self._failure: HeadraceError | None = None
         self._wanted = threading.Event()  # set: stop
+        self._notifier = Notifier(self._clock)
 
     def run(self, *, exit_when_done: bool = False) -> None:
         """Run until a signal, or with ``exit_when_done`` until all is sampled and acknowledged.
@@ -56,8 +60,10 @@ class Agent:
         try:
             parts = self._start()
             try:
+                self._notifier.ready(f"buffering into {parts.store.path}")
                 self._watch(parts, exit_when_done)
             finally:
+                self._notifier.stopping()
                 self._stop(parts)
         finally:
             restore()
@@ -115,10 +121,18 @@ class Agent:
                 raise AgentFailure(
                     "a thread of the agent has ended", hint="its traceback stands above; restart"
                 )
+            if self._goes_round(parts):
+                self._notifier.alive()
             if exit_when_done and parts.scheduler.is_done:
                 parts.intake.flush()
                 if parts.uplink.is_drained:
                     return
+
+    def _goes_round(self, parts: Pipeline) -> bool:
+        """Whether uplink and sealer have come round lately; neither waits longer than a minute."""
+        now = self._clock.monotonic()
+        seen = min(parts.uplink.seen_at, parts.sealer.seen_at)
+        return now - seen < THREAD_STALL_S
 
     def _fail(self, error: HeadraceError) -> None:
         self._failure = self._failure or error

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta
 
+from edge_agent.buffer.schema import WhenFull
 from edge_agent.inputs.port import Advising, Input, SelfChecking
 from headrace import config
 from headrace.batch import DEVICE_PATTERN
@@ -48,6 +49,7 @@ class BufferSettings:
     path: Path = Path("buffer.db")
     loss_window_s: Annotated[float, Meta(ge=0, le=3_600)] = LOSS_WINDOW_S
     max_bytes: Annotated[int, Meta(ge=MIB)] = BUFFER_MAX_BYTES
+    when_full: WhenFull = "refuse_new"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,8 +141,11 @@ device = "my-device"
 path = "buffer.db"
 # Seconds of readings that a power cut may cost. 0 writes every poll at once (more wear on SD cards).
 loss_window_s = 1.0
-# When this much is unacknowledged, new readings are refused and counted; the oldest are kept.
+# When this much is unacknowledged, the buffer is full.
 max_bytes = 1_073_741_824
+# What goes then, counted: "refuse_new" keeps the oldest; "drop_oldest" keeps the newest; "thin_out"
+# keeps the whole time and halves the resolution of its older half, again and again.
+when_full = "refuse_new"
 
 [uplink]
 host = "127.0.0.1"

@@ -262,8 +262,11 @@ class Intake:
 class Sealer:
     """The thread that seals when the loss window is over."""
 
-    def __init__(self, intake: Intake, *, failed: Callable[[StorageError], None]) -> None:
-        self._intake, self._failed = intake, failed
+    def __init__(
+        self, intake: Intake, *, clock: Clock, failed: Callable[[StorageError], None]
+    ) -> None:
+        self._intake, self._clock, self._failed = intake, clock, failed
+        self.seen_at = clock.monotonic()  # when the thread last came round
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sealer", daemon=True)
 
@@ -283,6 +286,7 @@ class Sealer:
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():
+                self.seen_at = self._clock.monotonic()
                 self._intake.wait_until_due(timeout_s=ACK_SETTLE_S)
                 self._intake.flush_if_due()
                 self._intake.settle()

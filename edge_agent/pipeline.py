@@ -68,6 +68,7 @@ def build(config: AgentConfig, *, clock: Clock, metrics: Metrics, failed: Failed
         settings.buffer.path,
         device=settings.device,
         max_bytes=settings.buffer.max_bytes,
+        when_full=settings.buffer.when_full,
         clock=clock,
     )
     uplink = Uplink(
@@ -93,7 +94,9 @@ def build(config: AgentConfig, *, clock: Clock, metrics: Metrics, failed: Failed
         _runner(chosen, store, intake, clock=clock, metrics=metrics, failed=failed)
         for chosen in config.inputs
     ]
-    return Pipeline(store, uplink, intake, Sealer(intake, failed=failed), Scheduler(runners))
+    return Pipeline(
+        store, uplink, intake, Sealer(intake, clock=clock, failed=failed), Scheduler(runners)
+    )
 
 
 def _limits(settings: UplinkSettings) -> Limits:

@@ -66,6 +66,10 @@ BUFFER_LOG_DICTIONARY_BYTES: Final = 64 * KIB
 #: Seconds after which acks are written by themselves when no commit comes that could carry them.
 ACK_SETTLE_S: Final = 2.0
 
+#: Seconds without a round of the uplink or the sealer after which systemd's watchdog is no longer
+#: fed. Both wait a minute at most; an SD card may take seconds for an fsync.
+THREAD_STALL_S: Final = 120.0
+
 #: Batches that one commit may drop or thin out to make room in a full buffer: bounded work in the
 #: path of a live input, and far more than one commit takes.
 BUFFER_ROOM_STEP_BATCHES: Final = 64

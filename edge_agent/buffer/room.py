@@ -17,15 +17,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 from edge_agent.buffer.batches import StoredBatch
+from edge_agent.buffer.schema import WhenFull
 from edge_agent.buffer.tables import Tables
 from edge_agent.buffer.thin import halve, neighbours
 from headrace.limits import BUFFER_ROOM_STEP_BATCHES
 from headrace.ranges import Range
-
-WhenFull = Literal["refuse_new", "drop_oldest", "thin_out"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,11 +39,14 @@ with a new stream is started: sequence numbers of the old stream are never used 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 from headrace.limits import MIB
 
 FORMAT_VERSION: Final = 2
+
+#: What makes room when the budget is used up; ``room`` says what each does.
+WhenFull = Literal["refuse_new", "drop_oldest", "thin_out"]
 
 #: Milliseconds to wait for another process's lock: only ``edge-agent buffer`` commands read along.
 BUSY_TIMEOUT_MS: Final = 10_000

@@ -27,7 +27,8 @@ from edge_agent.buffer.batches import Counts, StoredBatch, from_logged, to_logge
 from edge_agent.buffer.files import set_aside, take_lock
 from edge_agent.buffer.log import CommitLog, log_path
 from edge_agent.buffer.meter import written_bytes
-from edge_agent.buffer.room import POLICIES, Clearing, WhenFull
+from edge_agent.buffer.room import POLICIES, Clearing
+from edge_agent.buffer.schema import WhenFull
 from edge_agent.buffer.tables import Tables
 from headrace.buffer_log import Record, Tail, Totals, read_tail
 from headrace.clock import Clock

@@ -92,6 +92,7 @@ class Uplink:
         self._state_due = float("inf")
         self._wake_pending = threading.Event()
         self._stop_at: float | None = None
+        self.seen_at = clock.monotonic()  # when the thread last came round, for the watchdog
         self._thread = threading.Thread(target=self._run, name="uplink", daemon=True)
 
     # --- from other threads -----------------------------------------------------------------------
@@ -136,6 +137,7 @@ class Uplink:
 
     def _step(self) -> None:
         """Wait for the next thing to happen, and act."""
+        self.seen_at = self._clock.monotonic()
         event = self._next_event()
         now = self._clock.monotonic()
         if event is not None:
