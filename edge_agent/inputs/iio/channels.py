@@ -66,7 +66,8 @@ def _shared(folder: Path, match: re.Match[str], what: str) -> Iterator[Path]:
     """Where a scale or an offset may stand, the closest first."""
     kind, index, modifier = match["type"], match["index"], match["modifier"]
     pair = re.sub(r"\d", "", index)  # in_voltage-voltage_scale serves every differential pair
-    stems = (f"{kind}{index}{modifier}", f"{kind}{index}", f"{kind}{modifier}", kind + pair, kind)
+    ends = (index + modifier, index, pair + modifier, pair, modifier, "")
+    stems = [kind + end for end in ends]
     for stem in dict.fromkeys(stems):
         yield folder / f"in_{stem}_{what}"
     yield folder / f"in_{what}"
