@@ -37,6 +37,7 @@ class ModbusDevice:
         self.requests: list[tuple[int, int]] = []  # function and address
         self.silent: set[int] = set()
         self._muted = False
+        self._device_id = device_id
         self.context = SimDevice(device_id, _DEVICE, action=self._asked)
 
     async def _asked(
@@ -51,6 +52,12 @@ class ModbusDevice:
             self._muted = False
             return b""
         return data
+
+    def pass_on_line(self, sending: bool, data: bytes) -> bytes:
+        """On a serial line a request to another number is not answered; pymodbus would refuse it."""
+        if sending and data[0] != self._device_id:
+            return b""
+        return self.pass_on(sending, data)
 
 
 @contextmanager
@@ -92,11 +99,7 @@ def modbus_rtu(device: ModbusDevice) -> Iterator[Path]:
     """A server on one end of a serial line; the block gets the other end."""
     with _line() as (near, far):
         make = lambda: ModbusSerialServer(  # noqa: E731
-            device.context,
-            port=near,
-            baudrate=9_600,
-            ignore_missing_devices=True,
-            trace_packet=device.pass_on,
+            device.context, port=near, baudrate=9_600, trace_packet=device.pass_on_line
         )
         with _serving(make):
             yield Path(far)
