@@ -95,8 +95,10 @@ class LiveSlot:
     def step(self, entries: Sequence[Entry], now_us: int) -> list[Derived]:
         """Scores of the version that is active; and maybe another one is from now on."""
         self._take_offers()
+        # Before the active version is judged: what both call faulty speaks against neither.
+        self._run_former(entries)
         derived = self._score(entries, now_us)
-        self._beside(entries)
+        self._run_candidate(entries)
         self._decide(now_us)
         return derived
 
@@ -105,6 +107,9 @@ class LiveSlot:
         if self._scored is not None:
             self._scored.model.committed()
             self._scored = None
+        if self._former is not None:
+            # Not before: a rollback has it score the same readings, and then they count.
+            self._former.model.committed()
 
     def close(self) -> None:
         """End all processes."""
@@ -208,19 +213,21 @@ class LiveSlot:
         self._store.change(self.name, change)
         self._metrics.count("model_switches", model=self.name, to="rolled_back")
 
-    def _beside(self, entries: Sequence[Entry]) -> None:
-        for lane in (self._candidate, self._former):
-            if lane is None:
-                continue
+    def _run_former(self, entries: Sequence[Entry]) -> None:
+        if self._former is not None:
             try:
-                lane.model.step(entries)
-                lane.model.committed()
+                self._former.model.step(entries)
             except ModelError as error:
-                if lane is self._candidate:
-                    self._reject(error.message)
-                else:
-                    lane.close()
-                    self._former = None
+                logger.warning("%s, which is kept to compare with: %s", self.name, error)
+                self._drop_former()
+
+    def _run_candidate(self, entries: Sequence[Entry]) -> None:
+        if self._candidate is not None:
+            try:
+                self._candidate.model.step(entries)
+                self._candidate.model.committed()
+            except ModelError as error:
+                self._reject(error.message)
 
     # --- decisions --------------------------------------------------------------------------------
 

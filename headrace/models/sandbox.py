@@ -37,6 +37,8 @@ REASON: Final = 1
 
 _CHUNK: Final = 1 << 16
 
+_REASON_CHARS: Final = 300
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -92,7 +94,7 @@ class Sandbox:
                 closed then.
         """
         if not features:
-            raise ModelError(f"model {self._name}: rows without features")
+            raise ModelError(f"{self._name}: rows without features")
         width = INFERENCE_MAX_ROWS * features * 8
         parts = [self._call(rows[at : at + width], features) for at in range(0, len(rows), width)]
         scores = array("d")
@@ -122,7 +124,7 @@ class Sandbox:
         except (EOFError, OSError, struct.error) as error:
             raise self._failed(f"ended its process ({self._status()})") from error
         if status != SCORES:
-            raise self._failed(body.decode(errors="replace"))
+            raise self._failed(_short(body.decode(errors="replace")))
         scores = array("d")
         scores.frombytes(body)
         return Answer(scores, not_finite, time.monotonic() - began)
@@ -157,7 +159,7 @@ class Sandbox:
 
     def _failed(self, what: str) -> ModelError:
         self.close()
-        return ModelError(f"model {self._name} {what}")
+        return ModelError(f"{self._name}: {what}")
 
     @property
     def pid(self) -> int:
@@ -171,3 +173,9 @@ class Sandbox:
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
+
+
+def _short(reason: str) -> str:
+    """A runtime's message on one line: reasons are journalled and shown in tables."""
+    text = " ".join(reason.split())
+    return text if len(text) <= _REASON_CHARS else text[:_REASON_CHARS] + "…"
