@@ -70,9 +70,10 @@ ACK_SETTLE_S: Final = 2.0
 #: fed. Both wait a minute at most; an SD card may take seconds for an fsync.
 THREAD_STALL_S: Final = 120.0
 
-#: Batches that one commit may drop or thin out to make room in a full buffer: bounded work in the
-#: path of a live input, and far more than one commit takes.
+#: Batches that one step drops or thins out to make room in a full buffer, and steps of one commit:
+#: bounded work in the path of a live input, and more than the log can bring at once.
 BUFFER_ROOM_STEP_BATCHES: Final = 64
+BUFFER_ROOM_STEPS: Final = 8
 
 #: Bytes of the agent's buffer file (``buffer.max_bytes``): about 200 million numeric readings, and a
 #: share of a 16 GB SD card that leaves room for the system.

@@ -8,8 +8,8 @@ thin_out        the oldest half loses every second reading, then again (reason `
 ==============  ====================================================================================
 
 What has been handed to the uplink is not touched: it may be on its way. The work of one call is
-bounded by ``BUFFER_ROOM_STEP_BATCHES``; where that does not free enough, the new readings are
-refused and the next commit goes on.
+bounded by ``BUFFER_ROOM_STEP_BATCHES``, that of a commit by ``BUFFER_ROOM_STEPS``; where that does not
+free enough, the new readings are refused and the next commit goes on.
 """
 
 from __future__ import annotations
@@ -67,28 +67,24 @@ class DropOldest:
 
 
 class ThinOut:
-    """Sweeps from the oldest batch to the middle of what is there, again and again."""
+    """Sweeps over the oldest half of the readings that are there, again and again."""
 
     def __init__(self) -> None:
-        self._at = self._until = 0
+        self._at = self._left = 0
 
     def clear(self, tables: Tables, *, lent: int, needed: int) -> Clearing:
         del needed  # one step whatever is needed: a group of batches becomes half as large
-        if max(self._at, lent) >= self._until:
-            self._start_sweep(tables, lent)
-        found = tables.oldest(max(self._at, lent), BUFFER_ROOM_STEP_BATCHES)
-        inside = [(batch, sound) for batch, sound in found if batch.first_seq <= self._until]
-        if not inside:
-            self._at = self._until
+        if self._left <= 0:
+            self._at, self._left = 0, tables.rows // 2
+        self._at = max(self._at, lent)
+        found = tables.oldest(self._at, BUFFER_ROOM_STEP_BATCHES)
+        if not found:
+            self._left = 0
             return Clearing()
-        group = neighbours([batch for batch, _ in inside])
+        group = neighbours([batch for batch, _ in found])
         self._at = group[-1].last_seq
-        return _thinned(group, {b.first_seq for b, sound in inside if not sound}, tables.stream)
-
-    def _start_sweep(self, tables: Tables, lent: int) -> None:
-        first, last = tables.span() or (0, 0)
-        start = max(lent, first - 1)
-        self._at, self._until = start, (start + last) // 2
+        self._left -= sum(batch.rows for batch in group)
+        return _thinned(group, {b.first_seq for b, sound in found if not sound}, tables.stream)
 
 
 def _thinned(group: list[StoredBatch], damaged: set[int], stream: str) -> Clearing:

@@ -33,7 +33,12 @@ from edge_agent.buffer.tables import Tables
 from headrace.buffer_log import Record, Tail, Totals, read_tail
 from headrace.clock import Clock
 from headrace.errors import StorageCorrupt, StorageFull
-from headrace.limits import ACK_SETTLE_S, BUFFER_LOG_COMMIT_BYTES, BUFFER_WAITING_SHARE
+from headrace.limits import (
+    ACK_SETTLE_S,
+    BUFFER_LOG_COMMIT_BYTES,
+    BUFFER_ROOM_STEPS,
+    BUFFER_WAITING_SHARE,
+)
 from headrace.ranges import Range
 
 __all__ = ["Counts", "Store", "StoredBatch"]
@@ -246,18 +251,21 @@ class Store:
             return {}
         if self._pending:
             self._fold(self._totals)
-        needed = self._over_by(size)
-        if needed <= 0:
-            return {}
-        made = self._policy.clear(self._tables, lent=self._lent, needed=needed)
-        if made.delete:
-            self._clear(made)
+        dropped: Counter[str] = Counter()
+        for _ in range(BUFFER_ROOM_STEPS):
+            needed = self._over_by(size)
+            if needed <= 0:
+                return dropped
+            made = self._policy.clear(self._tables, lent=self._lent, needed=needed)
+            if made.delete:
+                self._clear(made)
+                dropped.update(made.dropped)
         if self._over_by(size) > 0:
             raise StorageFull(
                 f"buffer {self.path}: {self._max_bytes} bytes are used up",
                 hint="raise buffer.max_bytes, or look why the gateway does not acknowledge",
             )
-        return made.dropped
+        return dropped
 
     def _clear(self, made: Clearing) -> None:
         totals = _changed(self._totals, 0, made.dropped)

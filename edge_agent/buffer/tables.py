@@ -164,14 +164,6 @@ class Tables:
             rows = self._db.execute(f"{schema.READ_BATCHES} LIMIT ?", (after, limit)).fetchall()
         return [(_batch(row), _is_sound(row)) for row in rows]
 
-    def span(self) -> Range | None:
-        """First and last number of the batches; None without any."""
-        with storage_errors("buffer", self.path):
-            first, last = self._db.execute(
-                "SELECT min(first_seq), max(first_seq) FROM batches"
-            ).fetchone()
-        return None if first is None else (int(first), int(last))
-
     def checkpoint(self, key: str) -> str | None:
         with storage_errors("buffer", self.path):
             row = self._db.execute(

@@ -78,7 +78,8 @@ def _runs(batch: StoredBatch) -> list[Run]:
     runs: list[Run] = []
     for part in na.ArrayStream.from_readable(arrow_stream(batch)):
         names, times, values, *texts = (part.child(i) for i in range(part.n_children))
-        micros = array("q", memoryview(times.buffer(1)).cast("B"))
+        micros = array("q")
+        micros.frombytes(memoryview(times.buffer(1)).cast("B")[: 8 * len(times)])
         numbers = list(values.iter_py())
         words: list[Any] = list(texts[0].iter_py()) if texts else [None] * len(numbers)
         kinds = zip(names.iter_py(), (number is None for number in numbers), strict=True)
