@@ -142,6 +142,7 @@ def make_gateway(
     extra: Sequence[str] = (),
     console: bool = False,
     journal: str = "",
+    broker: str = "",
 ) -> Gateway:
     """A gateway that is configured and not started."""
     mqtt, http = mqtt_port or free_port(), free_port()
@@ -152,6 +153,7 @@ data_dir = "{data}"
 [broker]
 kind = "{kind}"
 port = {mqtt}
+{broker}
 [http]
 port = {http}
 console = {str(console).lower()}
