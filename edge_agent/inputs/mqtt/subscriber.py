@@ -45,7 +45,7 @@ class Subscriber:
         self._lock = threading.Lock()
         self._waiting: list[Message] = []
         self._bytes = 0
-        self._dropped = 0
+        self.dropped = 0  # messages that did not fit since the last take
         self._why = ""
         self._client = self._new_client()
 
@@ -57,8 +57,8 @@ class Subscriber:
     def take(self) -> tuple[list[Message], int]:
         """What has arrived, and how many messages did not fit."""
         with self._lock:
-            taken, dropped = self._waiting, self._dropped
-            self._waiting, self._bytes, self._dropped = [], 0, 0
+            taken, dropped = self._waiting, self.dropped
+            self._waiting, self._bytes, self.dropped = [], 0, 0
         return taken, dropped
 
     def check(self) -> None:
@@ -118,7 +118,7 @@ class Subscriber:
                 or self._bytes + size > MQTT_INPUT_MAX_WAITING_BYTES
             )
             if full:
-                self._dropped += 1
+                self.dropped += 1
                 return
             self._waiting.append(Message(message.topic, bytes(message.payload), self._now_us()))
             self._bytes += size
