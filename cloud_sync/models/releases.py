@@ -54,7 +54,7 @@ class Releases:
         self._editor = Editor(store, clock)
         self._clock = clock
         self._root = trusted_root
-        self._signers = signers
+        self.signers = signers
 
     def publish(self, package: Package) -> Manifest:
         """Add a version; it runs nowhere until it is promoted.
@@ -73,7 +73,7 @@ class Releases:
             model_path(name, version, manifest.golden.name): package.golden,
             model_path(name, version, MANIFEST_NAME): encode(manifest),
         }
-        self._editor.publish(state, self._signers, contents)
+        self._editor.publish(state, self.signers, contents)
         return manifest
 
     def promote(self, name: str, version: int, to: str) -> Assignments:
@@ -109,14 +109,14 @@ class Releases:
     def refresh(self) -> str:
         """Sign snapshot and timestamp again; gives the new expiry."""
         state = self._editor.read(self._root)
-        self._editor.sign_again(state, self._signers)
+        self._editor.sign_again(state, self.signers)
         return str(state.timestamp.signed.expires)
 
     def renew(self) -> bytes:
         """Sign root and targets again with a new expiry; gives the new trust root."""
         state = self._editor.read(self._root)
-        root = self._editor.renew_root(state, self._signers)
-        self._editor.publish(self._editor.read(root), self._signers, {})
+        root = self._editor.renew_root(state, self.signers)
+        self._editor.publish(self._editor.read(root), self.signers, {})
         return root
 
     def listed(self) -> list[Listed]:
@@ -161,7 +161,7 @@ class Releases:
 
     def _assign(self, state: State, assignments: Assignments) -> Assignments:
         counted = msgspec.structs.replace(assignments, serial=assignments.serial + 1)
-        self._editor.publish(state, self._signers, {ASSIGNMENTS_NAME: repository.encode(counted)})
+        self._editor.publish(state, self.signers, {ASSIGNMENTS_NAME: repository.encode(counted)})
         return counted
 
     def _check(self, state: State, name: str, version: int) -> None:

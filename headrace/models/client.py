@@ -242,12 +242,16 @@ class ModelRepositoryClient:
             files.write(target, data)
 
     def _remember_expiry(self) -> None:
-        """What was expired once stays expired, also when the clock is set back later."""
+        """What was expired once stays expired, also when the clock is set back later.
+
+        The first expiry, not the last: a clock that was years ahead for a minute would else put the
+        floor years ahead, and nothing that is signed before then would ever be taken.
+        """
         now = self._floor.at_least(self._clock.now_us())
-        for role in _ROLES:
-            loaded = self._load(role)
-            if loaded is not None and loaded.signed.expires <= now:
-                self._floor.raise_to(_us(loaded.signed.expires))
+        loaded = [self._load(role) for role in _ROLES]
+        expired = [each.signed.expires for each in loaded if each and each.signed.expires <= now]
+        if expired:
+            self._floor.raise_to(_us(min(expired)))
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
