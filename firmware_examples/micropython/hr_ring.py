@@ -222,14 +222,22 @@ class Ring:
             pass  # it is there; if it cannot be, listdir below says so
         self._generation = 0
         self._stream = None
-        intact = True
-        for name in sorted(os.listdir(self.folder)):
-            if not name.endswith(".hrs"):
-                continue
+        broken = []
+        intact = True  # the newest segment, as far as is known
+        for name in sorted([name for name in os.listdir(self.folder) if name.endswith(".hrs")]):
             self._generation = max(self._generation, int(name[:-4], 16))
-            intact = self._load(self.folder + "/" + name) and intact
-        if self._segments and intact:
+            path = self.folder + "/" + name
+            whole = self._load(path)
+            if whole is None:
+                broken.append(path)
+            else:
+                intact = whole
+        if self._segments and intact and not broken:
             self._resume(self._segments[-1])
+        elif self._segments or broken:
+            self._open_next()  # the new stream stands before the traces of the damage go
+            for path in broken:
+                _remove(path)
 
     def _resume(self, newest):
         """Go on where the last boot stopped: behind the newest segment, in its stream."""
@@ -241,12 +249,11 @@ class Ring:
                 self._stream = None
 
     def _load(self, path):
-        """Take a segment in; False when anything about it is not whole."""
+        """Take a segment in: True when it is whole, False when records are not, None without a header."""
         with open(path, "rb") as file:
             segment = _header(file, self._generation)
             if segment is None:
-                _remove(path)
-                return False
+                return None
             if segment.series == self.series:
                 segment.series = self.series  # one copy in memory
             self._segments.append(segment)
