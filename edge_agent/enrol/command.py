@@ -8,6 +8,7 @@ from pathlib import Path
 from edge_agent.enrol import exchange, settings
 from edge_agent.enrol.files import DeviceFiles
 from edge_agent.enrol.request import new_key, request_for
+from headrace.errors import UsageError
 from headrace.pki.codes import parse_code
 from headrace.pki.messages import Application, Issued
 
@@ -53,6 +54,11 @@ def renew(address_text: str, *, out: Path | None, config: Path | None) -> Done:
         HeadraceError: with what to do.
     """
     address, files = exchange.parse_address(address_text), _files(out, config)
+    if not (files.key.exists() and files.certificate.exists()):
+        raise UsageError(
+            f"there is nothing to renew in {files.folder}",
+            hint="enrol with a code first; --out names the folder",
+        )
     issued = exchange.renew(address, files, request_for(files.key))
     return _finish(issued, address.host, files, config)
 

@@ -114,8 +114,8 @@ def renew(address: Address, files: DeviceFiles, csr: str) -> Issued:
         context.load_cert_chain(files.certificate, files.key)
     except (OSError, ssl.SSLError) as error:
         raise UsageError(
-            f"there is nothing to renew in {files.folder}: {error}",
-            hint="enrol with a code first; --out names the folder",
+            f"key or certificate in {files.folder} cannot be used: {error}",
+            hint="run this with sudo; if they are damaged, enrol again with a code and --new-key",
         ) from error
     return _ask(address, context, "POST", RENEW_PATH, Renewal(csr), Issued)
 

@@ -1,0 +1,179 @@
+"""Mutual TLS with a real mosquitto, configured by `gateway mosquitto-config`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from headrace.journal import JournalReader
+from tests.batches import payload
+from tests.enrolment import TOPICS, Client, make_site, run_enroll, run_gateway, tls_context
+from tests.programs import Programs
+from tests.servers import free_port, listens, start_process, wait_until
+from tests.servers.agent import agent, log_of, write_agent_config
+from tests.servers.mosquitto import EXECUTABLE
+
+pytestmark = pytest.mark.skipif(EXECUTABLE is None, reason="mosquitto is not installed")
+
+STREAM = "0123456789abcdef"
+HOST = '[[inputs]]\nplugin = "host"\n'
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("mosquitto")
+
+
+@pytest.fixture(scope="module")
+def site(folder):
+    """A gateway and a mosquitto as the documentation sets them up, with pump-1 and pump-2 enrolled."""
+    programs, port = Programs(folder), free_port()
+    conf, data = folder / "conf", folder / "data"
+    data.mkdir()
+    made = make_site(
+        programs, kind="external", mqtt_port=port,
+        enrol=f'mosquitto_dir = "{conf}"\nmosquitto_pid_file = "{folder / "pid"}"',
+    )  # fmt: skip
+    arguments = ["--out", conf, "--port", port, "--bind", "127.0.0.1", "--data", data]
+    result = run_gateway(made, "mosquitto-config", *map(str, arguments))
+    assert result.exit_code == 0, result.output
+    main = folder / "mosquitto.conf"
+    # What is the machine's and not ours: the user, the pid file, the log.
+    main.write_text(
+        f"user root\npid_file {folder / 'pid'}\nlog_type all\ninclude_dir {conf}\n",
+        encoding="utf-8",
+    )
+    # include_dir takes *.conf only, so keys and ACL beside it do no harm.
+    with start_process(
+        [EXECUTABLE, "-c", main], log=folder / "mosquitto.log", ready=lambda: listens(port)
+    ):
+        made.gateway.start()
+        made.gateway.wait_ready()
+        made.enrol("pump-1", folder)
+        made.enrol("pump-2", folder)
+        yield made
+        programs.close()
+
+
+@pytest.fixture
+def connect(site, folder):
+    """Connects a client with the certificate of a device; all are closed at the end."""
+    made: list[Client] = []
+
+    def make(device: str, **more) -> Client:
+        certificates = folder / device
+        context = tls_context(certificates / "ca.crt", certificates)
+        made.append(Client(f"test-{device}", site.gateway.mqtt_port, context, **more))
+        return made[-1].connect()
+
+    yield make
+    for client in made:
+        client.close()
+
+
+def readings_of(site, device: str) -> int:
+    with JournalReader(site.gateway.journal) as reader:
+        rows = reader.read(0, max_rows=10**9, max_bytes=10**9)
+    return sum(row.rows for row in rows if row.device == device)
+
+
+def take(client: Client, topic: str, message: bytes) -> None:
+    """Publish and wait until mosquitto is done with it: it acknowledges what it denies, or hangs up."""
+    sent = client.publish(topic, message)
+    wait_until(lambda: sent.is_published() or client.down.is_set(), 10, "mosquitto is done with it")
+
+
+def test_an_enrolled_agent_delivers(site, tmp_path):
+    """Through mosquitto to the gateway, which has its own certificate, and the acks back."""
+    config = write_agent_config(tmp_path, port=1, inputs=HOST, device="my-device")
+    result = run_enroll(site.url, site.invite("host-1"), "--write-config", config)
+    assert result.exit_code == 0, result.output
+    with agent(config) as process:
+        wait_until(lambda: readings_of(site, "host-1") > 0, 20, f"readings: {log_of(config)}")
+        process.terminate()
+        process.wait(15)
+    assert " 0 buffered" in log_of(config)
+
+
+def test_a_client_without_a_certificate_does_not_come_in(site, folder):
+    """The handshake ends it."""
+    context = tls_context(folder / "pump-1" / "ca.crt")
+    assert Client("x", site.gateway.mqtt_port, context).connect().refused
+
+
+def test_a_strangers_certificate_does_not_come_in(site, folder, tmp_path):
+    """One of another site's CA, in the name of pump-1."""
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    from edge_agent.enrol.request import new_key, request_for
+    from gateway.enrol.authority import Authority
+    from headrace.clock import SystemClock
+
+    other = Authority(tmp_path / "pki", site="other", clock=SystemClock())
+    (tmp_path / "device.key").write_bytes(new_key())
+    made = other.issue(request_for(tmp_path / "device.key"), "pump-1", 10)
+    (tmp_path / "device.crt").write_bytes(made.public_bytes(Encoding.PEM))
+    context = tls_context(folder / "pump-1" / "ca.crt", tmp_path)
+    assert Client("x", site.gateway.mqtt_port, context).connect().refused
+
+
+def test_a_device_cannot_publish_or_hear_under_anothers_name(site, connect):
+    """mosquitto grants the subscription and delivers nothing; what is published vanishes."""
+    thief = connect("pump-1")
+    thief.subscribe(TOPICS.ack("pump-2"))
+    owner = connect("pump-2")
+    owner.subscribe(TOPICS.ack("pump-2"))
+    owner.publish(TOPICS.data("pump-2", "arrow"), payload(STREAM, 1, 10))
+    wait_until(lambda: owner.heard, 10, "the owner's ack")
+    take(thief, TOPICS.data("pump-2", "arrow"), payload(STREAM, 1000, 7))
+    take(thief, TOPICS.ack("pump-2"), b"{}")
+    owner.publish(TOPICS.data("pump-2", "arrow"), payload(STREAM, 11, 10))
+    wait_until(lambda: len(owner.heard) == 2, 10, "the owner's next ack")
+    assert b"[[11,20]]" in owner.heard[1][1].replace(b" ", b"")
+    assert not thief.heard
+    assert readings_of(site, "pump-2") == 20
+
+
+def test_revoke_cuts_a_device_off_at_once(site, folder, connect):
+    """What it sends does not arrive any more, and the next handshake fails; the others go on."""
+    site.enrol("pump-3", folder)
+    other, client = connect("pump-1"), connect("pump-3")
+    client.subscribe(TOPICS.ack("pump-3"))
+    client.publish(TOPICS.data("pump-3", "arrow"), payload(STREAM, 1, 10))
+    wait_until(lambda: client.heard, 10, "an ack while it is enrolled")
+    site.revoke("pump-3")
+    wait_until(
+        lambda: "Reloading config" in (folder / "mosquitto.log").read_text(), 5, "the reload"
+    )
+    take(client, TOPICS.data("pump-3", "arrow"), payload(STREAM, 1000, 10))
+    other.subscribe(TOPICS.ack("pump-1"))
+    other.publish(TOPICS.data("pump-1", "arrow"), payload(STREAM, 1, 10))
+    wait_until(lambda: other.heard, 10, "an ack for the one behind it")
+    assert readings_of(site, "pump-3") == 10
+    again = connect("pump-3")
+    assert again.refused
+    assert not other.down.is_set()
+
+
+def test_a_device_that_is_enrolled_again_comes_in_again(site, folder, connect):
+    """With a new certificate; the old one stays void."""
+    site.enrol("pump-4", folder)
+    site.revoke("pump-4")
+    old = tls_context(folder / "pump-4" / "ca.crt", folder / "pump-4")
+    site.enrol("pump-4", folder)
+    client = connect("pump-4")
+    client.subscribe(TOPICS.ack("pump-4"))
+    client.publish(TOPICS.data("pump-4", "arrow"), payload(STREAM, 1, 10))
+    wait_until(lambda: client.heard, 10, "an ack")
+    assert Client("old", site.gateway.mqtt_port, old).connect().refused
+
+
+def test_replay_speaks_to_mosquitto_with_the_gateways_certificate(site, connect):
+    """The ACL lets the gateway's name publish for any device."""
+    client = connect("pump-1")
+    client.subscribe(TOPICS.nack("pump-1"))
+    client.publish(TOPICS.data("pump-1", "xml"), b"<a/>")
+    wait_until(lambda: client.heard, 10, "a nack")
+    result = run_gateway(site, "quarantine", "replay", "--all")
+    assert result.exit_code == 0, result.output
