@@ -7,19 +7,18 @@ changes and not with every line of our own code.
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 
-def requirements(project: dict[str, object], chosen: list[str]) -> list[str]:
+def requirements(project: dict[str, Any], chosen: list[str]) -> list[str]:
     """The dependencies that every program has, then those of the extras."""
-    always, extras = project["dependencies"], project["optional-dependencies"]
-    assert isinstance(always, list)
-    assert isinstance(extras, dict)
+    extras = project["optional-dependencies"]
     unknown = [extra for extra in chosen if extra not in extras]
     if unknown:
         raise SystemExit(
             f"no extra {unknown[0]!r} in pyproject.toml; there are {', '.join(extras)}"
         )
-    return [*always, *(need for extra in chosen for need in extras[extra])]
+    return [*project["dependencies"], *(need for extra in chosen for need in extras[extra])]
 
 
 if __name__ == "__main__":

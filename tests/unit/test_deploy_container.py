@@ -1,0 +1,72 @@
+"""The Dockerfile and what it copies, as text; building and running is `make container-test`."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "deploy" / "container"
+TEXT = (FOLDER / "Dockerfile").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def copied() -> set[str]:
+    """What is copied from the repository."""
+    lines = re.findall(r"^COPY (?!--from)(.*)$", TEXT, re.M)
+    return {word.rstrip("/") for line in lines for word in line.split()[:-1]}
+
+
+def test_what_is_copied_exists() -> None:
+    """A renamed file is noticed before somebody builds."""
+    assert all((ROOT / path).exists() for path in copied())
+
+
+def test_everything_that_the_wheel_needs_is_copied() -> None:
+    """A package or folder that pyproject.toml adds to the wheel must be in the build."""
+    wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
+    needed = {*wheel["packages"], *wheel.get("force-include", {})}
+    assert needed <= copied()
+
+
+def test_the_base_image_is_an_argument_and_runs_as_nobody_in_particular() -> None:
+    """No stage is tied to a registry, and the user is a number that orchestrators can check."""
+    assert re.search(r"^ARG BASE=", TEXT, re.M)
+    stages = set(re.findall(r"^FROM \S+ AS (\S+)$", TEXT, re.M))
+    bases = set(re.findall(r"^FROM (\S+)", TEXT, re.M))
+    assert bases - stages == {"${BASE}"}
+    assert re.search(r"^USER \d{4,}:\d{4,}$", TEXT, re.M)
+
+
+def test_nothing_depends_on_the_architecture() -> None:
+    """One file for amd64 and arm64."""
+    scripts = [TEXT, *(path.read_text(encoding="utf-8") for path in FOLDER.glob("*.sh"))]
+    for text in scripts:
+        code = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+        assert not re.search("x86|amd64|arm64|aarch64|--platform", code)
+
+
+def test_every_program_has_a_target() -> None:
+    """And a build without --target gives the gateway."""
+    targets = re.findall(r"^FROM runtime AS (\S+)$", TEXT, re.M)
+    assert sorted(targets) == ["agent", "cloud-sync", "gateway"]
+    assert targets[-1] == "gateway"
+
+
+def test_requirements_are_those_of_pyproject() -> None:
+    """The slow layer is made from them alone."""
+    script = FOLDER / "requirements.py"
+    said = subprocess.run(
+        [sys.executable, script, "cloud", "query"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    project = PROJECT["project"]
+    extras = project["optional-dependencies"]
+    assert said == [*project["dependencies"], *extras["cloud"], *extras["query"]]
+    wrong = subprocess.run(
+        [sys.executable, script, "clod"], capture_output=True, text=True, check=False
+    )
+    assert wrong.returncode != 0
+    assert "no extra 'clod'" in wrong.stderr
