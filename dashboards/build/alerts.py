@@ -54,7 +54,7 @@ def _now() -> parts.PanelBuilder:
 def _timeline() -> parts.PanelBuilder:
     query = select(
         'max("value")', SITE, DEVICE, matching(r"firing\/"),
-        by='time($__interval), "device", "name"', fill="previous",
+        by='time($__interval), "device", "name"', fill="null",
     )  # fmt: skip
     return parts.timeline(
         "Firing", query, alias="$tag_device $tag_name", steps=parts.ANY_IS_BAD, empty=_NOTHING,

@@ -92,7 +92,7 @@ def _coloured(name: str, unit: str, steps: parts.Steps) -> tuple[str, list[Dynam
 
 def _silence() -> parts.PanelBuilder:
     query = select(
-        'last("value")', SITE, named("silent_s"), by='time($__interval), "device"', fill="none"
+        'last("value")', SITE, named("silent_s"), by='time($__interval), "device"', fill="null"
     )
     return parts.timeline(
         "Silence", query, alias="$tag_device", unit=grafana_unit("s"), steps=parts.SILENCE,

@@ -207,7 +207,12 @@ def chart(
 def timeline(
     title: str, query: str, *, alias: str, unit: str = "short", steps: Steps, empty: str, width: int
 ) -> timelines.Panel:
-    """A coloured strip a line, by threshold."""
+    """A coloured strip a line, by threshold.
+
+    Its readings come every 30 s while there is something to say. So in steps of a minute an empty one
+    means that it is over, and nothing has to be carried on (``fill(previous)`` would carry on an
+    alert that began and ended within one step).
+    """
     return (
         timelines.Panel()
         .title(title)
@@ -218,6 +223,7 @@ def timeline(
         .color_scheme(builders.FieldColor().mode(models.FieldColorModeId.THRESHOLDS))
         .no_value(f"no data: {empty}")
         .show_value(common.VisibilityMode.NEVER)
+        .interval("1m")
         .height(8)
         .span(width)
     )
