@@ -10,7 +10,7 @@ SECONDS ?=
 DATA    ?= headrace-data
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench constraints clean
+.PHONY: help setup demo test firmware-test check format bench constraints clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,14 @@ test: $(VENV)/.develop ## Run all tests, with real servers (as root they are ins
 	@sh deploy/dev/test-servers.sh
 	@$(BIN)/pytest $(ARGS)
 
+$(VENV)/.firmware: $(VENV)/.develop
+	@PIP_CONSTRAINT=constraints.txt $(PIP) install --group firmware
+	@touch $@
+
+firmware-test: $(VENV)/.firmware ## Run the firmware examples: MicroPython, C under sanitizers, Cortex-M
+	@sh tests/firmware/install-tools.sh
+	@HEADRACE_FIRMWARE_TEST=1 $(BIN)/pytest tests/firmware tests/contract/test_wire_vectors.py $(ARGS)
+
 check: $(VENV)/.develop ## Format, lint, types and import rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -47,6 +55,10 @@ check: $(VENV)/.develop ## Format, lint, types and import rules
 format: $(VENV)/.develop ## Format the code and mend what can be mended
 	@$(BIN)/ruff check --fix --exit-zero --quiet .
 	@$(BIN)/ruff format .
+
+container-test: $(VENV)/.develop ## Build the images and run a composed site of them (root; minutes the first time)
+	@sh tests/containers/install.sh
+	@HEADRACE_CONTAINER_TEST=1 $(BIN)/pytest tests/containers --timeout 900 $(ARGS)
 
 bench: $(VENV)/.develop ## Measure the whole path and print a table (needs mosquitto)
 	@$(BIN)/python -m tests.bench $(ARGS)
