@@ -15,7 +15,7 @@ from headrace.words import when
 
 if TYPE_CHECKING:
     from gateway.config import GatewayConfig
-    from gateway.models.requests import Request
+    from headrace.models.requests import Request
 
 #: Seconds that a command waits for a running gateway to take a request.
 _TAKEN_S: Final = 5.0
@@ -64,7 +64,7 @@ def list_models(config_path: Path, as_json: bool) -> None:
 @reports_errors
 def status(config_path: Path, as_json: bool) -> None:
     """Like list, with the last look at the repository and every refusal with its reason."""
-    from gateway.models.poller import read_look
+    from headrace.models.poller import read_look
     from headrace.models.store import read_slots
 
     folder = _folder(config_path)
@@ -91,7 +91,7 @@ def rollback(config_path: Path, name: str, reason: str) -> None:
 
     While a version is in shadow it is that one that is given up.
     """
-    from gateway.models.requests import Request
+    from headrace.models.requests import Request
 
     folder = _folder(config_path)
     _known(folder, name)
@@ -105,7 +105,7 @@ def rollback(config_path: Path, name: str, reason: str) -> None:
 @reports_errors
 def retry(config_path: Path, name: str, version: int) -> None:
     """Forget that a version was refused: it is tried again while the repository assigns it."""
-    from gateway.models.requests import Request
+    from headrace.models.requests import Request
 
     folder = _folder(config_path)
     _known(folder, name)
@@ -117,7 +117,7 @@ def retry(config_path: Path, name: str, version: int) -> None:
 @reports_errors
 def check(config_path: Path) -> None:
     """Have the gateway look at the repository now."""
-    from gateway.models.requests import Request
+    from headrace.models.requests import Request
 
     _ask(_folder(config_path), Request(verb="check"))
 
@@ -152,7 +152,7 @@ def _ask(folder: Path, request: Request) -> None:
     Raises:
         HeadraceError: nobody took it; it will be done when the gateway runs.
     """
-    from gateway.models.requests import ask
+    from headrace.models.requests import ask
 
     path = ask(folder / "requests", request)
     deadline = time.monotonic() + _TAKEN_S

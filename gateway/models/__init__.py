@@ -3,17 +3,14 @@
 Reading order:
 
 - ``config``    the ``[model_repository]`` table
-- ``fit``       whether a manifest suits what devices really send (pure)
 - ``report``    steps as readings, the state as a message (pure)
-- ``slot``      one model's versions on live readings: active, candidate, the one before
-- ``consumer``  all slots behind the journal
-- ``requests``  what ``gateway models`` asks a running gateway for
-- ``poller``    the thread that looks at the repository and loads what it assigns
+- ``lane``      a version's view of the gateway's readings
+- ``consumer``  all models behind the journal
 - ``mirror``    the verified files, served to agents
 - ``assembly``  puts these together for ``app``
-- ``cli``       ``gateway models``
 
-The rules themselves (``headrace.models.machine`` and ``gates``) are shared with the agent.
+What is not about a gateway is shared with the agent: machine, gates, poller, requests, live lanes
+(``headrace.models``). The commands are ``gateway.models_commands``.
 """
 
 from gateway.models.config import ModelRepositoryConfig, check_repository

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,12 +23,14 @@ from gateway.models import report
 from gateway.models.config import ModelRepositoryConfig
 from gateway.models.consumer import ModelsConsumer
 from gateway.models.mirror import MirrorServer, files_app
-from gateway.models.poller import Poller, Surroundings
 from headrace.clock import Clock
 from headrace.errors import ModelError
 from headrace.metrics import Metrics
 from headrace.models import machine
 from headrace.models.client import ModelRepositoryClient
+from headrace.models.fit import Fit, judge
+from headrace.models.manifest import Manifest
+from headrace.models.poller import Place, Poller
 from headrace.models.sources import FolderSource, HttpSource, Source, StoreSource
 from headrace.models.store import SlotStore
 from headrace.topics import Topics
@@ -71,13 +74,22 @@ class Models:
             folder_of=lambda name, version: repository / "models" / name / str(version),
         )  # fmt: skip
         self.poller = Poller(
-            config,
-            Surroundings(
-                folder=folder, labels={**config.labels, "site": site}, fixed=fixed, client=client,
-                store=self._store, live=live, clock=clock, offer=self.consumer.offer,
+            Place(
+                folder=folder,
+                labels={**config.labels, "site": site},
+                fixed=fixed,
+                interval_s=config.poll_interval_s,
+                inputs_wait_s=config.inputs_wait_s,
+                mirrors=config.mirror.port is not None,
+                repository=client,
+                store=self._store,
+                clock=clock,
+                trial=config.trial,
+                fit=lambda manifest: fit_of(manifest, config, live),
+                offer=self.consumer.offer,
                 changed=self.report,
-            ),
-        )  # fmt: skip
+            )
+        )
 
     async def start(self, stack: contextlib.AsyncExitStack) -> None:
         """Look at the repository, and serve what was verified."""
@@ -105,6 +117,14 @@ class Models:
         topic = self._topics.model_reported(report.gateway_device(self._site))
         payload = report.reported(self._site, self.poller.look.serial, self._store.all())
         self._publish(topic, payload, retain=True)
+
+
+def fit_of(manifest: Manifest, config: ModelRepositoryConfig, live: Live) -> Fit:
+    """Whether a manifest suits what devices send to this gateway."""
+    use = config.use(manifest.name)
+    heard = [row["device"] for row in live.devices() if row["readings"]]
+    series = {each: live.series_of(each) for each in heard if fnmatchcase(each, use.device)}
+    return judge(manifest, series, prefix=use.prefix)
 
 
 def open_source(config: ModelRepositoryConfig) -> Source:

@@ -24,6 +24,7 @@ from headrace.limits import (
     MODELS_SHADOW_S,
 )
 from headrace.models.gates import Gates
+from headrace.models.live import Trial
 
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
@@ -86,6 +87,16 @@ class ModelRepositoryConfig:
     @property
     def enabled(self) -> bool:
         return bool(self.source)
+
+    def trial(self, name: str) -> Trial:
+        """How versions of a model are tried here."""
+        return Trial(
+            shadow_s=self.shadow_s,
+            probation_s=self.probation_s,
+            gates=self.gates,
+            call_timeout_s=self.call_timeout_s,
+            threshold=self.use(name).threshold,
+        )
 
     def use(self, name: str) -> Use:
         """How a model is to be run here."""

@@ -15,11 +15,12 @@ from pathlib import Path
 from gateway.consumer import Consumer, Derived, Outcome
 from gateway.feed import Entry
 from gateway.models.config import ModelRepositoryConfig
+from gateway.models.lane import GatewayLane
 from gateway.models.report import events
-from gateway.models.slot import LiveSlot
 from headrace.derived import is_derived
 from headrace.metrics import Metrics
 from headrace.models import machine
+from headrace.models.live import LiveSlot
 from headrace.models.machine import Step
 from headrace.models.run import Run
 from headrace.models.store import SlotStore
@@ -45,7 +46,7 @@ class ModelsConsumer(Consumer):
         self._folder_of = folder_of
         self._changed = changed
         self._lock = threading.Lock()
-        self._slots: dict[str, LiveSlot] = {}
+        self._slots: dict[str, LiveSlot[Sequence[Entry], Derived]] = {}
         self._telling: list[Step] = []
 
     def offer(self, run: Run) -> None:
@@ -81,13 +82,22 @@ class ModelsConsumer(Consumer):
         for each in self._store.all():
             self._store.change(each.name, lambda now, _at: machine.stopped(now))
 
-    def _slot(self, name: str) -> LiveSlot:
+    def _slot(self, name: str) -> LiveSlot[Sequence[Entry], Derived]:
         with self._lock:
             if name not in self._slots:
-                self._slots[name] = LiveSlot(
-                    name, self._config, self._store, self._metrics, folder_of=self._folder_of
-                )
+                self._slots[name] = self._make(name)
             return self._slots[name]
+
+    def _make(self, name: str) -> LiveSlot[Sequence[Entry], Derived]:
+        use = self._config.use(name)
+        return LiveSlot(
+            name,
+            self._config.trial(name),
+            self._store,
+            folder_of=lambda version: self._folder_of(name, version),
+            make_lane=lambda run: GatewayLane(run, use, self._metrics),
+            switched=lambda to: self._metrics.count("model_switches", model=name, to=to),
+        )
 
 
 def _is_derived(entry: Entry) -> bool:

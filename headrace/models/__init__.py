@@ -16,7 +16,10 @@ Reading order:
 - ``gates``       what a version must keep to
 - ``store``       the machine's state on disk
 - ``sandbox``     a model in a process of its own; ``worker`` is that process, ``runtime`` its engines
-- ``run``         one version at work
+- ``run``         one version at work; ``live`` the versions of one model on live readings
+- ``fit``         whether a manifest suits what is measured here (pure)
+- ``requests``    what a command asks a running program for
+- ``poller``      the thread that looks at the repository and brings versions into shadow
 - ``client``      refresh and fetch, verified; the local copy and the mirror for others
 
 ``client`` needs python-tuf (the extra ``agent-inference`` or ``gateway``); only ``worker`` and ``runtime``

@@ -12,27 +12,23 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
-from gateway.live import Live
-from gateway.models import requests
-from gateway.models.config import ModelRepositoryConfig
-from gateway.models.fit import judge
-from gateway.models.requests import Request
 from headrace.clock import Clock
 from headrace.errors import HeadraceError, ModelError, ModelUntrusted
 from headrace.logs import Condition
-from headrace.models import files, machine
-from headrace.models.client import ModelRepositoryClient
+from headrace.models import files, machine, requests
+from headrace.models.fit import Fit
+from headrace.models.live import Trial
 from headrace.models.machine import Slot
 from headrace.models.manifest import MANIFEST_NAME, Manifest, decode_manifest
 from headrace.models.repository import Assignments
+from headrace.models.requests import Request
 from headrace.models.run import Run, open_run
 from headrace.models.store import SlotStore
 
@@ -52,14 +48,28 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
 
 
+class Repository(Protocol):
+    """What is needed of the repository's client (``headrace.models.client`` has it)."""
+
+    def refresh(self) -> Assignments: ...
+    def assignments(self) -> Assignments | None: ...
+    def fetch(self, name: str, version: int) -> Path: ...
+    def prune(self, keep: Iterable[tuple[str, int]]) -> None: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What the poller works with.
+class Place:
+    """Where models run, and what the poller works with.
 
     Attributes:
         folder: of everything about models.
-        labels: of this site.
-        fixed: names of models that the configuration itself runs.
+        labels: what promotions choose this place by.
+        fixed: names of models that are run otherwise here.
+        interval_s: between two looks at the repository.
+        inputs_wait_s: how long a version waits for its inputs.
+        mirrors: whether versions are kept for others too.
+        trial: how a model is tried, by its name.
+        fit: whether a manifest suits what is measured here.
         offer: takes a version that is loaded.
         changed: called after a look.
     """
@@ -67,28 +77,31 @@ class Surroundings:
     folder: Path
     labels: Mapping[str, str]
     fixed: Collection[str]
-    client: ModelRepositoryClient
+    interval_s: float
+    inputs_wait_s: float
+    mirrors: bool
+    repository: Repository
     store: SlotStore
-    live: Live
     clock: Clock
+    trial: Callable[[str], Trial]
+    fit: Callable[[Manifest], Fit]
     offer: Callable[[Run], None]
     changed: Callable[[], None]
 
 
 class Poller:
-    """Looks every ``poll_interval_s``, when it is nudged, and when it is asked to."""
+    """Looks at intervals, when it is nudged, and when it is asked to."""
 
-    def __init__(self, config: ModelRepositoryConfig, around: Surroundings) -> None:
-        self._config = config
-        self._around = around
-        self._store = around.store
-        self._client = around.client
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._store = place.store
+        self._client = place.repository
         self._condition = Condition(logger, "model repository")
         self._stopping = threading.Event()
         self._nudged = threading.Event()
         self._offered: dict[str, int] = {}
-        self._thread = threading.Thread(target=self._run, name="models-poller")
-        self.look = read_look(around.folder)
+        self._thread = threading.Thread(target=self._run, name="models-poller", daemon=True)
+        self.look = read_look(place.folder)
 
     def start(self) -> None:
         self._thread.start()
@@ -107,14 +120,14 @@ class Poller:
     # --- one round --------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        due = self._around.clock.monotonic()
+        due = self._place.clock.monotonic()
         while not self._stopping.is_set():
             nudged = self._nudged.is_set()
             self._nudged.clear()
             asked = self._requests()
-            if nudged or asked or self._around.clock.monotonic() >= due:
+            if nudged or asked or self._place.clock.monotonic() >= due:
                 self.round()
-                due = self._around.clock.monotonic() + self._config.poll_interval_s
+                due = self._place.clock.monotonic() + self._place.interval_s
             else:
                 self.bring_all()
             self._nudged.wait(_ROUND_S)
@@ -127,7 +140,7 @@ class Poller:
         self.bring_all()
         if assignments is not None:
             self._tidy(assignments)
-        self._around.changed()
+        self._place.changed()
 
     def _refresh(self) -> Assignments | None:
         error = ""
@@ -140,8 +153,8 @@ class Poller:
             error = str(failure)
             assignments = self._client.assignments()
         serial = assignments.serial if assignments else 0
-        self.look = Look(at=self._around.clock.now_us(), serial=serial, error=error)
-        files.write(self._around.folder / POLL_FILE, msgspec.json.encode(self.look))
+        self.look = Look(at=self._place.clock.now_us(), serial=serial, error=error)
+        files.write(self._place.folder / POLL_FILE, msgspec.json.encode(self.look))
         return assignments
 
     def _assign(self, assignments: Assignments) -> None:
@@ -149,8 +162,8 @@ class Poller:
             revoked = [each for each in slot.kept if assignments.is_revoked(slot.name, each)]
             if revoked:
                 self._change(slot.name, lambda now, at, gone=revoked: machine.withdraw(now, gone, "revoked", at))  # type: ignore[misc]  # fmt: skip
-        for name, version in assignments.wanted(self._around.labels).items():
-            if name in self._around.fixed:
+        for name, version in assignments.wanted(self._place.labels).items():
+            if name in self._place.fixed:
                 logger.warning("model %s is in [[models]]; the repository's is not run", name)
                 continue
             try:
@@ -169,8 +182,8 @@ class Poller:
             folder = self._client.fetch(slot.name, version)
             if slot.phase == "downloading" and not self._suits(slot, folder):
                 return
-            threshold = self._config.use(slot.name).threshold
-            run = open_run(folder, threshold=threshold, call_timeout_s=self._config.call_timeout_s)
+            trial = self._place.trial(slot.name)
+            run = open_run(folder, threshold=trial.threshold, call_timeout_s=trial.call_timeout_s)
         except (ModelError, ModelUntrusted) as error:
             self._refuse_or_wait(slot, version, error)
             return
@@ -200,31 +213,20 @@ class Poller:
             run.close()
             return
         self._offered[slot.name] = run.version
-        self._around.offer(run)
+        self._place.offer(run)
 
     def _suits(self, slot: Slot, folder: Path) -> bool:
         path = folder / MANIFEST_NAME
         manifest = decode_manifest(files.read(path) or b"", str(path))
-        use = self._config.use(slot.name)
-        fit = judge(manifest, self._series(manifest, use.device, use.prefix), prefix=use.prefix)
+        fit = self._place.fit(manifest)
         if fit.fits:
             return True
-        waited_s = (self._around.clock.now_us() - slot.since) / 1e6
-        if fit.wrong or (waited_s >= self._config.inputs_wait_s and self._heard(use.device)):
+        waited_s = (self._place.clock.now_us() - slot.since) / 1e6
+        if fit.wrong or (fit.heard and waited_s >= self._place.inputs_wait_s):
             self._reject(slot, fit.wrong or fit.missing)
         else:
             self._wait(slot, f"waits for its inputs: {fit.missing}")
         return False
-
-    def _series(self, manifest: Manifest, glob: str, prefix: str) -> dict[str, dict[str, str]]:
-        """Devices that send any of the inputs, with their series; the others say nothing of a model."""
-        wanted = {prefix + name for name in manifest.feature_names}
-        found = {device: self._around.live.series_of(device) for device in self._heard(glob)}
-        return {device: series for device, series in found.items() if wanted & series.keys()}
-
-    def _heard(self, glob: str) -> list[str]:
-        rows = self._around.live.devices()
-        return [row["device"] for row in rows if row["readings"] and fnmatchcase(row["device"], glob)]  # fmt: skip
 
     def _reject(self, slot: Slot, reason: str) -> None:
         self._change(slot.name, lambda now, at: machine.reject(now, reason, at) if now.candidate == slot.candidate else now)  # fmt: skip
@@ -242,7 +244,7 @@ class Poller:
     # --- requests, tidying ------------------------------------------------------------------------
 
     def _requests(self) -> bool:
-        taken = requests.take(self._around.folder / "requests")
+        taken = requests.take(self._place.folder / "requests")
         for request in taken:
             self._do(request)
         return bool(taken)
@@ -258,7 +260,7 @@ class Poller:
     def _tidy(self, assignments: Assignments) -> None:
         """Keep what slots need, and what devices behind the mirror may ask for."""
         wanted = {(slot.name, version) for slot in self._store.all() for version in slot.kept}
-        if self._config.mirror.port:
+        if self._place.mirrors:
             last = {(each.model, each.to): each.version for each in assignments.promotions}
             for (name, _), version in last.items():
                 if not assignments.is_revoked(name, version) and self._mirrors(name, version):

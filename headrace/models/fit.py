@@ -19,33 +19,42 @@ _NAMED: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """``fits``: at least one device has all inputs. ``wrong``: a reason that waiting does not mend."""
+    """Whether a model can run here.
+
+    Attributes:
+        fits: at least one device has all inputs.
+        wrong: a reason that waiting does not mend.
+        missing: what is lacking.
+        heard: whether devices have said anything at all.
+    """
 
     fits: bool
     wrong: str = ""
     missing: str = ""
+    heard: bool = False
 
 
 def judge(manifest: Manifest, devices: Mapping[str, Mapping[str, str]], *, prefix: str = "") -> Fit:
     """Compare a manifest with the series (name → unit) of the devices that it is for."""
     wanted = {prefix + feature.name: feature.unit for feature in manifest.features}
-    wrong = _wrong_units(wanted, devices)
-    if wrong:
-        return Fit(False, wrong=wrong)
-    if any(wanted.keys() <= series.keys() for series in devices.values()):
-        return Fit(True)
-    return Fit(False, missing=_missing(wanted, devices))
+    # One that lacks an input is not what the model is for, whatever its units are.
+    whole = {device: series for device, series in devices.items() if wanted.keys() <= series.keys()}
+    if not whole:
+        return Fit(False, missing=_missing(wanted, devices), heard=bool(devices))
+    wrong = {device: _wrong_units(wanted, device, series) for device, series in whole.items()}
+    if all(wrong.values()):
+        said = [text for texts in wrong.values() for text in texts]
+        more = f" and {len(said) - _NAMED} more" if len(said) > _NAMED else ""
+        return Fit(False, wrong="units do not match: " + "; ".join(said[:_NAMED]) + more)
+    return Fit(True)
 
 
-def _wrong_units(wanted: Mapping[str, str], devices: Mapping[str, Mapping[str, str]]) -> str:
-    found = [
+def _wrong_units(wanted: Mapping[str, str], device: str, series: Mapping[str, str]) -> list[str]:
+    return [
         f"{device} sends {name} in {series[name]}, the model expects {unit}"
-        for device, series in devices.items()
         for name, unit in wanted.items()
-        if unit and series.get(name) and series[name] != unit
+        if unit and series[name] and series[name] != unit
     ]
-    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-    return "units do not match: " + "; ".join(found[:_NAMED]) + more if found else ""
 
 
 def _missing(wanted: Mapping[str, str], devices: Mapping[str, Mapping[str, str]]) -> str:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from gateway.models.fit import judge
+from headrace.models.fit import judge
 from tests import graphs
 from tests.model_repository import packed
 
