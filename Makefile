@@ -10,7 +10,7 @@ SECONDS ?=
 DATA    ?= headrace-data
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test firmware-test check format bench constraints clean
+.PHONY: help setup demo test firmware-test check format bench constraints clean dashboards-test
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,12 @@ $(VENV)/.firmware: $(VENV)/.develop
 firmware-test: $(VENV)/.firmware ## Run the firmware examples: MicroPython, C under sanitizers, Cortex-M
 	@sh tests/firmware/install-tools.sh
 	@HEADRACE_FIRMWARE_TEST=1 $(BIN)/pytest tests/firmware tests/contract/test_wire_vectors.py $(ARGS)
+
+dashboards-test: $(VENV)/.develop ## Run every Grafana panel and alert rule against a real InfluxDB
+	@sh deploy/dev/test-servers.sh
+	@command -v influxd >/dev/null || { echo "missing: influxd. sudo apt install influxdb" >&2; exit 1; }
+	@$(BIN)/python -m dashboards.build --check
+	@$(BIN)/pytest tests/dashboards tests/unit/gateway/vitals $(ARGS)
 
 check: $(VENV)/.develop ## Format, lint, types and import rules
 	@$(BIN)/ruff format --check .
