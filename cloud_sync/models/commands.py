@@ -157,7 +157,7 @@ def init_repo(
     root = releases.create(
         store, signers=signers, threshold=threshold, expiry=expiry, clock=SystemClock()
     )
-    keyring.write_private(folder / keyring.ROOT_FILE, root)
+    keyring.write_new(folder / keyring.ROOT_FILE, root, mode=0o644)
     click.echo(
         f"{folder}: keys and {keyring.ROOT_FILE}; give {keyring.ROOT_FILE} to every site, move "
         "root-*.pem and targets-*.pem off line, keep a copy of each"

@@ -47,12 +47,12 @@ def make(folder: Path, role: Role, number: int, passphrase: str) -> CryptoSigner
     name = f"{role}-{number}.pem" if role in OFFLINE else f"{role}.pem"
     key = Ed25519PrivateKey.generate()
     secret = BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
-    write_private(folder / name, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, secret))
+    write_new(folder / name, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, secret))
     return CryptoSigner(key)
 
 
-def write_private(path: Path, data: bytes) -> None:
-    """A new file of mode 0600.
+def write_new(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """A new file that only its owner can read, unless ``mode`` says otherwise.
 
     Raises:
         UsageError: it is there already.
@@ -60,7 +60,7 @@ def write_private(path: Path, data: bytes) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()

@@ -36,7 +36,7 @@ from tuf.api.exceptions import (
     RepositoryError,
     UnsignedMetadataError,
 )
-from tuf.api.metadata import Metadata, TargetFile
+from tuf.api.metadata import Metadata, Root, TargetFile
 from tuf.api.serialization import DeserializationError
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
@@ -60,11 +60,16 @@ _TIMESTAMP: Final = "timestamp.json"
 _ROLES: Final = ("root", "timestamp", "snapshot", "targets")
 #: Generations of metadata that stay in the mirror.
 _KEPT: Final = 3
+_ROOT_HINT: Final = "copy root.json from the publisher again; `models init-repo` made it"
 _KEY_HINT: Final = "the repository's root may have been renewed without this one's keys, or forged"
 
 
 class ModelRepositoryClient:
-    """A local, verified copy of what a model repository says and of the models asked for."""
+    """A local, verified copy of what a model repository says and of the models asked for.
+
+    Raises:
+        ModelError: ``trusted_root`` is not a root.
+    """
 
     def __init__(
         self, *, folder: Path, source: Source, trusted_root: bytes, clock: Clock | None = None
@@ -73,7 +78,7 @@ class ModelRepositoryClient:
         self._models = folder / "models"
         self._assignments = folder / ASSIGNMENTS_NAME
         self._source = source
-        self._root = trusted_root
+        self._root = _checked_root(trusted_root)
         self._clock = clock or SystemClock()
         self._floor = ClockFloor(folder / "floor.json")
         #: A folder that may be served as it is, over HTTPS say: the repository as far as it was
@@ -84,7 +89,8 @@ class ModelRepositoryClient:
         """Take the newest metadata; gives what it says is to run where.
 
         Raises:
-            TransportError: the repository is away or too slow; what was there is still there.
+            TransportError: the repository is away or too slow (LakeUnavailable from an object
+                store); what was there is still there.
             ModelUntrusted: what it gave is forged, older, expired or damaged.
             ModelError: there is no repository.
         """
@@ -311,6 +317,15 @@ def _ours(error: RepositoryError | DownloadError) -> HeadraceError:
     if isinstance(error, (LengthOrHashMismatchError, DownloadLengthMismatchError)):
         return ModelUntrusted(text, hint="truncated, endless or replaced; it is refused")
     return ModelUntrusted(text)
+
+
+def _checked_root(data: bytes) -> bytes:
+    try:
+        if Metadata.from_bytes(data).signed.type == Root.type:
+            return data
+    except DeserializationError as error:
+        raise ModelError(f"trust root: damaged: {error}", hint=_ROOT_HINT) from error
+    raise ModelError("trust root: is other metadata than a root", hint=_ROOT_HINT)
 
 
 def _checked(entry: File, data: bytes, source: str) -> bytes:

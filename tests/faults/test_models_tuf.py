@@ -259,6 +259,13 @@ def test_a_manifest_that_lies_is_refused_though_it_is_signed(
     site.refused(ModelError, words, lambda: site.client.fetch("m", 2))
 
 
+@pytest.mark.parametrize("data", [b"", b"{}", b"\x80\x04."])
+def test_a_damaged_trust_root_is_said_at_the_start(tmp_path: Path, data: bytes) -> None:
+    """Not as a forged repository at the first refresh."""
+    with pytest.raises(ModelError, match="trust root: damaged"):
+        ModelRepositoryClient(folder=tmp_path, source=FolderSource(tmp_path), trusted_root=data)
+
+
 def test_a_version_that_was_never_published_is_said_to_be_missing(site: Site) -> None:
     """And where to look."""
     site.refused(ModelError, "no models/m/9/manifest.json", lambda: site.client.fetch("m", 9))
