@@ -10,7 +10,7 @@ SECONDS ?=
 DATA    ?= headrace-data
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test firmware-test check format bench constraints clean dashboards-test
+.PHONY: help setup demo test pi-test firmware-test check format bench constraints clean dashboards-test
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ dashboards-test: $(VENV)/.develop ## Run every Grafana panel and alert rule agai
 	@command -v influxd >/dev/null || { echo "missing: influxd. sudo apt install influxdb" >&2; exit 1; }
 	@$(BIN)/python -m dashboards.build --check
 	@$(BIN)/pytest tests/dashboards tests/unit/gateway/vitals $(ARGS)
+
+pi-test: $(VENV)/.develop ## Install the agent on an emulated Raspberry Pi and cut its link (root, Debian)
+	@base=$$(sh tests/pi/rootfs.sh) && HEADRACE_PI_BASE=$$base $(BIN)/pytest -s tests/pi $(ARGS)
 
 check: $(VENV)/.develop ## Format, lint, types and import rules
 	@$(BIN)/ruff format --check .
