@@ -180,7 +180,8 @@ def enroll(
 ) -> None:  # fmt: skip
     """Get this device's certificate from the gateway, with the code of `gateway enroll`.
 
-    The key is made here and stays here. A restart of the agent takes the new files up.
+    The key is made here and stays here. With --renew a running agent takes the new certificate up when it
+    connects next.
 
     \b
     Example:

@@ -61,7 +61,7 @@ def enroll(device: str, config_path: Path, valid: str, replace: bool, as_json: b
             )
         code = site.desk.open_code(device, valid_s=seconds, replace_key=replace)
         taken = not replace and _state(site, site.registry.entries_of(device)) == "enrolled"
-        url = f"https://{site.names[0]}:{config.enrol.port}"
+        url = f"https://{site.public_name}:{config.enrol.port}"
     if as_json:
         answer = {"device": device, "code": str(code), "url": url, "valid_s": seconds}
         click.echo(msgspec.json.encode(answer))

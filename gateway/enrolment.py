@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
+from gateway.broker.config import is_loopback
 from gateway.broker.embedded import Guard
 from gateway.config import GatewayConfig
 from gateway.enrol.server import EnrolServer
@@ -46,11 +47,13 @@ def open_site(config: GatewayConfig, clock: Clock) -> SitePki:
         StorageError: its folder cannot be read or written, or is damaged.
     """
     embedded = config.broker.kind == "embedded"
+    beside_us = embedded or is_loopback(config.broker.host)
     return SitePki(
         config.enrol,
         data_dir=config.data_dir,
         site=config.site,
         hosts=[config.enrol.host, *([config.broker.host] if embedded else [])],
+        broker_host="" if beside_us else config.broker.host,
         broker_port=config.broker.port,
         topic_root=config.broker.topic_root,
         clock=clock,

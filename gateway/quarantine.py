@@ -101,7 +101,7 @@ def replay(quarantine: Quarantine, numbers: list[int], broker: BrokerConfig) -> 
             keyfile=str(broker.keyfile) if broker.keyfile else None,
         )
     try:
-        client.connect(broker.host, broker.port)
+        client.connect(broker.own_host, broker.port)
     except OSError as error:
         raise TransportError(
             f"broker {broker.host}:{broker.port} cannot be reached: {error}",

@@ -53,10 +53,12 @@ class DeviceFiles:
         self._write(self.certificate, issued.certificate.encode(), 0o644)
 
     def adopt_owner(self) -> None:
-        """Give the files to the folder's owner: `sudo edge-agent enroll` writes for a service's user."""
-        owner = self.folder.stat()
-        for path in (self.key, self.ca, self.model_root, self.certificate):
-            if path.exists() and os.geteuid() == 0:
+        """Give them to the owner of the folder around: `sudo edge-agent enroll` writes for a service."""
+        if os.geteuid() != 0:
+            return
+        owner = self.folder.absolute().parent.stat()
+        for path in (self.folder, self.key, self.ca, self.model_root, self.certificate):
+            if path.exists():
                 os.chown(path, owner.st_uid, owner.st_gid)
 
     def _write(self, path: Path, data: bytes, mode: int) -> None:

@@ -6,6 +6,7 @@ when the file reads afterwards as it should; otherwise nothing is written.
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -72,8 +73,11 @@ def write_settings(path: Path, device: str, uplink: dict[str, Any]) -> None:
         )
     part = path.with_name(path.name + ".part")
     try:
+        before_us = path.stat()
         part.write_text(edited, encoding="utf-8")
-        part.chmod(path.stat().st_mode & 0o777)
+        part.chmod(before_us.st_mode & 0o777)
+        if os.geteuid() == 0:
+            os.chown(part, before_us.st_uid, before_us.st_gid)
         part.replace(path)
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error}") from error

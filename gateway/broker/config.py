@@ -43,6 +43,11 @@ class BrokerConfig:
         return self.with_certificates or not is_loopback(self.host)
 
     @property
+    def own_host(self) -> str:
+        """Where this machine's own commands reach it, also when it listens on every address."""
+        return "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host
+
+    @property
     def with_certificates(self) -> bool:
         return self.auth == "certificate"
 

@@ -38,6 +38,7 @@ class SitePki:
     Args:
         hosts: addresses that gateway and broker listen on; with ``config.names`` and this machine's
             own name they stand in the server certificate.
+        broker_host: what devices are told; empty where it is the host that they asked.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class SitePki:
         data_dir: Path,
         site: str,
         hosts: Sequence[str],
+        broker_host: str,
         broker_port: int,
         topic_root: str,
         clock: Clock,
@@ -55,12 +57,13 @@ class SitePki:
         self._clock = clock
         self._root = topic_root
         self.names = server_names(config.names, hosts)
+        self.public_name = _public_name(config)
         self.authority = Authority(pki_folder(data_dir), site=site, clock=clock)
         self.authority.ensure_gateway_certificate(self.names)
         self.registry = Registry(self.authority.paths.registry)
         offer = Offer(
             certificate_days=config.certificate_days,
-            broker_host=config.broker_host,
+            broker_host=config.broker_host or broker_host,
             broker_port=config.broker_port or broker_port,
             topic_root=topic_root,
             model_root=config.model_root.read_text(encoding="utf-8") if config.model_root else "",
@@ -135,6 +138,13 @@ class Admission:
         except StorageError as error:
             logger.error("%s", error)
             return "the registry cannot be read"
+
+
+def _public_name(config: EnrolConfig) -> str:
+    """How to name this gateway to a device."""
+    if config.names:
+        return config.names[0]
+    return socket.gethostname() if config.host in _ANY_ADDRESS else config.host
 
 
 def server_names(configured: Sequence[str], hosts: Sequence[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,14 @@ def readings_of(site, device: str) -> int:
     return sum(row.rows for row in rows if row.device == device)
 
 
+def gateway_context(site) -> ssl.SSLContext:
+    """TLS as the gateway itself."""
+    pki = site.gateway.data / "pki"
+    context = ssl.create_default_context(cafile=str(pki / "ca.crt"))
+    context.load_cert_chain(pki / "gateway.crt", pki / "gateway.key")
+    return context
+
+
 def take(client: Client, topic: str, message: bytes) -> None:
     """Publish and wait until mosquitto is done with it: it acknowledges what it denies, or hangs up."""
     sent = client.publish(topic, message)
@@ -151,6 +160,12 @@ def test_revoke_cuts_a_device_off_at_once(site, folder, connect):
     other.publish(TOPICS.data("pump-1", "arrow"), payload(STREAM, 1, 10))
     wait_until(lambda: other.heard, 10, "an ack for the one behind it")
     assert readings_of(site, "pump-3") == 10
+    speaker = Client("speaker", site.gateway.mqtt_port, gateway_context(site)).connect()
+    for device in ("pump-3", "pump-1"):
+        take(speaker, TOPICS.ack(device), b"from the gateway")
+    speaker.close()
+    wait_until(lambda: len(other.heard) == 2, 10, "what the gateway says to the other")
+    assert len(client.heard) == 1
     again = connect("pump-3")
     assert again.refused
     assert not other.down.is_set()

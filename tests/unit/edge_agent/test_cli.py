@@ -154,4 +154,4 @@ def test_a_running_agent_imports_no_pyarrow_and_no_sqlite_utils() -> None:
     """50 MB of memory are what a small device has to spare."""
     code = "import edge_agent.app, edge_agent.inputs.host, edge_agent.inputs.replay"
     loaded = modules_after(code)
-    assert not loaded & {"pyarrow", "numpy", "pydantic", "sqlite_utils", "duckdb"}
+    assert not loaded & {"pyarrow", "numpy", "pydantic", "sqlite_utils", "duckdb", "cryptography"}

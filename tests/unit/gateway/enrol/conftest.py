@@ -40,7 +40,7 @@ def clock() -> ManualClock:
 def site(tmp_path: Path, clock: ManualClock) -> Iterator[SitePki]:
     made = SitePki(
         EnrolConfig(enabled=True, mosquitto_dir=tmp_path / "mosquitto"), data_dir=tmp_path,
-        site="site-1", hosts=["0.0.0.0"], broker_port=8883, topic_root="headrace/v1", clock=clock,
+        site="site-1", hosts=["0.0.0.0"], broker_host="", broker_port=8883, topic_root="headrace/v1", clock=clock,
     )  # fmt: skip
     yield made
     made.close()
