@@ -1,0 +1,121 @@
+"""What each image is: size, user, and what it says to a wrong start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.containers.engine import TARGETS, Engine, first_free, tail
+from tests.servers import wait_until
+
+DATA = "/var/lib/headrace"
+HARDENED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "all", "--network", "none")
+
+GATEWAY = """
+site = "site-1"
+data_dir = "/var/lib/headrace"
+[http]
+host = "0.0.0.0"
+allow_without_login = true
+"""
+
+
+@pytest.fixture
+def volume(engine: Engine) -> Iterator[str]:
+    """A named volume of this test."""
+    name = first_free(["headrace", "volume"])
+    engine.podman("volume", "create", name)
+    yield name
+    engine.podman("volume", "rm", "--force", name)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "gateway.toml"
+    path.write_text(GATEWAY, encoding="utf-8")
+    path.chmod(0o644)
+    return path
+
+
+def start(engine: Engine, *options: str | Path, target: str = "gateway") -> tuple[int, str]:
+    """Run until it ends; exit status and output."""
+    image = f"localhost/headrace-{target}:test"
+    done = engine.run("podman", "run", "--rm", *HARDENED, *options, image, check=False)
+    return done.returncode, tail(done)
+
+
+def test_the_gateway_is_under_300_megabytes(engine: Engine) -> None:
+    """As registries count; what it is unpacked is printed beside it."""
+    image = "localhost/headrace-gateway:test"
+    size = engine.compressed_bytes(image)
+    print(
+        f"gateway: {size / 1e6:.0f} MB compressed, {engine.inspect('image', image)['Size'] / 1e6:.0f} MB unpacked"
+    )
+    assert size < 300e6
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_nobody_in_it_is_root(engine: Engine, target: str) -> None:
+    """The user is a number above the system's, and pip is not there."""
+    image = f"localhost/headrace-{target}:test"
+    assert engine.inspect("image", image)["Config"]["User"] == "10001:10001"
+    code = "import os, importlib.util as u; print(os.getuid(), u.find_spec('pip'))"
+    said = engine.podman("run", "--rm", *HARDENED, "--entrypoint", "python3", image, "-c", code)
+    assert said == "10001 None"
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_it_says_what_it_is(engine: Engine, target: str) -> None:
+    """Labels by OCI's names."""
+    labels = engine.inspect("image", f"localhost/headrace-{target}:test")["Labels"]
+    assert labels["org.opencontainers.image.title"] == "Headrace"
+    assert labels["org.opencontainers.image.version"] == "test"
+    assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_container_without_its_volume_says_so_and_ends(engine: Engine, target: str) -> None:
+    """Readings in the container's own layer would be gone with the next update."""
+    status, said = start(engine, target=target)
+    assert status == 2
+    assert f"no volume at {DATA}" in said
+    assert f"--volume headrace-data:{DATA}" in said
+
+
+def test_a_volume_of_somebody_else_is_named_with_the_remedy(engine: Engine, tmp_path: Path) -> None:
+    """A folder of the host's root, mounted as it is."""
+    status, said = start(engine, "--volume", f"{tmp_path}:{DATA}")
+    assert status == 2
+    assert "cannot be written by user 10001" in said
+    assert "chown 10001:10001" in said
+
+
+def test_a_container_without_configuration_says_which_file(engine: Engine, volume: str) -> None:
+    """The path is the one to mount."""
+    status, said = start(engine, "--volume", f"{volume}:{DATA}")
+    assert status == 2
+    assert "/etc/headrace/gateway.toml" in said
+    assert "no such file" in said
+
+
+def test_the_gateway_lives_on_a_read_only_root(engine: Engine, volume: str, config: Path) -> None:
+    """No rights, no network, one volume: healthy, and gone without a trace of an error on SIGTERM."""
+    name = first_free(["headrace", "gateway"])
+    engine.podman(
+        "run", "--detach", "--name", name, *HARDENED, "--volume", f"{volume}:{DATA}",
+        "--volume", f"{config}:/etc/headrace/gateway.toml:ro", "localhost/headrace-gateway:test",
+    )  # fmt: skip
+    try:
+        wait_until(lambda: healthy(engine, name), 30, "the health check of the image says so")
+        assert engine.run("podman", "exec", name, "touch", "/x", check=False).returncode != 0
+        engine.podman("stop", "--time", "20", name)
+        assert engine.inspect("container", name)["State"]["ExitCode"] == 0
+        assert "Traceback" not in tail(engine.run("podman", "logs", name))
+    finally:
+        engine.podman("rm", "--force", name)
+
+
+def healthy(engine: Engine, name: str) -> bool:
+    return engine.run("podman", "healthcheck", "run", name, check=False).returncode == 0
