@@ -14,7 +14,7 @@ from tests.servers import free_port
 class Program(BaseHTTPRequestHandler):
     """Well at /healthz, unwell everywhere else."""
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         self.send_response(200 if self.path == "/healthz" else 503)
         self.end_headers()
         self.wfile.write(b"said " + self.path.encode())
