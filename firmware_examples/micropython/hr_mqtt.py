@@ -40,7 +40,11 @@ class Mqtt:
         plain.settimeout(_TIMEOUT_MS / 1000)
         plain.connect(address)
         if self._tls is not None:
-            self._socket = self._tls.wrap_socket(plain, server_hostname=self._address[0])
+            try:
+                self._socket = self._tls.wrap_socket(plain, server_hostname=self._address[0])
+            except ValueError as error:  # what MicroPython makes of a certificate it does not trust
+                # No "from": MicroPython does not chain exceptions, and says so on every one.
+                raise OSError("broker's certificate: " + str(error).strip())  # noqa: B904
         self._socket.setblocking(False)
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)

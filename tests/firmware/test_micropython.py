@@ -20,6 +20,9 @@ from tests.servers import wait_until
 FIRMWARE = EXAMPLES / "micropython"
 HERE = Path(__file__).parent
 
+#: As much as a Pico W leaves free (about 190 KiB), although pointers are twice as long here.
+HEAP = ["-X", "heapsize=190k"]
+
 
 def test_it_writes_and_reads_the_wire_vectors() -> None:
     """The same bytes as everyone else's, made on MicroPython."""
@@ -51,7 +54,7 @@ def device(
     """The firmware behind the link, its ledger, and the file that ends sampling."""
     ledger, stop = tmp_path / "ledger", tmp_path / "stop"
     settings = write_settings(tmp_path, link.port)
-    argv = [tool("micropython"), str(HERE / "mp_device.py"), str(FIRMWARE)]
+    argv = [tool("micropython"), *HEAP, str(HERE / "mp_device.py"), str(FIRMWARE)]
     made = board([*argv, str(settings), str(ledger), str(stop)])
     return made, ledger, stop
 
