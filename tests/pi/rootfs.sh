@@ -35,7 +35,8 @@ if [ "$(uname -m)" != aarch64 ]; then
 fi
 
 if [ ! -d "$base" ]; then
-    mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | head -1)
+    mirror=$(apt-get indextargets --format '$(CODENAME) $(SITE)' 'Created-By: Packages' \
+        | awk '$1 !~ /-/ { print $2; exit }')
     [ -n "$mirror" ] || fail "apt has no mirror configured"
     say "making an arm64 Debian $release in $base (some minutes, once) ..."
     mkdir -p "$cache"

@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 import sys
+import threading
 from array import array
 from contextlib import closing
 from pathlib import Path
@@ -34,17 +35,19 @@ def buffer(tmp_path: Path) -> Path:
     """A buffer with numbers and texts in two batches."""
     path, clock = tmp_path / "buffer.db", ManualClock(NOW)
     with closing(Store(path, device="pump-1", max_bytes=MIB, clock=clock)) as store:
-        intake = Intake(store, loss_window_s=0, boot="b", clock=clock, metrics=Metrics("agent"),
-                        sealed=lambda: None)  # fmt: skip
-        intake.add_source("x", lossless=False)
-        import threading
-
-        stopping = threading.Event()
-        numbers = Run("flow", array("q", [NOW, NOW + 1]), array("d", [1.5, 2.5]))
-        intake.accept("x", Poll([numbers]), stopping=stopping)
-        texts = Run("state", array("q", [NOW + 2]), ["on"])
-        intake.accept("x", Poll([texts]), stopping=stopping)
+        fill(store, clock)
     return path
+
+
+def fill(store: Store, clock: ManualClock) -> None:
+    intake = Intake(store, loss_window_s=0, boot="b", clock=clock, metrics=Metrics("agent"),
+                    sealed=lambda: None)  # fmt: skip
+    intake.add_source("x", lossless=False)
+    stopping = threading.Event()
+    numbers = Run("flow", array("q", [NOW, NOW + 1]), array("d", [1.5, 2.5]))
+    intake.accept("x", Poll([numbers]), stopping=stopping)
+    texts = Run("state", array("q", [NOW + 2]), ["on"])
+    intake.accept("x", Poll([texts]), stopping=stopping)
 
 
 def test_buffer_stat_counts_for_scripts(buffer: Path) -> None:
@@ -54,6 +57,19 @@ def test_buffer_stat_counts_for_scripts(buffer: Path) -> None:
     assert (stats["sampled"], stats["acknowledged"], stats["buffered"]) == (3, 0, 3)
     assert stats["dropped"] == {}
     assert len(stats["stream"]) == 16
+    assert {"written_bytes_per_day", "written_bytes_per_reading"} <= stats.keys()
+
+
+def test_buffer_commands_read_the_log_of_a_running_agent(tmp_path: Path) -> None:
+    """Batches that are not in the tables yet are listed and exported."""
+    path, clock = tmp_path / "buffer.db", ManualClock(NOW)
+    with closing(Store(path, device="pump-1", max_bytes=MIB, clock=clock)) as store:
+        fill(store, clock)
+        rows = json.loads(invoke("buffer", "ls", path, "--json").stdout)
+        assert [(row["first_seq"], row["last_seq"]) for row in rows] == [(1, 2), (3, 3)]
+        exported = invoke("buffer", "export", path).stdout
+    assert invoke("buffer", "export", path).stdout == exported
+    assert len(exported.splitlines()) == 4
 
 
 def test_buffer_ls_shows_batches(buffer: Path) -> None:
