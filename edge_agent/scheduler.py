@@ -71,6 +71,7 @@ class Runner:
     def stop(self) -> None:
         """No more polls; returns when the running one is over."""
         self._stopping.set()
+        self.source.interrupt()
         with self._running:
             self.source.close()
 

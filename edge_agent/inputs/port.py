@@ -44,6 +44,9 @@ class Input(ABC):
     def poll(self) -> Poll:
         """What there is now."""
 
+    def interrupt(self) -> None:  # noqa: B027  (most polls are over in no time)
+        """The agent stops: end a running poll early. The one call that comes from another thread."""
+
     def close(self) -> None:  # noqa: B027  (most inputs hold nothing that must be closed)
         """After the last poll."""
 

@@ -139,6 +139,30 @@ def test_another_number_on_the_line_does_not_answer() -> None:
         source.close()
 
 
+def test_a_dead_device_on_the_line_does_not_silence_those_behind_it() -> None:
+    """What a poll had no time for comes first in the next one."""
+    table = tuple(Register(name=f"d{n}", address=0, device_id=n) for n in (2, 3, 7))
+    with modbus_rtu(ModbusDevice(device_id=7)) as port:
+        source = opened(table, serial=str(port), interval_s=0.5)
+        with pytest.raises(TransportError):
+            source.poll()
+        poll = source.poll()
+        assert values(poll) == {"d7": 100.0}
+        assert dict(poll.dropped) == {"timeout": 2}
+        source.close()
+
+
+def test_a_serial_port_has_one_master() -> None:
+    """A second input on it is refused instead of disturbing the first."""
+    with modbus_rtu(ModbusDevice()) as port:
+        first, second = opened(TABLE[:1], serial=str(port)), opened(TABLE[:1], serial=str(port))
+        assert values(first.poll()) == {"h0": 100.0}
+        with pytest.raises(TransportError):
+            second.poll()
+        assert values(first.poll()) == {"h0": 100.0}
+        first.close()
+
+
 def test_a_serial_port_that_is_not_there_says_so() -> None:
     """Unplugged: what is missing and what to check."""
     source = opened(serial="/dev/serial/by-id/none")

@@ -11,6 +11,7 @@ import os
 import selectors
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -21,13 +22,17 @@ from headrace.errors import InputError
 _CHUNK: Final = 65_536
 #: What is kept of stderr: its end, which says why.
 _STDERR_BYTES: Final = 4_096
+#: Seconds between two looks whether the agent stops.
+_WATCH_S: Final = 0.25
 
 
-def run(command: Sequence[str], *, timeout_s: float, max_bytes: int) -> bytes:
+def run(
+    command: Sequence[str], *, timeout_s: float, max_bytes: int, stopping: threading.Event
+) -> bytes:
     """What the command prints.
 
     Raises:
-        InputError: it cannot be started, fails, takes too long or prints too much.
+        InputError: it cannot be started, fails, takes too long or prints too much; or the agent stops.
     """
     ends_at = time.monotonic() + timeout_s
     try:
@@ -39,11 +44,12 @@ def run(command: Sequence[str], *, timeout_s: float, max_bytes: int) -> bytes:
         raise InputError(f"{command[0]} cannot be started: {error.strerror}") from error
     with child:
         try:
-            output, complaint = _read(child, ends_at, max_bytes)
-            status = child.wait(max(0.0, ends_at - time.monotonic()))
+            output, complaint = _read(child, ends_at, max_bytes, stopping)
+            status = child.wait(max(_WATCH_S, ends_at - time.monotonic()))
         except (TimeoutError, subprocess.TimeoutExpired) as error:
             _end(child)
-            raise InputError(f"{command[0]} did not end within {timeout_s:g} s; ended") from error
+            why = "the agent stops" if stopping.is_set() else f"did not end within {timeout_s:g} s"
+            raise InputError(f"{command[0]} was ended: {why}") from error
         except OverflowError as error:
             _end(child)
             raise InputError(f"{command[0]} printed over {max_bytes} bytes; ended") from error
@@ -52,7 +58,9 @@ def run(command: Sequence[str], *, timeout_s: float, max_bytes: int) -> bytes:
     return output
 
 
-def _read(child: subprocess.Popen[bytes], ends_at: float, max_bytes: int) -> tuple[bytes, bytes]:
+def _read(
+    child: subprocess.Popen[bytes], ends_at: float, max_bytes: int, stopping: threading.Event
+) -> tuple[bytes, bytes]:
     """Everything from stdout and the end of stderr."""
     assert child.stdout is not None  # noqa: S101  (PIPE)
     assert child.stderr is not None  # noqa: S101
@@ -62,9 +70,9 @@ def _read(child: subprocess.Popen[bytes], ends_at: float, max_bytes: int) -> tup
         selector.register(child.stderr, selectors.EVENT_READ, complaint)
         while selector.get_map():
             left = ends_at - time.monotonic()
-            if left <= 0:
+            if left <= 0 or stopping.is_set():
                 raise TimeoutError
-            for key, _ in selector.select(left):
+            for key, _ in selector.select(min(left, _WATCH_S)):
                 chunk = os.read(key.fd, _CHUNK)
                 key.data.extend(chunk)
                 if not chunk:

@@ -7,6 +7,7 @@ said with the last line of its stderr; what it printed before is not taken.
 from __future__ import annotations
 
 import logging
+import threading
 
 from edge_agent.inputs.exec.child import run
 from edge_agent.inputs.exec.output import readings
@@ -25,11 +26,19 @@ class ExecInput(Input):
         self.interval_s = settings.interval_s
         self._settings = settings
         self._complaints = Complaints(_log)
+        self._stopping = threading.Event()
 
     def poll(self) -> Poll:
         settings = self._settings
-        output = run(settings.command, timeout_s=settings.timeout_s, max_bytes=settings.max_bytes)
+        output = run(
+            settings.command, timeout_s=settings.timeout_s, max_bytes=settings.max_bytes,
+            stopping=self._stopping,
+        )  # fmt: skip
         runs = list(
             readings(output, settings, now_us=self.clock.now_us(), complaints=self._complaints)
         )
         return Poll(runs, dropped=self._complaints.take())
+
+    def interrupt(self) -> None:
+        """A command may run for minutes; the service manager does not wait that long."""
+        self._stopping.set()

@@ -28,7 +28,7 @@ class ModbusInput(Input):
     def __init__(self, settings: ModbusSettings) -> None:
         self.interval_s = settings.interval_s
         self._prefix = settings.prefix
-        self._groups = groups(settings.registers, max_gap=settings.max_gap)
+        self._groups = groups(settings)
         self._link = Link(settings)
         self._complaints = Complaints(_log)
 
@@ -36,36 +36,53 @@ class ModbusInput(Input):
         self._link.connect()
         ends_at = self.clock.monotonic() + self.interval_s
         runs: list[Run] = []
+        silent: TransportError | None = None
         answered = False
-        why: TransportError | None = None
-        for group in self._groups:
-            name = f"{self._link.where} {group}"
-            if why is not None and self.clock.monotonic() >= ends_at:
-                self._give_up(name, group, "no time left in this poll")
-                continue
+        for place, group in enumerate(self._groups):
+            if silent is not None and self.clock.monotonic() >= ends_at:
+                self._leave(place)
+                break
             try:
-                answer = self._link.read(group)
-            except ModbusRefusal as error:
+                runs += self._read(group)
                 answered = True
-                self._complaints.note(name, error.message, reason="modbus_exception",
-                                      count=len(group.registers))  # fmt: skip
             except TransportError as error:
-                why = error
-                self._give_up(name, group, error.message)
-            else:
-                answered = True
-                self._complaints.heal(name)
-                runs += self._decode(group, answer)
-        if why is not None and not answered:
-            self._complaints.take()
-            raise why
-        return Poll(runs, dropped=self._complaints.take())
+                silent = error
+                self._give_up(group, error.message)
+        dropped = self._complaints.take()
+        if silent is not None and not answered:
+            raise silent
+        return Poll(runs, dropped=dropped)
 
     def close(self) -> None:
         self._link.close()
 
-    def _give_up(self, name: str, group: Group, why: str) -> None:
-        self._complaints.note(name, why, reason="timeout", count=len(group.registers))
+    def _read(self, group: Group) -> list[Run]:
+        """The readings of a group; a refusal is counted, silence is raised."""
+        try:
+            answer = self._link.read(group)
+        except ModbusRefusal as error:
+            self._complaints.note(
+                self._name(group), error.message,
+                reason="modbus_exception", count=len(group.registers),
+            )  # fmt: skip
+            return []
+        self._complaints.heal(self._name(group))
+        return self._decode(group, answer)
+
+    def _leave(self, place: int) -> None:
+        """No time for the groups from ``place`` on: they come first in the next poll.
+
+        One dead device on a line would else keep those behind it from ever being asked.
+        """
+        for group in self._groups[place:]:
+            self._give_up(group, "no time left in this poll")
+        self._groups = self._groups[place:] + self._groups[:place]
+
+    def _give_up(self, group: Group, why: str) -> None:
+        self._complaints.note(self._name(group), why, reason="timeout", count=len(group.registers))
+
+    def _name(self, group: Group) -> str:
+        return f"{self._link.where} {group}"
 
     def _decode(self, group: Group, answer: Sequence[int]) -> list[Run]:
         now = self.clock.now_us()

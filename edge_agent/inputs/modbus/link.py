@@ -101,7 +101,7 @@ class Link:
             "coil": self._client.read_coils,
             "discrete": self._client.read_discrete_inputs,
         }[group.table]
-        return ask(group.address, count=group.count, device_id=self._settings.device_id)
+        return ask(group.address, count=group.count, device_id=group.device_id)
 
     def _new_client(self) -> Client:
         settings = self._settings

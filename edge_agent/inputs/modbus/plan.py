@@ -7,11 +7,10 @@ many devices answer a request that touches an unknown address with an exception 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from edge_agent.inputs.modbus.registers import BIT_TABLES, Register, Table
+from edge_agent.inputs.modbus.registers import BIT_TABLES, ModbusSettings, Register, Table
 
 #: What the Modbus specification allows in one read: 125 words, 2,000 bits.
 MAX_WORDS: Final = 125
@@ -22,33 +21,36 @@ MAX_BITS: Final = 2_000
 class Group:
     """One request and the registers that its answer holds."""
 
+    device_id: int
     table: Table
     address: int
     count: int
     registers: tuple[Register, ...]
 
     def __str__(self) -> str:
-        return f"{self.table} {self.address}-{self.address + self.count - 1}"
+        last = self.address + self.count - 1
+        return f"device {self.device_id} {self.table} {self.address}-{last}"
 
 
-def groups(registers: Iterable[Register], *, max_gap: int) -> list[Group]:
-    """The fewest requests that read every register once, in order of table and address."""
+def groups(settings: ModbusSettings) -> list[Group]:
+    """The fewest requests that read every register once, in order of device, table and address."""
     found: list[Group] = []
-    for register in sorted(registers, key=lambda one: (one.table, one.address)):
+    table = [(settings.device_of(one), one.table, one.address, one) for one in settings.registers]
+    for device_id, _, _, register in sorted(table, key=lambda row: row[:3]):
         last = found[-1] if found else None
-        if last is not None and _joins(last, register, max_gap):
+        if last is not None and last.device_id == device_id and _joins(last, register, settings):
             count = max(last.count, register.end - last.address)
-            found[-1] = Group(last.table, last.address, count, (*last.registers, register))
+            found[-1] = replace(last, count=count, registers=(*last.registers, register))
         else:
             count = register.end - register.address
-            found.append(Group(register.table, register.address, count, (register,)))
+            found.append(Group(device_id, register.table, register.address, count, (register,)))
     return found
 
 
-def _joins(group: Group, register: Register, max_gap: int) -> bool:
+def _joins(group: Group, register: Register, settings: ModbusSettings) -> bool:
     most = MAX_BITS if group.table in BIT_TABLES else MAX_WORDS
     return (
         register.table == group.table
-        and register.address - (group.address + group.count) <= max_gap
+        and register.address - (group.address + group.count) <= settings.max_gap
         and register.end - group.address <= most
     )

@@ -39,6 +39,7 @@ class Register:
     table: Table = "holding"
     type: Type = "uint16"
     bit: Annotated[int, Meta(ge=0, le=15)] | None = None
+    device_id: Annotated[int, Meta(ge=0, le=255)] | None = None
     byte_order: Order = "big"
     word_order: Order = "big"
     scale: float = 1.0
@@ -78,6 +79,10 @@ class ModbusSettings:
     timeout_s: Annotated[float, Meta(gt=0, le=60)] = 0.5
     max_gap: Annotated[int, Meta(ge=0, le=100)] = 0
     prefix: Annotated[str, Meta(max_length=200)] = ""
+
+    def device_of(self, register: Register) -> int:
+        """The number of the device that has a register: several share a line, or a gateway's address."""
+        return self.device_id if register.device_id is None else register.device_id
 
     def problems(self) -> list[tuple[str, str]]:
         """What single fields cannot say."""
@@ -122,7 +127,11 @@ class ModbusSettings:
             for before, other in enumerate(self.registers[:index]):
                 apart = register.end <= other.address or other.end <= register.address
                 bits = register.type == other.type == "bit" and register.bit != other.bit
-                if register.table == other.table and not apart and not bits:
+                same = (register.table, self.device_of(register)) == (
+                    other.table,
+                    self.device_of(other),
+                )
+                if same and not apart and not bits:
                     yield (
                         f"registers[{index}].address",
                         f"{register.name!r} ({register.type} at {register.address}) overlaps "

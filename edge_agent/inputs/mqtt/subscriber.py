@@ -38,7 +38,11 @@ class Message:
 
 
 class Subscriber:
-    """Messages of the configured topics since the last ``take``."""
+    """Messages of the configured topics since the last ``take``.
+
+    Raises:
+        InputError: the CA or the password cannot be read.
+    """
 
     def __init__(self, settings: MqttSettings, now_us: Callable[[], int]) -> None:
         self._settings, self._now_us = settings, now_us
@@ -47,7 +51,10 @@ class Subscriber:
         self._bytes = 0
         self.dropped = 0  # messages that did not fit since the last take
         self._why = ""
-        self._client = self._new_client()
+        try:
+            self._client = self._new_client()
+        except OSError as error:
+            raise InputError(f"mqtt input: ca or password_file: {error}") from error
 
     def start(self) -> None:
         """Connect in the background, for as long as it takes."""

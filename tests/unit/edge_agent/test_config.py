@@ -63,7 +63,7 @@ plugin = "opcua"
         "device", "colour", "buffer.loss_window_s", "uplink.port", "inputs[0].interval_s",
         "inputs[1].fault", "inputs[2].path", "inputs[3].plugin",
     }  # fmt: skip
-    assert "known: host, replay, simulated" in found["inputs[3].plugin"]
+    assert "known: exec, host, hwmon, iio" in found["inputs[3].plugin"]
 
 
 def test_no_input_is_a_fault(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,19 @@ def test_a_command_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None
     assert time.monotonic() - started < 5
     for pid in pids.read_text(encoding="utf-8").split():
         wait_until(lambda pid=pid: is_gone(int(pid)), 5, f"{pid} is gone")
+
+
+def test_a_command_that_runs_when_the_agent_stops_is_ended() -> None:
+    """A service manager does not wait for minutes."""
+    source = ExecInput(ExecSettings(command=("sleep", "60"), timeout_s=60.0))
+    source.open(clock=ManualClock(), checkpoint=None)
+    started = time.monotonic()
+    timer = threading.Timer(0.1, source.interrupt)
+    timer.start()
+    with pytest.raises(InputError, match="the agent stops"):
+        source.poll()
+    assert time.monotonic() - started < 5
+    timer.join()
 
 
 def is_gone(pid: int) -> bool:

@@ -76,17 +76,25 @@ def test_registers_that_follow_one_another_are_one_request() -> None:
     """Across types, in any order of the table; another table or a gap begins a new one."""
     table = [register(4), register(0, type="float32"), register(2, type="int32"), register(9),
              register(5, table="input")]  # fmt: skip
-    found = [(group.table, group.address, group.count) for group in groups(table, max_gap=0)]
+    found = [(group.table, group.address, group.count) for group in groups(settings(*table))]
     assert found == [("holding", 0, 5), ("holding", 9, 1), ("input", 5, 1)]
-    assert str(groups(table, max_gap=4)[0]) == "holding 0-9"
+    assert str(groups(settings(*table, max_gap=4))[0]) == "device 1 holding 0-9"
 
 
 def test_a_request_is_never_longer_than_the_protocol_allows() -> None:
     """125 words or 2,000 bits; a value is never cut in two."""
     words = [register(2 * n, type="int32") for n in range(100)]
-    assert [group.count for group in groups(words, max_gap=0)] == [124, 76]
+    assert [group.count for group in groups(settings(*words))] == [124, 76]
     coils = [register(n, table="coil", type="bool") for n in range(2_500)]
-    assert [group.count for group in groups(coils, max_gap=0)] == [2_000, 500]
+    assert [group.count for group in groups(settings(*coils))] == [2_000, 500]
+
+
+def test_devices_on_one_line_are_asked_one_by_one() -> None:
+    """The same address of two devices is two values, in two requests."""
+    chosen = settings(register(0), register(0, name="other", device_id=2), register(1, device_id=1))
+    assert not chosen.problems()
+    found = groups(chosen)
+    assert [(group.device_id, group.count) for group in found] == [(1, 2), (2, 1)]
 
 
 def words(form: str, value: float) -> list[int]:
@@ -106,7 +114,7 @@ def test_every_type_is_decoded(kind: str, form: str, value: float) -> None:
     """High byte and high word first; the value may stand anywhere in the answer."""
     one = register(3, type=kind)
     answer = [9, 9, 9, *words(form, value), 9]
-    assert value_of(one, Group("holding", 0, len(answer), (one,)), answer) == value
+    assert value_of(one, Group(1, "holding", 0, len(answer), (one,)), answer) == value
 
 
 @pytest.mark.parametrize(
@@ -121,7 +129,7 @@ def test_byte_and_word_order_are_settings(
 ) -> None:
     """ABCD, CDAB, BADC, DCBA: all four are on the market."""
     one = register(0, type="float32", byte_order=byte_order, word_order=word_order)
-    assert value_of(one, Group("holding", 0, 2, (one,)), answer) == pytest.approx(12.56)
+    assert value_of(one, Group(1, "holding", 0, 2, (one,)), answer) == pytest.approx(12.56)
 
 
 def test_scale_offset_bits_and_booleans() -> None:
@@ -129,7 +137,7 @@ def test_scale_offset_bits_and_booleans() -> None:
 
     def read(answer: list[int], **keys: Any) -> float:
         one = register(0, **keys)
-        return value_of(one, Group(one.table, 0, 1, (one,)), answer)
+        return value_of(one, Group(1, one.table, 0, 1, (one,)), answer)
 
     assert read([215], scale=0.1, offset=-5.0) == pytest.approx(16.5)
     assert read([0b1000], type="bit", bit=3) == 1.0
@@ -150,7 +158,7 @@ def test_what_no_reading_can_hold_is_refused(kind: str, answer: list[int]) -> No
     """Not-a-number is what many meters send for "not measured"."""
     one = register(0, type=kind)
     with pytest.raises(ValueError, match=r"expected a number|beyond"):
-        value_of(one, Group("holding", 0, len(answer), (one,)), answer)
+        value_of(one, Group(1, "holding", 0, len(answer), (one,)), answer)
 
 
 def test_without_pymodbus_the_configuration_says_what_to_install() -> None:
