@@ -76,6 +76,7 @@ def _devices() -> parts.PanelBuilder:
     }
     panel.with_transformation(parts.transformation("organize", renameByName=renamed))
     panel.override_by_name(*parts.column("device", links=parts.to_device()))
+    panel.override_by_name(*parts.column("online", unit="bool_on_off"))
     panel.override_by_name(*_coloured("silent for", grafana_unit("s"), parts.SILENCE))
     panel.override_by_name(*_coloured("missing", "short", parts.ANY_IS_BAD))
     return panel

@@ -191,7 +191,7 @@ def chart(
         )
     )
     if own:
-        panel.insert_nulls(2.5 * 30_000)
+        panel.insert_nulls(2.5 * 30_000).with_transformation(SHORT_NAMES)
     if bars:
         panel.draw_style(common.GraphDrawStyle.BARS).fill_opacity(60).min(0)
     if steps is not None:
@@ -224,6 +224,7 @@ def timeline(
         .no_value(f"no data: {empty}")
         .show_value(common.VisibilityMode.NEVER)
         .interval("1m")
+        .with_transformation(SHORT_NAMES)
         .height(8)
         .span(width)
     )
@@ -245,6 +246,14 @@ def table(title: str, query: str, *, empty: str, width: int = WIDTH) -> tables.P
 def transformation(kind: str, **options: object) -> models.DataTransformerConfig:
     """One of Grafana's transformations by its id."""
     return models.DataTransformerConfig(id_val=kind, options=options)
+
+
+#: "site-1 gateway/lag_s/lake" is shown as "site-1 lake": the panel's title says the rest.
+SHORT_NAMES: Final = transformation(
+    "renameByRegex",
+    regex=r"(.*)gateway\/(?:firing\/|lag_s\/|lag_batches\/)?(.*)",
+    renamePattern="$1$2",
+)
 
 
 def column(name: str, **settings: object) -> tuple[str, list[models.DynamicConfigValue]]:

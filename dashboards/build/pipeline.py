@@ -89,7 +89,7 @@ def _troubles() -> parts.PanelBuilder:
         'sum("value")', SITE, matching(kinds + "$"), by='time($__interval), "name"', fill="0"
     )
     return parts.chart(
-        "Refused, repeated, dropped, failed", query, alias="$tag_name", bars=True, empty=_NO_VITALS,
+        "Refused, repeated, dropped, failed", query, alias="$tag_name", bars=True, own=True, empty=_NO_VITALS,
         text="Duplicates are harmless: they were recognised. What was refused is in quarantine.",
     )  # fmt: skip
 

@@ -80,6 +80,7 @@ class Site:
     influx: InfluxDB
     start_ms: int
     end_ms: int
+    folder: Path
 
 
 @contextmanager
@@ -91,7 +92,7 @@ def site(folder: Path, *, quiet_s: float = 3.0, silent_s: float = 3.0) -> Iterat
         start_ms = now_ms()
         try:
             _live(programs, influx, quiet_s, silent_s)
-            yield Site(influx, start_ms, now_ms())
+            yield Site(influx, start_ms, now_ms(), folder)
         finally:
             programs.close()
 
