@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -108,3 +109,39 @@ def test_nothing_is_lost_or_doubled_over_a_cut_link_and_kills(
 def more_readings(ledger: Path, count: int) -> None:
     goal = lines(ledger) + count
     wait_until(lambda: lines(ledger) >= goal, 20, f"{count} more readings are sampled")
+
+
+def test_the_sizes_in_the_readme_are_true(build: Callable[[str], Path]) -> None:
+    """Within a tenth, for compilers differ; `make sizes` in the folder renews them."""
+    tool("arm-none-eabi-gcc")
+    folder = build("cortex-m")
+    measured = subprocess.run(
+        [sys.executable, LIBRARY / "test" / "sizes.py", folder],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    readme = (LIBRARY / "README.md").read_text(encoding="utf-8")
+    written = readme.partition("<!-- sizes: begin -->\n")[2].partition("<!-- sizes: end -->")[0]
+    assert figures(written).keys() == figures(measured).keys()
+    for what, size in figures(measured).items():
+        assert figures(written)[what] == pytest.approx(size, rel=0.1), what
+
+
+def figures(table: str) -> dict[str, int]:
+    """First cell and last cell of the rows that end in a number."""
+    rows = [line.strip("| ").split("|") for line in table.splitlines()]
+    return {row[0].strip(): int(row[-1]) for row in rows if row[-1].strip().isdigit()}
+
+
+@pytest.mark.parametrize("standard", ["gnu++17", "gnu++2b"])
+def test_the_arduino_sketch_fits_the_library(standard: str) -> None:
+    """Types and calls, against a stub of Arduino-ESP32: not that it runs on a board."""
+    folder = EXAMPLES / "arduino"
+    sketch = folder / "headrace_sensor" / "headrace_sensor.ino"
+    paths = [f"-I{folder / 'test' / 'stubs'}", f"-I{LIBRARY / 'src'}"]
+    words = ["-fsyntax-only", f"-std={standard}", "-Wall", "-Wextra", "-Werror", *paths]
+    done = subprocess.run(
+        [tool("g++"), *words, "-x", "c++", sketch], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
