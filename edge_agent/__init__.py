@@ -11,6 +11,7 @@ Reading order:
 - ``intake``       decides when readings are sealed and committed
 - ``buffer``       the SQLite file that holds what the gateway has not acknowledged
 - ``uplink``       sends batches, waits for acks, sends again
+- ``models``       models at the device itself, where they are switched on
 - ``identity``     boot id and clock state of this machine
 - ``report``       counters as metrics and as the retained device state
 - ``config``       the typed configuration

@@ -20,6 +20,7 @@ from msgspec import Meta
 
 from edge_agent.buffer.schema import WhenFull
 from edge_agent.inputs.port import Advising, Input, SelfChecking
+from edge_agent.models.config import ModelsSettings, check_models
 from headrace import config
 from headrace.batch import DEVICE_PATTERN
 from headrace.config import FaultList, PluginTable
@@ -92,6 +93,7 @@ class AgentSettings:
     buffer: BufferSettings = field(default_factory=BufferSettings)
     uplink: UplinkSettings = field(default_factory=UplinkSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    models: ModelsSettings = field(default_factory=ModelsSettings)
     inputs: tuple[PluginTable, ...] = ()
 
 
@@ -163,6 +165,13 @@ topic_root = "headrace/v1"
 # [metrics]
 # port = 9101   # Prometheus, on 127.0.0.1 only
 
+# Models at this device (pip install 'headrace[agent-inference]'; docs/how-to/models.md).
+# [models]
+# source = "https://gateway:8443/models"
+# root = "/etc/headrace/models-root.json"
+# folder = "/var/lib/headrace/models"
+# ca = "/etc/headrace/ca.crt"
+
 """
 
 
@@ -230,6 +239,7 @@ def _read_inputs(tables: tuple[PluginTable, ...], found: FaultList) -> Iterator[
 def _check(settings: AgentSettings, found: FaultList) -> None:
     """What single fields cannot say."""
     uplink = settings.uplink
+    check_models(settings.models, found)
     if not settings.inputs:
         found.add("inputs", "missing; name at least one ([[inputs]], plugin = ...)")
     for name in ("ca", "cert", "key", "password_file"):

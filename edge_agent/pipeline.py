@@ -27,8 +27,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge_agent.buffer.store import Store
-from edge_agent.config import AgentConfig, InputSettings, UplinkSettings
+from edge_agent.config import AgentConfig, UplinkSettings
 from edge_agent.identity import boot_id
+from edge_agent.inputs.port import Input
 from edge_agent.intake import Intake, Sealer
 from edge_agent.report import Report
 from edge_agent.scheduler import Runner, Scheduler
@@ -91,8 +92,8 @@ def build(config: AgentConfig, *, clock: Clock, metrics: Metrics, failed: Failed
         sealed=uplink.wake,
     )
     runners = [
-        _runner(chosen, store, intake, clock=clock, metrics=metrics, failed=failed)
-        for chosen in config.inputs
+        _runner(key, source, store, intake, clock=clock, metrics=metrics, failed=failed)
+        for key, source in _sources(config)
     ]
     return Pipeline(
         store, uplink, intake, Sealer(intake, clock=clock, failed=failed), Scheduler(runners)
@@ -114,11 +115,22 @@ def _link_maker(
     return lambda put: MqttLink(settings, device=device, put=put)
 
 
+def _sources(config: AgentConfig) -> list[tuple[str, Input]]:
+    """The inputs by their keys, and behind them the models, where there are any."""
+    sources = [(chosen.key, chosen.build()) for chosen in config.inputs]
+    settings = config.settings
+    if not settings.models.enabled:
+        return sources
+    # Imported here: an agent without models carries nothing of them.
+    from edge_agent.models.input import with_models
+
+    return with_models(sources, settings.models, settings.device)
+
+
 def _runner(
-    chosen: InputSettings, store: Store, intake: Intake, *, clock: Clock, metrics: Metrics,
+    key: str, source: Input, store: Store, intake: Intake, *, clock: Clock, metrics: Metrics,
     failed: Failed,
 ) -> Runner:  # fmt: skip
-    source = chosen.build()
-    source.open(clock=clock, checkpoint=store.checkpoint(chosen.key))
-    intake.add_source(chosen.key, lossless=source.lossless)
-    return Runner(chosen.key, source, intake, metrics=metrics, failed=failed)
+    source.open(clock=clock, checkpoint=store.checkpoint(key))
+    intake.add_source(key, lossless=source.lossless)
+    return Runner(key, source, intake, metrics=metrics, failed=failed)

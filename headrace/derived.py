@@ -16,6 +16,7 @@ from headrace.errors import PayloadError
 
 MODEL_PREFIX: Final = "model/"
 ALERT_PREFIX: Final = "alert/"
+DEVICE_MODEL_PREFIX: Final = "edge-model/"
 VITALS_PREFIX: Final = "gateway/"
 
 #: ``inactive`` ends a pending alert that never fired; ``resolved`` ends one that did.
@@ -51,6 +52,21 @@ def relative_name(model: str) -> str:
 def event_name(model: str) -> str:
     """The series of what happens to a model's versions: text, JSON."""
     return f"{MODEL_PREFIX}{model}/event"
+
+
+def device_score_name(model: str) -> str:
+    """The series of the scores that a device gives itself; ``model/`` is the gateway's."""
+    return f"{DEVICE_MODEL_PREFIX}{model}/score"
+
+
+def device_relative_name(model: str) -> str:
+    """The same over the threshold."""
+    return f"{DEVICE_MODEL_PREFIX}{model}/relative"
+
+
+def device_event_name(model: str) -> str:
+    """What happens to versions at a device."""
+    return f"{DEVICE_MODEL_PREFIX}{model}/event"
 
 
 def alert_name(rule: str) -> str:

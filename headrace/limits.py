@@ -420,6 +420,13 @@ MODELS_START_TIMEOUT_S: Final = 30.0
 #: Bytes of memory that a model's process may ask for: the runtime takes about 100 MB of it.
 MODELS_MAX_MEMORY_BYTES: Final = 1 * GIB
 
+#: Seconds for one look at the repository from a device: some downloads, each with its own deadline.
+MODELS_LOOK_TIMEOUT_S: Final = 600.0
+
+#: Polls of inputs that wait for a device's models, and series that are known for checking a manifest.
+MODELS_TAP_POLLS: Final = 1_000
+MODELS_TAP_SERIES: Final = 10_000
+
 #: Seconds between two looks at the repository (``poll_interval_s``); a nudge is answered at once.
 MODELS_POLL_INTERVAL_S: Final = 300.0
 

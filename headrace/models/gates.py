@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from statistics import median
 from typing import Annotated, Final
 
 from msgspec import Meta
@@ -97,7 +96,8 @@ class Evidence:
     @property
     def middle(self) -> float:
         """The median of score over threshold."""
-        return median(self.relative) if self.relative else 0.0
+        ordered = sorted(self.relative)
+        return ordered[len(ordered) // 2] if ordered else 0.0
 
 
 def fault(gates: Gates, found: Evidence, running: Evidence | None = None) -> str:
