@@ -18,6 +18,9 @@ from headrace.limits import INPUT_MAX_COMPLAINTS, JSON_MAX_DEPTH, JSON_MAX_VALUE
 
 UNREADABLE: Final = "unreadable"
 
+#: Up to here every integer has a float64 of its own.
+_MAX_EXACT: Final = 2**53
+
 #: Words that stand for a switch or a door; a boolean is a reading of 0 or 1.
 _WORDS: Final = {
     "on": 1.0, "off": 0.0, "true": 1.0, "false": 0.0, "online": 1.0, "offline": 0.0,
@@ -55,12 +58,20 @@ class Complaints:
 
 
 def number(text: str) -> float | None:
-    """A finite decimal number; None for anything else (``nan``, ``inf`` and ``1_000`` too)."""
+    """A finite decimal number; None for anything else (``nan``, ``inf`` and ``1_000`` too).
+
+    An integer that float64 cannot hold exactly is none: a counter that jumps by rounding is worse
+    than one that is missing.
+    """
     try:
         value = float(text)
     except ValueError:
         return None
-    return value if math.isfinite(value) and "_" not in text else None
+    if not math.isfinite(value) or "_" in text:
+        return None
+    if abs(value) >= _MAX_EXACT and text.strip().lstrip("+-").isdigit() and int(text) != value:
+        return None
+    return value
 
 
 def leaf_number(value: object) -> float | None:
@@ -68,12 +79,10 @@ def leaf_number(value: object) -> float | None:
     if isinstance(value, str):
         found = number(value)
         return switch(value) if found is None else found
-    if isinstance(value, (bool, int, float)):
-        try:
-            return number(repr(float(value)))
-        except OverflowError:
-            return None
-    return None
+    if isinstance(value, (bool, float)):
+        return float(value) if math.isfinite(value) else None
+    # str() of an integer of thousands of digits is refused by Python, and beyond any sensor.
+    return number(str(value)) if isinstance(value, int) and value.bit_length() < 1_024 else None
 
 
 def switch(text: str) -> float | None:

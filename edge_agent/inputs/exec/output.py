@@ -30,11 +30,12 @@ _KEY: Final = r"(?:\\.|[^,= \\])+"
 _LINE: Final = re.compile(
     rf"(?P<measurement>(?:\\.|[^, \\])+)(?P<tags>(?:,{_KEY}={_KEY})*) "
     rf'(?P<fields>{_KEY}=(?:"(?:\\.|[^"\\])*"|[^," ]+)(?:,{_KEY}=(?:"(?:\\.|[^"\\])*"|[^," ]+))*)'
-    r"(?: (?P<time>-?\d+))?"
+    r"(?: (?P<time>-?[0-9]{1,19}))?"
 )
 _TAG: Final = re.compile(rf",({_KEY})=({_KEY})")
 _FIELD: Final = re.compile(rf'({_KEY})=(?:"((?:\\.|[^"\\])*)"|([^," ]+))(?:,|$)')
-_ESCAPE: Final = re.compile(r"\\(.)")
+_ESCAPE: Final = re.compile(r"\\([,= \\])")
+_STRING_ESCAPE: Final = re.compile(r'\\(["\\])')
 _BOOLEANS: Final = {"t": 1.0, "f": 0.0}
 
 
@@ -105,8 +106,8 @@ def _json(text: str, _complaints: Complaints) -> Iterator[Value]:
         yield Value(path, leaf_number(leaf), str(leaf))
 
 
-def _line_protocol(text: str, complaints: Complaints) -> Iterator[Value]:
-    for line in text.splitlines():
+def _line_protocol(output: str, complaints: Complaints) -> Iterator[Value]:
+    for line in output.splitlines():
         if not line.strip() or line.startswith("#"):
             continue
         match = _LINE.fullmatch(line.strip())
@@ -119,7 +120,8 @@ def _line_protocol(text: str, complaints: Complaints) -> Iterator[Value]:
         for key, quoted, bare in _FIELD.findall(match["fields"]):
             name = f"{_plain(match['measurement'])}.{_plain(key)}{suffix}"
             value = _field(bare) if bare else None
-            yield Value(name, value, bare or _plain(quoted), time_us=time_us)
+            text = bare or _STRING_ESCAPE.sub(r"\1", quoted)
+            yield Value(name, value, text, time_us=time_us)
 
 
 def _field(bare: str) -> float | None:

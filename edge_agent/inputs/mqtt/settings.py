@@ -12,9 +12,9 @@ from msgspec import Meta
 from edge_agent.inputs.mqtt.topics import Template
 from headrace.units import is_registered
 
-#: Texts that come with readings and are none: times, names, states of an update.
+#: Texts that come with readings and are none: times, names, modes of lamps, states of an update.
 EXCLUDED: Final = (
-    "last_seen", "update", "update/*", "device/*", "Time", "*Unit", "Uptime", "*/SSId", "*/BSSId",
+    "last_seen", "color_mode", "effect", "power_on_behavior", "update", "update/*", "device/*", "Time", "*Unit", "Uptime", "*/SSId", "*/BSSId",
     "*/Mode", "*/Id", "*/Address", "*/TotalStartTime", "SleepMode", "POWERONSTATE",
 )  # fmt: skip
 

@@ -12,7 +12,9 @@ from headrace.limits import INPUT_MAX_COMPLAINTS
 LOG = logging.getLogger("sensors")
 
 
-@pytest.mark.parametrize("text", ["nan", "inf", "-Infinity", "1_000", "", "1,5", "0x10", "1e999"])
+@pytest.mark.parametrize(
+    "text", ["nan", "inf", "-Infinity", "1_000", "", "1,5", "0x10", "1e999", str(2**53 + 1)]
+)
 def test_what_python_would_take_and_no_sensor_means_is_no_number(text: str) -> None:
     """float() is generous."""
     assert number(text) is None
@@ -28,7 +30,7 @@ def test_leaves_of_a_document_are_numbers_booleans_and_words() -> None:
         1,
         0,
     ]
-    assert [leaf_number(leaf) for leaf in ("x", 10**400, float("inf"))] == [None, None, None]
+    assert [leaf_number(leaf) for leaf in ("x", 10**400, float("inf"), 2**53 + 1)] == [None] * 4
     assert switch("opened") is None
 
 
