@@ -16,12 +16,10 @@ import msgspec
 from msgspec import Meta
 
 from headrace.errors import ModelError
+from headrace.limits import MODEL_MAX_FILE_BYTES
 
 CARD_NAME: Final = "model.json"
 GRAPH_NAME: Final = "model.tflite"
-
-#: Bytes of a graph that a gateway loads. The shipped one has 4 kB; a Pi can hold this.
-MAX_GRAPH_BYTES: Final = 64 * 1024 * 1024
 
 Text = Annotated[str, Meta(min_length=1, max_length=512)]
 
@@ -65,8 +63,8 @@ def read(folder: Path) -> tuple[Card, bytes]:
     card = _decode(folder / CARD_NAME)
     path = folder / GRAPH_NAME
     graph = _read(path)
-    if len(graph) > MAX_GRAPH_BYTES:
-        raise ModelError(f"{path}: expected at most {MAX_GRAPH_BYTES} bytes, got {len(graph)}")
+    if len(graph) > MODEL_MAX_FILE_BYTES:
+        raise ModelError(f"{path}: expected at most {MODEL_MAX_FILE_BYTES} bytes, got {len(graph)}")
     found = hashlib.sha256(graph).hexdigest()
     if found != card.sha256:
         raise ModelError(

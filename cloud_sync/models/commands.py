@@ -347,8 +347,9 @@ def _releases(
         online=keyring.load(folders, keyring.ONLINE, ""),
     )
     return Releases(
-        store, trusted_root=keyring.trusted_root(folders), signers=signers, clock=SystemClock()
-    )
+        store, trusted_root=keyring.trusted_root(folders), signers=signers, clock=SystemClock(),
+        seen=keyring.Seen(folders[0]),
+    )  # fmt: skip
 
 
 def _reader(store: Store, folders: tuple[Path, ...]) -> Releases:

@@ -194,8 +194,8 @@ class Editor:
     ) -> None:
         for path, data in contents.items():
             info = TargetFile.from_data(path, data, ["sha256"])
-            # Named by its hash: what is there already is the same.
-            self._store.create(_stored(path, info), data)
+            # Named by its hash: what is there already is the same, or was put there to spoil it.
+            self._store.put(_stored(path, info), data)
             state.targets.signed.targets[path] = info
         state.targets.signed.expires = self._in(state.expiry.targets_days)
         held = [key for key in signers.targets if _has(state.root, "targets", key)]

@@ -5,6 +5,7 @@
     root-1.pem  targets-1.pem  (-2, … with a threshold)   off line: a stick, a safe; passphrase
     snapshot.pem  timestamp.pem                           on line: beside the job that signs again
     root.json                                             the trust root that every site is given
+    seen-state                                            the newest state that was signed from here
 
 Ed25519, PKCS#8, mode 0600. Off-line keys may lie in several folders: whoever publishes names all that
 the threshold asks for. Public keys are not kept in files, the signed root has them.
@@ -28,13 +29,15 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from securesystemslib.signer import CryptoSigner
 
-from headrace.errors import ModelError, StorageError, UsageError
+from headrace.errors import ModelError, ModelUntrusted, StorageError, UsageError
+from headrace.models import files
 
 Role = Literal["root", "targets", "snapshot", "timestamp"]
 OFFLINE: Final[tuple[Role, ...]] = ("root", "targets")
 ONLINE: Final[tuple[Role, ...]] = ("snapshot", "timestamp")
 
 ROOT_FILE: Final = "root.json"
+SEEN_FILE: Final = "seen-state"
 
 
 def make(folder: Path, role: Role, number: int, passphrase: str) -> CryptoSigner:
@@ -106,6 +109,44 @@ def trusted_root(folders: Iterable[Path]) -> bytes:
         f"no {ROOT_FILE} in the folders of --keys",
         hint="it was made by `cloud-sync models init-repo`; every site has a copy",
     )
+
+
+class Seen:
+    """The newest state that these keys have seen, in a file beside them.
+
+    Somebody who can write to the store could put an older state back, signed as it once was; signed
+    on top of, it would bring a revoked version back to every site.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / SEEN_FILE
+
+    def check(self, version: int) -> None:
+        """Refuse a timestamp that is older than the newest that was seen here.
+
+        Raises:
+            ModelUntrusted: it is.
+            ModelError: the file is damaged.
+        """
+        text = (files.read(self._path) or b"0").strip()
+        if not text.isdigit():
+            raise ModelError(
+                f"{self._path}: expected a number, got {text[:40]!r}", hint="remove it"
+            )
+        newest = int(text)
+        if version < newest:
+            raise ModelUntrusted(
+                f"model repository: is at state {version}, and was at {newest} before",
+                hint=f"restore its newest copy; if that is lost for good, remove {self._path}",
+            )
+
+    def remember(self, version: int) -> None:
+        """Note a state that was read or published.
+
+        Raises:
+            StorageError: the folder cannot be written to.
+        """
+        files.write(self._path, f"{version}\n".encode())
 
 
 def _load(path: Path, passphrase: str) -> CryptoSigner:

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from cloud_sync.models.editor import Editor, Expiry, Signers, State
+from cloud_sync.models.keys import Seen
 from cloud_sync.models.package import Package
 from headrace.clock import Clock
 from headrace.errors import ModelError, UsageError
@@ -49,12 +50,19 @@ class Releases:
     """A repository as its publisher sees it."""
 
     def __init__(
-        self, store: Store, *, trusted_root: bytes, signers: Signers, clock: Clock
+        self,
+        store: Store,
+        *,
+        trusted_root: bytes,
+        signers: Signers,
+        clock: Clock,
+        seen: Seen | None = None,
     ) -> None:
         self._editor = Editor(store, clock)
         self._clock = clock
         self._root = trusted_root
         self.signers = signers
+        self._seen = seen
 
     def publish(self, package: Package) -> Manifest:
         """Add a version; it runs nowhere until it is promoted.
@@ -62,7 +70,7 @@ class Releases:
         Raises:
             ModelError: the repository is not there, not trusted, or keys are missing.
         """
-        state = self._editor.read(self._root)
+        state = self._read()
         name = package.manifest.name
         version = max((each for known, each in _versions(state) if known == name), default=0) + 1
         manifest = msgspec.structs.replace(
@@ -73,7 +81,7 @@ class Releases:
             model_path(name, version, manifest.golden.name): package.golden,
             model_path(name, version, MANIFEST_NAME): encode(manifest),
         }
-        self._editor.publish(state, self.signers, contents)
+        self._publish(state, contents)
         return manifest
 
     def promote(self, name: str, version: int, to: str) -> Assignments:
@@ -82,7 +90,7 @@ class Releases:
         Raises:
             UsageError: no such version, a revoked one, or not a selector.
         """
-        state = self._editor.read(self._root)
+        state = self._read()
         known = self._assignments(state)
         self._check(state, name, version)
         if known.is_revoked(name, version):
@@ -98,7 +106,7 @@ class Releases:
         Raises:
             UsageError: no such version.
         """
-        state = self._editor.read(self._root)
+        state = self._read()
         known = self._assignments(state)
         self._check(state, name, version)
         if known.is_revoked(name, version):
@@ -108,22 +116,37 @@ class Releases:
 
     def refresh(self) -> str:
         """Sign snapshot and timestamp again; gives the new expiry."""
-        state = self._editor.read(self._root)
+        state = self._read()
         self._editor.sign_again(state, self.signers)
+        self._remember(state)
         return str(state.timestamp.signed.expires)
 
     def renew(self) -> bytes:
         """Sign root and targets again with a new expiry; gives the new trust root."""
-        state = self._editor.read(self._root)
+        state = self._read()
         root = self._editor.renew_root(state, self.signers)
-        self._editor.publish(self._editor.read(root), self.signers, {})
+        self._publish(self._editor.read(root), {})
         return root
 
     def listed(self) -> list[Listed]:
         """All versions, where they are to run, and what was revoked."""
-        state = self._editor.read(self._root)
+        state = self._read()
         known = self._assignments(state)
         return [self._listed(state, known, *each) for each in _versions(state)]
+
+    def _read(self) -> State:
+        state = self._editor.read(self._root)
+        if self._seen is not None:
+            self._seen.check(state.timestamp.signed.version)
+        return state
+
+    def _publish(self, state: State, contents: Mapping[str, bytes]) -> None:
+        self._editor.publish(state, self.signers, contents)
+        self._remember(state)
+
+    def _remember(self, state: State) -> None:
+        if self._seen is not None:
+            self._seen.remember(state.timestamp.signed.version)
 
     def _listed(self, state: State, known: Assignments, name: str, version: int) -> Listed:
         manifest = self._manifest(state, name, version)
@@ -161,7 +184,7 @@ class Releases:
 
     def _assign(self, state: State, assignments: Assignments) -> Assignments:
         counted = msgspec.structs.replace(assignments, serial=assignments.serial + 1)
-        self._editor.publish(state, self.signers, {ASSIGNMENTS_NAME: repository.encode(counted)})
+        self._publish(state, {ASSIGNMENTS_NAME: repository.encode(counted)})
         return counted
 
     def _check(self, state: State, name: str, version: int) -> None:

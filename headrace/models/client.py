@@ -99,6 +99,7 @@ class ModelRepositoryClient:
             now = self._floor.at_least(self._clock.now_us())
             updater = _Updater(self._metadata, _Fetcher(self._source), self._root, now)
             updater.refresh()
+            self._sync_metadata()
         data = self._target(self._info(ASSIGNMENTS_NAME))
         assignments = repository.decode_assignments(data, ASSIGNMENTS_NAME)
         self._floor.raise_to(max(self._signed_at_us(), self._clock.now_us()))
@@ -209,6 +210,13 @@ class ModelRepositoryClient:
         fields = timestamp.signed.unrecognized_fields if timestamp else {}
         stamp = fields.get(SIGNED_AT)
         return stamp if isinstance(stamp, int) else 0
+
+    def _sync_metadata(self) -> None:
+        """python-tuf renames without fsync: a power cut would leave empty files, and off line with
+        an empty targets.json no model could be fetched from the mirror either."""
+        for role in _ROLES:
+            files.sync(self._metadata / f"{role}.json")
+        files.sync(self._metadata)
 
     def _load(self, role: str) -> Metadata[Any] | None:
         """Metadata that was verified when it was stored; None when it is not there or damaged."""

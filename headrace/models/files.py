@@ -63,9 +63,9 @@ def write_folder(folder: Path, contents: dict[str, bytes]) -> None:
         raise StorageError(f"{folder}: cannot be written: {error.strerror}") from error
 
 
-def sync(folder: Path) -> None:
-    """Make renames in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Make a file's bytes, or the renames in a folder, durable."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -8,16 +8,26 @@ from __future__ import annotations
 import pickle
 import re
 import shutil
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from cloud_sync.models.editor import Editor
+from cloud_sync.models.keys import Seen
 from cloud_sync.models.package import Package
+from cloud_sync.models.releases import Releases
 from headrace.clock import ManualClock
-from headrace.errors import HeadraceError, ModelError, ModelUntrusted, TransportError
+from headrace.errors import (
+    HeadraceError,
+    LakeUnavailable,
+    ModelError,
+    ModelUntrusted,
+    TransportError,
+)
 from headrace.lake.store import LocalStore
 from headrace.models.client import ModelRepositoryClient
 from headrace.models.manifest import File, encode, file_of
@@ -289,6 +299,85 @@ def test_what_is_left_of_a_publication_that_was_cut_off_is_in_nobodys_way(site: 
     assert site.publisher.publish(packed(good()), to="all") == 2
     assert site.client.refresh().wanted({}) == {"m": 2}
     assert (site.client.fetch("m", 2) / "model.onnx").read_bytes() == good()
+
+
+class CutStore(LocalStore):
+    """A store whose connection breaks at the n-th write."""
+
+    def __init__(self, root: Path, writes: int) -> None:
+        super().__init__(root)
+        self.writes = writes
+
+    def _put(self, path: str, data: bytes) -> None:
+        self._count()
+        super()._put(path, data)
+
+    def _create(self, path: str, data: bytes) -> bool:
+        self._count()
+        return super()._create(path, data)
+
+    def _count(self) -> None:
+        self.writes -= 1
+        if self.writes < 0:
+            raise ConnectionResetError("cut")
+
+
+@pytest.mark.parametrize("writes", range(6))
+def test_a_publication_cut_off_anywhere_is_not_there_and_can_be_repeated(
+    site: Site, writes: int
+) -> None:
+    """Three files, targets, snapshot, timestamp: readers see nothing before the last of them."""
+    releases = site.publisher.releases
+    cut = Releases(
+        CutStore(site.publisher.folder, writes),
+        trusted_root=site.publisher.root.read_bytes(),
+        signers=releases.signers,
+        clock=site.clock,
+    )
+    new = packed(scaled(2.0), scores=(4.0, 6.0))
+    with pytest.raises(LakeUnavailable, match="cut"):
+        cut.publish(new)
+    assert site.client.refresh().wanted({}) == {"m": 1}
+    with pytest.raises(ModelError, match="no models/m/2"):
+        site.client.fetch("m", 2)
+    assert site.publisher.publish(new, to="all") == 2
+    assert site.client.refresh().wanted({}) == {"m": 2}
+    assert (site.client.fetch("m", 2) / "model.onnx").read_bytes() == scaled(2.0)
+
+
+def test_a_reader_in_the_middle_of_publications_sees_whole_states_only(site: Site) -> None:
+    """Ten promotions while refreshes go on without a pause: each succeeds, serials only rise."""
+    done = threading.Event()
+    serials: list[int] = []
+
+    def read() -> None:
+        while not done.is_set():
+            serials.append(site.client.refresh().serial)
+
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(read)
+        for _ in range(10):
+            site.publisher.releases.promote("m", 1, "all")
+        done.set()
+        reading.result()
+    assert site.client.refresh().serial == 11
+    assert serials == sorted(serials)
+
+
+def test_the_publisher_does_not_sign_on_top_of_an_older_state(site: Site, tmp_path: Path) -> None:
+    """It was signed once, but between then and now a version was revoked."""
+    root = site.publisher.root.read_bytes()
+    seen = Seen(tmp_path / "keys")
+    releases = Releases(
+        LocalStore(site.publisher.folder),
+        trusted_root=root, signers=site.publisher.releases.signers, clock=site.clock, seen=seen,
+    )  # fmt: skip
+    timestamp = site.publisher.folder / "metadata" / "timestamp.json"
+    before = timestamp.read_bytes()
+    releases.revoke("m", 1, "for the test")
+    timestamp.write_bytes(before)
+    with pytest.raises(ModelUntrusted, match=r"is at state \d, and was at \d before"):
+        releases.promote("m", 1, "all")
 
 
 def test_the_publisher_does_not_sign_what_somebody_else_put_there(
