@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pytest
 
 from gateway.consumer import Derived, Outcome
 from gateway.feed import Entry
 from gateway.vitals.consumer import VitalsConsumer
-from gateway.vitals.look import Look, device_of
+from gateway.vitals.look import UNITS, Look, device_of
 from headrace.derived import Alert, AlertState, Severity, alert_name, encode_alert
 from headrace.errors import StorageError
 from tests.gateway_entries import SECOND, START, entry, rows, series
@@ -176,3 +178,11 @@ def test_readings_of_devices_and_texts_that_are_no_alerts_pass_by() -> None:
 def test_a_site_with_a_long_name_still_makes_a_device_id() -> None:
     """64 characters at most."""
     assert device_of("s" * 64) == ("gateway-" + "s" * 64)[:64]
+
+
+def test_the_page_lists_every_series() -> None:
+    """docs/gateway.md, against the table of units, which has all but two that have none."""
+    page = (Path(__file__).parents[4] / "docs" / "gateway.md").read_text(encoding="utf-8")
+    section = page.split("## Vitals")[1].split("\n## ")[0]
+    listed = set(re.findall(r"`(?:gateway/)?([a-z_]+)(?:/<[^`]*)?`", section)) - {"gateway", "alert", "model"}  # fmt: skip
+    assert listed == {*UNITS, "broker_connected", "online", "said"}
