@@ -22,23 +22,29 @@ def set_up(verbose: bool = False) -> None:
 class Condition:
     """Something that is either fine or not, and is said once when it changes.
 
-    A broker that is away for a night must not fill the log: the first failure is a warning, the
-    recovery an info line with the number of failures in between.
+    A broker that is away for a night must not fill the log: the first failure is a warning, and so is
+    a new reason ("connection lost", then "not authorized"); the recovery is an info line with the
+    number of failures in between.
     """
+
+    #: Reasons said in one bad spell; some carry addresses or numbers and are new each time.
+    _MAX_REASONS = 3
 
     def __init__(self, logger: logging.Logger, what: str) -> None:
         self._logger = logger
         self._what = what
         self.failures = 0
+        self._said: set[str] = set()
 
     @property
     def is_bad(self) -> bool:
         return self.failures > 0
 
     def bad(self, why: object) -> None:
-        """It does not work; logged the first time only."""
+        """It does not work; logged the first time, and when the reason is a new one."""
         self.failures += 1
-        if self.failures == 1:
+        if str(why) not in self._said and len(self._said) < self._MAX_REASONS:
+            self._said.add(str(why))
             self._logger.warning("%s: %s; trying again until it works", self._what, why)
         else:
             self._logger.debug("%s: still %s", self._what, why)
@@ -48,3 +54,4 @@ class Condition:
         if self.failures:
             self._logger.info("%s: works again after %d failures", self._what, self.failures)
         self.failures = 0
+        self._said.clear()

@@ -6,7 +6,7 @@ import stat
 import tomllib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_agent.config import SAMPLE_HEAD
@@ -76,6 +76,7 @@ def test_no_file_says_how_to_make_one(tmp_path):
         configured_device(tmp_path / "none.toml")
 
 
+@settings(max_examples=50, deadline=None)
 @given(
     st.text(st.characters(min_codepoint=32, exclude_categories=["Cs"], exclude_characters="\x7f"))
 )
