@@ -63,7 +63,8 @@ BUFFER_LOG_COMMIT_BYTES: Final = 16 * KIB
 #: Bytes of the first record that the others are compressed with: more than a second of a busy device.
 BUFFER_LOG_DICTIONARY_BYTES: Final = 64 * KIB
 
-#: Seconds after which acks are written by themselves when no commit comes that could carry them.
+#: Seconds beyond the loss window after which acks are written by themselves, when no commit comes that
+#: could carry them.
 ACK_SETTLE_S: Final = 2.0
 
 #: Seconds without a round of the uplink or the sealer after which systemd's watchdog is no longer

@@ -34,7 +34,6 @@ from headrace.buffer_log import Record, Tail, Totals, read_tail
 from headrace.clock import Clock
 from headrace.errors import StorageCorrupt, StorageFull
 from headrace.limits import (
-    ACK_SETTLE_S,
     BUFFER_LOG_COMMIT_BYTES,
     BUFFER_ROOM_STEPS,
     BUFFER_WAITING_SHARE,
@@ -158,14 +157,14 @@ class Store:
             totals = _changed(self._totals, sum(dropped.values()), dropped)
             self._commit((), self.next_seq + rows, totals, checkpoints)
 
-    def settle(self) -> None:
-        """Write acks that no commit has carried for a while, so that a restart does not resend.
+    def settle(self, after_s: float) -> None:
+        """Write acks that no commit has carried for that long, so that a restart does not resend.
 
         Raises:
             StorageError: the write failed; they ride with the next commit.
         """
         with self._lock:
-            due = self._recorded_at + ACK_SETTLE_S
+            due = self._recorded_at + after_s
             if self._gone and self._clock.monotonic() >= due:
                 self._commit((), self.next_seq, self._totals, {})
 

@@ -56,13 +56,13 @@ def programs(tmp_path: Path) -> Iterator[Programs]:
 
 
 def _clone(target: Path) -> None:
-    """What git would give the device: the packages, the scripts, the pins."""
-    target.mkdir()
-    for name in ("headrace", "edge_agent", "gateway", "cloud_sync"):
-        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "deploy", target / "deploy")
-    for name in ("pyproject.toml", "constraints.txt", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, target / name)
+    """What git would give the device."""
+    listed = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listed, check=True, capture_output=True, text=True).stdout.splitlines()
+    for name in names:
+        if (ROOT / name).is_file() and not name.startswith("tests/"):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, target / name)
 
 
 def _wheel(folder: Path) -> Path:

@@ -210,10 +210,10 @@ def test_acks_that_no_commit_carries_are_written_after_a_while(path: Path) -> No
     store = Store(path, device="pump-1", max_bytes=MIB, clock=clock)
     append(store, 3)
     store.forget([(1, 3)])
-    store.settle()
+    store.settle(ACK_SETTLE_S)
     assert read_buffer_stats(path).acknowledged == 0
     clock.advance(ACK_SETTLE_S)
-    store.settle()
+    store.settle(ACK_SETTLE_S)
     assert read_buffer_stats(path).acknowledged == 3
     kill(store)
     with closing(open_store(path)) as again:
