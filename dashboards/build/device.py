@@ -17,7 +17,7 @@ def device() -> builders.Dashboard:
     made = (
         parts.dashboard("Device", "The series of one device or several, with alerts as notes.")
         .with_variable(parts.site_variable())
-        .with_variable(parts.device_variable())
+        .with_variable(parts.device_variable(all_at_first=False))
         .with_variable(parts.series_variable())
     )
     for title, name, unit, steps in (

@@ -112,10 +112,14 @@ def site_variable() -> builders.QueryVariable:
     return variable("site", "Site", "site").all_value(".*")
 
 
-def device_variable() -> builders.QueryVariable:
-    """Which devices; a gateway's own readings are no device's."""
+def device_variable(*, all_at_first: bool = True) -> builders.QueryVariable:
+    """Which devices; a gateway's own readings are no device's.
+
+    Without ``all_at_first`` the first device is shown, and others where they are chosen.
+    """
     own = r'"name" !~ /^gateway\//'
-    return variable("device", "Device", "device", SITE, own)
+    made = variable("device", "Device", "device", SITE, own)
+    return made if all_at_first else made.include_all(False).current(models.VariableOption())
 
 
 def series_variable() -> builders.QueryVariable:

@@ -17,7 +17,7 @@ GRAFANA: Final = {
     "Cel": "celsius", "K": "kelvin", "Pa": "pressurepa", "hPa": "pressurehpa", "A": "amp", "mA": "mamp",
     "V": "volt", "mV": "mvolt", "W": "watt", "kW": "kwatt", "Wh": "watth", "kWh": "kwatth", "J": "joule",
     "Hz": "hertz", "1/min": "rotrpm", "m": "lengthm", "mm": "lengthmm", "m/s": "velocityms", "m/s2": "accMS2",
-    "l": "litre", "m3": "m3", "m3/s": "cms", "l/s": "suffix: l/s", "%": "percent", "/": "percentunit",
+    "l": "litre", "m3": "m3", "m3/s": "flowcms", "l/s": "suffix: l/s", "%": "percent", "/": "percentunit",
     "%RH": "humidity", "%EL": "percent", "lx": "lux", "dB": "dB", "s": "s", "ms": "ms", "min": "m", "h": "h",
     "B": "decbytes", "KiB": "kbytes", "B/s": "Bps", "bit/s": "bps", "count": "short", "1/s": "cps",
     "deg": "degree", "ppm": "ppm", "ug/m3": "conμgm3", "Ohm": "ohm", "kg": "masskg", "N": "forceN",
