@@ -15,7 +15,7 @@ import cloud_sync.cli
 import edge_agent.cli
 import gateway.cli
 import headrace.cli
-from headrace.metrics import TABLE
+from tests.docs import metrics_table
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -71,13 +71,8 @@ def test_commands_in_documents_exist_with_their_options(page: Path) -> None:
 
 def test_the_metrics_table_is_the_one_in_the_code() -> None:
     """docs/gateway.md lists every metric of the gateway."""
-    page = (ROOT / "docs" / "gateway.md").read_text(encoding="utf-8")
-    rows = [
-        f"| `{spec.full_name}` | {', '.join(spec.labels)} | {spec.help} |"
-        for spec in TABLE
-        if spec.program == "gateway"
-    ]
-    assert page.split("<!-- metrics: gateway -->\n")[1].splitlines()[2:] == rows
+    written = metrics_table.PAGE.read_text(encoding="utf-8").split(metrics_table.MARK)[1]
+    assert written == metrics_table.table(), "run: python -m tests.docs.metrics_table"
 
 
 def test_no_tracked_file_names_a_registry_or_a_home() -> None:
