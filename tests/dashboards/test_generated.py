@@ -107,3 +107,13 @@ def test_alert_rules_have_what_grafana_asks_of_a_rule() -> None:
         assert "$timeFilter" in steps["A"]["model"]["query"]
         # Grafana takes a $ in a label or annotation for a variable of its environment.
         assert "$" not in json.dumps([rule["annotations"], rule["labels"], rule["title"]])
+
+
+def test_the_readme_shows_a_picture_of_every_dashboard() -> None:
+    """Drawn by tests/dashboards/pictures.py; small, since they are in every clone."""
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#:]+)\)", page):
+        assert (ROOT / target).exists(), target
+    for name in NAMES:
+        assert f"(pictures/{name}.png)" in page
+        assert (ROOT / "pictures" / f"{name}.png").stat().st_size < 200_000
