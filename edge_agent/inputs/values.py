@@ -18,6 +18,10 @@ from headrace.limits import INPUT_MAX_COMPLAINTS, JSON_MAX_DEPTH, JSON_MAX_VALUE
 
 UNREADABLE: Final = "unreadable"
 
+#: Characters of a series name in the log and in the memory of what was said: a name may come from a
+#: device, and be as long as its message.
+_SAID_CHARS: Final = 200
+
 #: Up to here every integer has a float64 of its own.
 _MAX_EXACT: Final = 2**53
 
@@ -39,6 +43,7 @@ class Complaints:
     def note(self, name: str, why: str, *, reason: str = UNREADABLE, count: int = 1) -> None:
         """One value (or ``count``) of a series was dropped."""
         self._counts[reason] += count
+        name = name[:_SAID_CHARS]
         if name not in self._said and len(self._said) >= INPUT_MAX_COMPLAINTS:
             return
         reasons = self._said.setdefault(name, set())
@@ -48,7 +53,7 @@ class Complaints:
 
     def heal(self, name: str) -> None:
         """The series can be read: the next failure is news again."""
-        if self._said.pop(name, None):
+        if self._said and self._said.pop(name[:_SAID_CHARS], None):
             self._logger.info("%s: can be read again", name)
 
     def take(self) -> Mapping[str, int]:

@@ -145,6 +145,30 @@ def test_a_broker_that_goes_is_a_failure_and_its_return_is_found(tmp_path: Path)
             devices.close()
 
 
+def test_a_broker_that_refuses_us_is_said_with_its_reason(tmp_path: Path) -> None:
+    """A password that is missing or wrong."""
+    with mosquitto(tmp_path, anonymous=False) as broker:
+        taken = Taken(broker.port)
+
+        def refused() -> bool:
+            try:
+                taken.source.poll()
+            except InputError as error:
+                return "Not authorized" in str(error)
+            return False
+
+        wait_until(refused, 15, "the refusal is said")
+        taken.source.close()
+
+
+def test_a_ca_that_is_none_is_said_before_anything_starts(tmp_path: Path) -> None:
+    """Not as a traceback."""
+    ca = tmp_path / "ca.crt"
+    ca.write_text("no certificate", encoding="utf-8")
+    with pytest.raises(InputError, match="ca or password_file"):
+        Taken(1, tls=True, ca=ca)
+
+
 def test_no_broker_at_all_is_said_with_what_to_check() -> None:
     """open() does not wait for it."""
     taken = Taken(free_port())

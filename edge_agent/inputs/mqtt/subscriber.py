@@ -94,7 +94,8 @@ class Subscriber:
         client.on_connect = self._on_connect
         client.on_connect_fail = lambda _c, _u: self._away("cannot be reached")
         client.on_subscribe = self._on_subscribe
-        client.on_disconnect = lambda _c, _u, _flags, code, _p: self._away(str(code))
+        # After a refusal the connection ends too; the refusal says why.
+        client.on_disconnect = lambda _c, _u, _flags, code, _p: self._away(self._why or str(code))
         client.on_message = self._on_message
         return client
 

@@ -10,7 +10,7 @@ import pytest
 
 from edge_agent.config import SAMPLE_HEAD, AgentSettings
 from edge_agent.inputs.host import HostInput, HostSettings
-from edge_agent.inputs.port import Input
+from edge_agent.inputs.port import Advising, Input, SelfChecking
 from headrace.clock import ManualClock
 from headrace.config import FaultList, load_text
 from headrace.plugins import INPUTS, find, names, read_plugins
@@ -35,6 +35,15 @@ def test_a_sample_shows_every_key_of_its_plugin(name: str) -> None:
     plugin = find(INPUTS, name)
     shown = re.findall(r"^(?:# |\[\[?inputs\.)?(\w+)(?= =|\])", plugin.sample(), re.MULTILINE)
     assert not set(plugin.config.__slots__) - set(shown)
+
+
+@pytest.mark.parametrize("name", sorted({*names(INPUTS)} - {"replay"}))
+def test_a_sample_has_no_fault_and_no_warning(name: str) -> None:
+    """It can be tried as it is; replay's names a file that is not there."""
+    settings = load_text(SAMPLE_HEAD + find(INPUTS, name).sample(), AgentSettings, source="sample")
+    ((_, _, typed),) = read_plugins(INPUTS, settings.inputs, FaultList())
+    assert not isinstance(typed, SelfChecking) or not typed.problems()
+    assert not isinstance(typed, Advising) or not typed.warnings()
 
 
 def test_the_host_says_what_this_machine_does() -> None:

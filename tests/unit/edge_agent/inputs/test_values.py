@@ -65,3 +65,6 @@ def test_names_made_from_data_do_not_fill_memory_or_log(caplog: pytest.LogCaptur
         complaints.note(str(name), "no number")
     assert len(caplog.records) == INPUT_MAX_COMPLAINTS
     assert complaints.take() == {"unreadable": INPUT_MAX_COMPLAINTS + 50}
+    complaints = Complaints(LOG)
+    complaints.note("n" * 100_000, "no number")
+    assert len(caplog.messages[-1]) < 300
