@@ -53,7 +53,8 @@ class Complaints:
 
     def heal(self, name: str) -> None:
         """The series can be read: the next failure is news again."""
-        if self._said and self._said.pop(name[:_SAID_CHARS], None):
+        if name[:_SAID_CHARS] in self._said:
+            del self._said[name[:_SAID_CHARS]]
             self._logger.info("%s: can be read again", name)
 
     def take(self) -> Mapping[str, int]:
