@@ -110,7 +110,7 @@ def revoke(device: str, config_path: Path) -> None:
       gateway revoke pump-7
     """
     with _site(config_path) as (_, site):
-        if not site.registry.entries_of(device):
+        if not (site.registry.entries_of(device) or site.registry.invites(device)):
             raise UsageError(f"{device} was never enrolled here", hint="see `gateway devices`")
         count = site.revoke(device)
     click.echo(f"{device}: {count} certificate{'s' if count != 1 else ''} revoked")

@@ -55,3 +55,26 @@ class Condition:
             self._logger.info("%s: works again after %d failures", self._what, self.failures)
         self.failures = 0
         self._said.clear()
+
+
+class FirstTimes:
+    """Warns of each of many offenders once; what they do afterwards is counted elsewhere.
+
+    A device that is not let in tries again every minute for as long as it lives.
+    """
+
+    #: Offenders remembered; when it is full all are forgotten, and may be said once more.
+    _MAX = 1_000
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+        self._said: set[str] = set()
+
+    def warn(self, text: str) -> None:
+        """Log a text: as a warning the first time, for debugging from then on."""
+        known = text in self._said
+        if not known:
+            if len(self._said) >= self._MAX:
+                self._said.clear()
+            self._said.add(text)
+        self._logger.log(logging.DEBUG if known else logging.WARNING, "%s", text)

@@ -32,6 +32,7 @@ from cryptography.x509.oid import NameOID
 
 from gateway.broker.auth import Admission, TopicAccess
 from headrace.limits import BROKER_CONNECT_TIMEOUT_S, REVOCATION_POLL_S
+from headrace.logs import FirstTimes
 from headrace.metrics import Metrics
 from headrace.pki.names import GATEWAY_NAME
 
@@ -76,6 +77,7 @@ class Door:
         self._access = access
         self._metrics = metrics
         self._hand_over = hand_over
+        self._refusals = FirstTimes(logger)
         self._inside: dict[asyncio.StreamWriter, Guest] = {}
         self._server: asyncio.Server | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -103,7 +105,7 @@ class Door:
             greeting = self._introduce(packet, guest)
         except _Refused as refused:
             self._metrics.count("denied_connections", reason=refused.reason)
-            logger.warning("refused a client from %s: %s", source, refused)
+            self._refusals.warn(f"refused a client from {source}: {refused}")
             writer.write(_NOT_AUTHORIZED)
             writer.close()
             return

@@ -31,6 +31,7 @@ from gateway.broker.door import Door
 from gateway.ingest.inbox import Arrival, Inbox
 from headrace.clock import Clock
 from headrace.errors import TransportError
+from headrace.logs import FirstTimes
 from headrace.metrics import Metrics
 from headrace.topics import Topics
 
@@ -74,6 +75,7 @@ class EmbeddedBroker:
         self._guard = guard
         self._topics = Topics(config.topic_root)
         self.access = TopicAccess(config.topic_root) if guard is not None else None
+        self._denials = FirstTimes(logger)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._broker: _Amqtt | None = None
         self._door: Door | None = None
@@ -152,7 +154,7 @@ class EmbeddedBroker:
             return True
         if action != Action.RECEIVE:
             self._metrics.count("denied_messages", action="publish" if publishes else "subscribe")
-            logger.warning("%s may not %s %s", user, action.value, topic)
+            self._denials.warn(f"{user} may not {action.value} {topic}")
         return False
 
     def _amqtt_config(self) -> dict[str, Any]:

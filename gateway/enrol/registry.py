@@ -105,6 +105,10 @@ class Registry:
     def open_codes(self, now: int) -> int:
         return int(self._rows("SELECT count(*) FROM codes WHERE expires_at > ?", now)[0][0])
 
+    def invites(self, device: str) -> bool:
+        """Whether the device has a code, used or not."""
+        return bool(self._rows("SELECT 1 FROM codes WHERE device = ?", device))
+
     def find_code(self, secret: bytes) -> OpenCode | None:
         """The code of that secret, also when it is over."""
         rows = self._rows(

@@ -68,7 +68,7 @@ class SitePki:
             topic_root=topic_root,
             model_root=config.model_root.read_text(encoding="utf-8") if config.model_root else "",
         )
-        self.desk = Desk(self.authority, self.registry, offer, clock, self.publish)
+        self.desk = Desk(self.authority, self.registry, offer, clock, self._issued)
 
     def close(self) -> None:
         self.registry.close()
@@ -82,6 +82,13 @@ class SitePki:
         logging.getLogger("gateway.enrol.audit").info("revoked %s (%d certificates)", device, count)
         self.publish()
         return count
+
+    def _issued(self) -> None:
+        """A device that got a certificate has it, whether or not mosquitto could be told."""
+        try:
+            self.publish()
+        except StorageError as error:
+            logger.error("%s", error)
 
     def publish(self) -> None:
         """Bring the files of an external mosquitto up to date, where one is configured."""
@@ -128,7 +135,11 @@ class Admission:
 
     def changed(self) -> bool:
         """Whether something was written since the last call."""
-        before, self._version = self._version, self._registry.version()
+        try:
+            before, self._version = self._version, self._registry.version()
+        except StorageError as error:
+            logger.error("%s", error)
+            return False
         return before != self._version
 
     def refusal(self, device: str, serial: int) -> str:

@@ -187,6 +187,23 @@ def test_a_certificate_whose_record_is_gone_is_refused(site, folder, connect):
     assert "ot authorized" in connect("pump-4").refused
 
 
+def test_a_device_comes_back_after_a_restart_of_the_gateway(programs, tmp_path):
+    """With a client connected the gateway stops cleanly, and knows its devices when it is back."""
+    made = make_site(programs)
+    made.gateway.start()
+    certificates = made.enrol("pump-1", tmp_path)
+    context = tls_context(certificates / "ca.crt", certificates)
+    client = Client("x", made.gateway.mqtt_port, context).connect()
+    assert made.gateway.program.stop() == 0
+    wait_until(client.down.is_set, 5, "the broker is gone")
+    client.close()
+    made.gateway.start()
+    made.gateway.wait_ready()
+    again = Client("x", made.gateway.mqtt_port, context, clean=False).connect()
+    assert again.up.is_set()
+    again.close()
+
+
 def test_a_batch_from_quarantine_is_replayed_with_the_gateways_certificate(site, connect):
     """`gateway quarantine replay` comes in through the same door."""
     client = connect("pump-1")

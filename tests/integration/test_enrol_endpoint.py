@@ -236,6 +236,14 @@ def test_the_audit_log_names_who_came_and_who_was_refused(site, tmp_path):
     assert code not in output()
 
 
+def test_revoke_takes_back_a_code_that_was_not_used_yet(site, tmp_path):
+    """The note was lost; a name that nobody ever heard of is a usage error."""
+    code = site.invite("pump-11")
+    site.revoke("pump-11")
+    assert run_enroll(site.url, code, "--out", tmp_path / "tls").exit_code == 1
+    assert run_gateway(site, "revoke", "pump-99").exit_code == 2
+
+
 def test_a_gateway_without_enrolment_gives_no_codes(programs: Programs, tmp_path: Path):
     """It says which line is missing."""
     made = make_site(programs)
