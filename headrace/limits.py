@@ -377,6 +377,15 @@ MODEL_CONNECT_TIMEOUT_S: Final = 10.0
 MODEL_READ_TIMEOUT_S: Final = 30.0
 MODEL_DOWNLOAD_TIMEOUT_S: Final = 600.0
 
+#: Bytes of the repository's metadata, as clients read and publishers write them. 5 MB of targets are
+#: some 7,000 versions of models.
+MODEL_MAX_METADATA_BYTES: Final = {
+    "root": 512_000,
+    "timestamp": 16_384,
+    "snapshot": 2_000_000,
+    "targets": 5_000_000,
+}
+
 #: Days that signatures hold. A root is renewed by people with keys from a safe; targets are signed
 #: again with every publication; snapshot and timestamp by a job, and a site that was off line for
 #: five months must still find them valid when it comes back.

@@ -25,6 +25,7 @@ from headrace.lake.opening import open_store
 from headrace.limits import MODEL_ONLINE_DAYS, MODEL_ROOT_DAYS, MODEL_TARGETS_DAYS
 
 if TYPE_CHECKING:
+    from cloud_sync.models.keys import Role
     from cloud_sync.models.releases import Releases
     from headrace.lake.store import Store
 
@@ -313,6 +314,49 @@ def renew(
     )
     releases.renew()
     click.echo("root and targets are signed again")
+
+
+@models.command("replace-keys")
+@click.argument("role", type=click.Choice(["root", "targets", "snapshot", "timestamp"]))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for new keys.")
+@repository_options
+@keys_options
+@verbose_option
+@reports_errors
+def replace_keys(
+    role: Role, out: Path, repo: str | None, data: Path | None, config_path: Path | None,
+    keys: tuple[Path, ...], passphrase_file: Path | None,
+) -> None:  # fmt: skip
+    """Make new keys for a role whose keys are lost or in strange hands; needs the root keys.
+
+    The old keys of the role sign nothing from then on. Sites follow by themselves. For the role root
+    the old root keys are needed as well, for the last time.
+
+    \b
+    Example:
+      cloud-sync models replace-keys targets --out new-keys --repo repository --keys keys
+    """
+    from cloud_sync.models import keys as keyring
+    from cloud_sync.models.editor import Signers
+    from cloud_sync.models.releases import Releases
+
+    store, secret = _store(repo, data, config_path), _passphrase(passphrase_file)
+    root = keyring.trusted_root(keys)
+    held = {
+        each: keyring.load(keys, (each,), secret)
+        for each in ("root", *(other for other in keyring.ROLES if other not in (role, "root")))
+    }
+    count = keyring.threshold(root, role)
+    fresh = [keyring.make(out, role, number, secret) for number in range(1, count + 1)]
+    held[role] = [*held.get(role, ()), *fresh]
+    signers = Signers(
+        root=held["root"], targets=held["targets"], online=[*held["snapshot"], *held["timestamp"]]
+    )
+    releases = Releases(
+        store, trusted_root=root, signers=signers, clock=SystemClock(), seen=keyring.Seen(keys[0])
+    )
+    releases.renew(role=role, fresh=fresh)
+    click.echo(f"{out}: new keys for {role}; the old ones sign nothing any more")
 
 
 def _store(repo: str | None, data: Path | None, config_path: Path | None) -> Store:

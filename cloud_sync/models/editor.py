@@ -34,7 +34,12 @@ from tuf.api.serialization import DeserializationError
 from headrace.clock import Clock
 from headrace.errors import ModelError, ModelUntrusted, UsageError
 from headrace.lake.store import Store
-from headrace.limits import MODEL_ONLINE_DAYS, MODEL_ROOT_DAYS, MODEL_TARGETS_DAYS
+from headrace.limits import (
+    MODEL_MAX_METADATA_BYTES,
+    MODEL_ONLINE_DAYS,
+    MODEL_ROOT_DAYS,
+    MODEL_TARGETS_DAYS,
+)
 from headrace.models.repository import METADATA, SIGNED_AT, TARGETS
 
 _TIMESTAMP: Final = f"{METADATA}/timestamp.json"
@@ -162,20 +167,32 @@ class Editor:
         known = state.timestamp.signed.version
         self._make_visible(state, signers, state.targets.signed.version, known)
 
-    def renew_root(self, state: State, signers: Signers) -> bytes:
-        """The same root with a new expiry; gives its bytes.
+    def renew(
+        self, state: State, signers: Signers, *, role: str = "", fresh: Sequence[CryptoSigner] = ()
+    ) -> None:
+        """Sign everything again with a new expiry; ``role`` gets the keys ``fresh`` instead of its own.
+
+        The new root becomes visible right before the timestamp. A crash between these two requests
+        leaves readers with the old state and a root that does not fit it: they refuse it and go
+        on with what they have, until somebody removes that last root file and runs this again.
 
         Raises:
             ModelError: as ``publish``.
         """
-        root = state.root
-        root.signed.version += 1
-        root.signed.expires = self._in(state.expiry.root_days)
-        data = self._sign(root, signers.root, "root")
-        path = f"{METADATA}/{root.signed.version}.root.json"
-        if not self._store.create(path, data):
-            raise ModelError(f"model repository: {path} is there already", hint="run it again")
-        return data
+        known, root = state.timestamp.signed.version, state.root.signed
+        previous = Metadata[Root].from_bytes(state.root.to_bytes())
+        for keyid in list(root.roles[role].keyids) if role else ():
+            root.revoke_key(keyid, role)
+        for signer in fresh:
+            root.add_key(signer.public_key, role)
+        root.version += 1
+        root.expires = self._in(state.expiry.root_days)
+        # Signed by the old keys, or no reader would follow, and by the new ones.
+        old = [key for key in signers.root if _has(previous, "root", key)]
+        self._sign(state.root, old, "root", previous)
+        for signer in fresh if role == "root" else ():
+            state.root.sign(signer, append=True)
+        self._commit(state, signers, {}, known=known, new_root=True)
 
     def _first_root(self, signers: Signers, threshold: int, expiry: Expiry) -> Metadata[Root]:
         root = Metadata(Root(expires=self._in(expiry.root_days), consistent_snapshot=True))
@@ -190,8 +207,9 @@ class Editor:
         return root
 
     def _commit(
-        self, state: State, signers: Signers, contents: Mapping[str, bytes], known: int | None
-    ) -> None:
+        self, state: State, signers: Signers, contents: Mapping[str, bytes], known: int | None,
+        *, new_root: bool = False,
+    ) -> None:  # fmt: skip
         for path, data in contents.items():
             info = TargetFile.from_data(path, data, ["sha256"])
             # Named by its hash: what is there already is the same, or was put there to spoil it.
@@ -200,11 +218,12 @@ class Editor:
         state.targets.signed.expires = self._in(state.expiry.targets_days)
         held = [key for key in signers.targets if _has(state.root, "targets", key)]
         number = self._numbered(state.targets, held, "targets", state.root)
-        self._make_visible(state, signers, number, known)
+        self._make_visible(state, signers, number, known, new_root=new_root)
 
     def _make_visible(
-        self, state: State, signers: Signers, targets: int, known: int | None
-    ) -> None:
+        self, state: State, signers: Signers, targets: int, known: int | None,
+        *, new_root: bool = False,
+    ) -> None:  # fmt: skip
         online = self._in(state.expiry.online_days)
         state.snapshot.signed.meta["targets.json"] = MetaFile(targets)
         state.snapshot.signed.expires = online
@@ -220,7 +239,14 @@ class Editor:
                 "model repository: somebody else published in between; nothing was changed",
                 hint="run the command again",
             )
+        if new_root:
+            self._add_root(state.root)
         self._store.put(_TIMESTAMP, data)
+
+    def _add_root(self, root: Metadata[Root]) -> None:
+        path = f"{METADATA}/{root.signed.version}.root.json"
+        if not self._store.create(path, _bounded(root.to_bytes(), "root")):
+            raise ModelError(f"model repository: {path} is there already", hint="run it again")
 
     def _numbered(
         self, part: Metadata[Any], held: Sequence[CryptoSigner], role: str, root: Metadata[Root]
@@ -250,7 +276,7 @@ class Editor:
                 f"{role}: {needed} signatures needed, keys for {len(part.signatures)} at hand",
                 hint="name the folders of the other keys, --keys may be repeated",
             )
-        return part.to_bytes()
+        return _bounded(part.to_bytes(), role)
 
     def _root(self, trusted: bytes) -> Metadata[Root]:
         """The newest root, followed from the trusted one as clients do."""
@@ -286,6 +312,17 @@ class Editor:
     def _in(self, days: int) -> datetime:
         now = datetime.fromtimestamp(self._clock.now_us() // 1_000_000, UTC)
         return now + timedelta(days=days)
+
+
+def _bounded(data: bytes, role: str) -> bytes:
+    """Metadata that clients will read; what is larger would shut every site out."""
+    most = MODEL_MAX_METADATA_BYTES[role]
+    if len(data) > most:
+        raise ModelError(
+            f"{role}.json: at most {most} bytes are read by sites, this would have {len(data)}",
+            hint="begin a new repository with the versions that are still wanted",
+        )
+    return data
 
 
 def _stored(path: str, info: TargetFile) -> str:

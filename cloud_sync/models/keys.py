@@ -28,6 +28,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import Metadata, Root
+from tuf.api.serialization import DeserializationError
 
 from headrace.errors import ModelError, ModelUntrusted, StorageError, UsageError
 from headrace.models import files
@@ -35,6 +37,7 @@ from headrace.models import files
 Role = Literal["root", "targets", "snapshot", "timestamp"]
 OFFLINE: Final[tuple[Role, ...]] = ("root", "targets")
 ONLINE: Final[tuple[Role, ...]] = ("snapshot", "timestamp")
+ROLES: Final[tuple[Role, ...]] = (*OFFLINE, *ONLINE)
 
 ROOT_FILE: Final = "root.json"
 SEEN_FILE: Final = "seen-state"
@@ -109,6 +112,18 @@ def trusted_root(folders: Iterable[Path]) -> bytes:
         f"no {ROOT_FILE} in the folders of --keys",
         hint="it was made by `cloud-sync models init-repo`; every site has a copy",
     )
+
+
+def threshold(root: bytes, role: Role) -> int:
+    """How many keys of a role must sign, as the trust root says.
+
+    Raises:
+        ModelError: it is not a root.
+    """
+    try:
+        return int(Metadata[Root].from_bytes(root).signed.roles[role].threshold)
+    except (DeserializationError, AttributeError) as error:
+        raise ModelError(f"{ROOT_FILE}: damaged: {error}", hint="copy it from a site") from error
 
 
 class Seen:

@@ -6,11 +6,12 @@ used again, also not after a revocation.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
+from securesystemslib.signer import CryptoSigner
 
 from cloud_sync.models.editor import Editor, Expiry, Signers, State
 from cloud_sync.models.keys import Seen
@@ -121,12 +122,11 @@ class Releases:
         self._remember(state)
         return str(state.timestamp.signed.expires)
 
-    def renew(self) -> bytes:
-        """Sign root and targets again with a new expiry; gives the new trust root."""
+    def renew(self, *, role: str = "", fresh: Sequence[CryptoSigner] = ()) -> None:
+        """Sign everything again with a new expiry, ``role`` with ``fresh`` keys from now on."""
         state = self._read()
-        root = self._editor.renew_root(state, self.signers)
-        self._publish(self._editor.read(root), {})
-        return root
+        self._editor.renew(state, self.signers, role=role, fresh=fresh)
+        self._remember(state)
 
     def listed(self) -> list[Listed]:
         """All versions, where they are to run, and what was revoked."""

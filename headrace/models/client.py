@@ -42,7 +42,7 @@ from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
 from headrace.clock import Clock, SystemClock
 from headrace.errors import HeadraceError, ModelError, ModelUntrusted, StorageError
-from headrace.limits import MODEL_MAX_FILE_BYTES
+from headrace.limits import MODEL_MAX_FILE_BYTES, MODEL_MAX_METADATA_BYTES
 from headrace.models import files, formats, repository
 from headrace.models.floor import ClockFloor
 from headrace.models.manifest import (
@@ -291,7 +291,12 @@ class _Updater(Updater):
             metadata_dir=str(folder),
             metadata_base_url=METADATA,
             fetcher=fetcher,
-            config=UpdaterConfig(),
+            config=UpdaterConfig(
+                root_max_length=MODEL_MAX_METADATA_BYTES["root"],
+                timestamp_max_length=MODEL_MAX_METADATA_BYTES["timestamp"],
+                snapshot_max_length=MODEL_MAX_METADATA_BYTES["snapshot"],
+                targets_max_length=MODEL_MAX_METADATA_BYTES["targets"],
+            ),
             bootstrap=root,
         )
         self._trusted_set.reference_time = now

@@ -20,9 +20,14 @@ from edge_agent.inputs.simulated.pump import NAMES, SERIES, Pump
 from headrace import cards
 from headrace.errors import ModelError, UsageError
 from headrace.lake.config import Lake
+from headrace.limits import MODEL_MAX_METADATA_BYTES
+from headrace.models.client import ModelRepositoryClient
 from headrace.models.runtime import open_scorer
+from headrace.models.sources import FolderSource
+from tests.graphs import good
 from tests.journals import START_US, Journal, batch
 from tests.lakes import pipeline, settings
+from tests.model_repository import Repository, packed, write
 
 SECONDS = 400
 START = datetime.fromtimestamp(START_US / 1e6, UTC)
@@ -245,3 +250,38 @@ def test_a_folder_whose_files_do_not_agree_is_not_published(data: Path, tmp_path
     (tmp_path / "pump" / "manifest.json").unlink()
     with pytest.raises(ModelError, match=r"manifest\.json: cannot be read"):
         package.read(tmp_path / "pump")
+
+
+@pytest.mark.parametrize("role", ["root", "targets", "snapshot", "timestamp"])
+def test_keys_of_a_role_are_replaced_and_sites_follow(tmp_path: Path, role: str) -> None:
+    """The old ones sign nothing any more; sites still start from the root that they were given."""
+    write(tmp_path / "m", packed(good()))
+    where = ("--repo", tmp_path / "repository", "--keys", tmp_path / "keys")
+    assert run("init-repo", *where).exit_code == 0
+    assert run("publish", tmp_path / "m", *where).exit_code == 0
+    site = ModelRepositoryClient(
+        folder=tmp_path / "site",
+        source=FolderSource(tmp_path / "repository"),
+        trusted_root=(tmp_path / "keys" / "root.json").read_bytes(),
+    )
+    assert site.refresh().serial == 0
+    replaced = run("replace-keys", role, "--out", tmp_path / "new", *where)
+    assert replaced.exit_code == 0, replaced.output
+    both = (*where, "--keys", tmp_path / "new")
+    if role in ("targets", "snapshot", "timestamp"):
+        assert "keys for 0 at hand" in run("promote", "m", 1, "--to", "all", *where).output
+        assert site.refresh().serial == 0
+    assert run("promote", "m", 1, "--to", "all", *both).exit_code == 0
+    assert run("renew", *both).exit_code == 0
+    assert site.refresh().wanted({}) == {"m": 1}
+
+
+def test_metadata_that_no_site_would_read_is_not_signed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repository that has grown beyond its bound says so instead of going dark at every site."""
+    monkeypatch.setitem(MODEL_MAX_METADATA_BYTES, "targets", 700)
+    repository = Repository(tmp_path)
+    with pytest.raises(ModelError, match=r"targets\.json: at most 700 bytes"):
+        repository.publish(packed(good()))
+    assert repository.releases.listed() == []
