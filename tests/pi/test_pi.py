@@ -119,7 +119,7 @@ def test_the_agent_on_a_pi_loses_and_doubles_nothing(
     log = tmp_path / "agent.log"
     agent = pi.start(*AGENT, log=log)
     request.addfinalizer(lambda: stop_process(agent))
-    wait_until(lambda: (pi.root / "var/lib/headrace/buffer.db").exists(), 60, "the agent is up")
+    wait_until(lambda: f"device {DEVICE}, stream" in log.read_text(), 60, "the agent is up")
     wait_until(lambda: stats(pi).acknowledged > 500, 60, "readings at the gateway")
     wait_for(20)
     print_footprint(agent.pid, stats(pi))

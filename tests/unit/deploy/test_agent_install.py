@@ -89,3 +89,13 @@ def test_uninstall_keeps_the_buffer_unless_told_otherwise(tmp_path: Path) -> Non
     assert not (tmp_path / "opt/headrace").exists()
     assert run(UNINSTALL, "--purge", "--prefix", tmp_path).returncode == 0
     assert not buffer.exists()
+
+
+def test_the_page_names_only_options_that_the_scripts_have() -> None:
+    """docs/how-to/raspberry-pi.md; what the scripts do is tried by make pi-test."""
+    page = (ROOT / "docs/how-to/raspberry-pi.md").read_text(encoding="utf-8")
+    help_text = run(INSTALL, "--help").stdout + run(UNINSTALL, "--help").stdout
+    lines = [line for line in page.splitlines() if "install.sh" in line]
+    options = {option for line in lines for option in re.findall(r"(--[a-z-]+)", line)}
+    assert len(options) >= 3
+    assert all(option in help_text for option in options)
