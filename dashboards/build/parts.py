@@ -81,6 +81,7 @@ class Notes(builders.AnnotationQuery):
             "queryType": "tags",
             "rawQuery": True,
             "fromAnnotations": True,
+            "textEditor": True,
             "query": select('"text", "device"', SITE, matching(r"said\/")),
             "textColumn": "text",
             "tagsColumn": "device",

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from dashboards.build.__main__ import differing
 from dashboards.build.parts import UIDS
@@ -57,6 +61,28 @@ def test_a_panel_without_data_says_what_is_missing(name: str) -> None:
     """An empty panel must not look like one that is well."""
     for panel in load(name)["panels"]:
         assert panel["fieldConfig"]["defaults"]["noValue"].startswith("no data: "), panel["title"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_panels_are_read_back_by_grafanas_schema_without_a_loss(name: str) -> None:
+    """The SDK's types are generated from Grafana's: a misspelt option would be dropped by them."""
+    register_default_plugins()
+    written = load(name)
+    again = json.loads(JSONEncoder().encode(Dashboard.from_json(load(name))))
+    for part in ("panels", "templating", "links", "time"):
+        assert not list(lost(written[part], again[part], part))
+
+
+def lost(written: Any, again: Any, path: str) -> Iterator[str]:
+    """Where something is written that does not come back; defaults may come in addition."""
+    if isinstance(written, dict):
+        for key, value in written.items():
+            yield from lost(value, again.get(key), f"{path}.{key}")
+    elif isinstance(written, list):
+        for number, value in enumerate(written):
+            yield from lost(value, again[number], f"{path}[{number}]")
+    elif written != again:
+        yield f"{path}: {written!r} came back as {again!r}"
 
 
 def test_dashboards_lead_to_one_another() -> None:
