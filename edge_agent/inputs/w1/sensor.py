@@ -10,7 +10,8 @@ Three readings look sound and are none:
 
 - A short-circuited data line reads as zeros, whose checksum is zero too: ``crc=00 YES``, 0 degrees.
 - A sensor that has lost its supply for a moment starts with 85.0 degrees and says so until it has
-  converted. 85.0 counts only within ``POWER_ON_NEAR`` of the sensor's last reading.
+  converted. 85.0 counts only within ``POWER_ON_NEAR`` of the sensor's last reading. (Its byte 6 would
+  tell the two apart in chips of the first maker only; most that are sold are clones.)
 - Values beyond what the chip can measure (-55 to 125 degrees).
 """
 
