@@ -85,7 +85,10 @@ _COUNTS = """
 SELECT device, stream, count(*) AS rows, count(DISTINCT seq) AS names
 FROM readings GROUP BY device, stream
 """
-_RESULTS = "SELECT count(*) FROM readings WHERE name LIKE 'model/%' OR name LIKE 'alert/%'"
+_RESULTS = """
+SELECT count(*) FROM readings
+WHERE name LIKE 'model/%' OR name LIKE 'alert/%' OR name LIKE 'gateway/%'
+"""
 _ALERTS = """
 SELECT rule, device, series, state, severity, epoch_us(started) AS started, epoch_us(ended) AS ended,
        value, summary
@@ -135,7 +138,7 @@ def show(summary: Summary, console: Console, data: Path) -> None:
     size = summary.bytes_per_reading
     console.print(
         f"Lake: {size:.1f} bytes per reading, " if size is not None else "Lake: nothing registered, ",
-        f"{summary.results} results of models and rules among the readings",
+        f"{summary.results} results of models, rules and the gateway itself among the readings",
         sep="", highlight=False,
     )  # fmt: skip
     if summary.waiting:

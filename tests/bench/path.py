@@ -58,7 +58,9 @@ def run_path(
         broker = stack.enter_context(_broker(folder, embedded))
         programs = stack.enter_context(_programs(folder))
         kind = "embedded" if embedded else "external"
-        gateway = make_gateway(programs, kind=kind, mqtt_port=broker[0])
+        gateway = make_gateway(
+            programs, kind=kind, mqtt_port=broker[0], extra=["[vitals]\nenabled = false"]
+        )
         gateway.start()
         gateway.wait_ready()
         metrics_port = free_port()
