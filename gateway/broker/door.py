@@ -121,6 +121,8 @@ class Door:
 
     def _identify(self, writer: asyncio.StreamWriter) -> Guest:
         shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        if shown is None:
+            raise _Refused("certificate", "it has shown no certificate")
         certificate = x509.load_der_x509_certificate(shown)
         names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         guest = Guest(str(names[0].value) if names else "", certificate.serial_number)
@@ -165,11 +167,16 @@ class _Rewound(ReaderAdapter):  # type: ignore[misc]
     """A stream whose beginning was read already and is given once more."""
 
     def __init__(self, beginning: bytes, reader: asyncio.StreamReader) -> None:
-        self._beginning = BytesIO(beginning)
+        self._beginning: BytesIO | None = BytesIO(beginning)
         self._rest = StreamReaderAdapter(reader)
 
     async def read(self, n: int = -1) -> bytes:
-        return self._beginning.read(n) or await self._rest.read(n)
+        if self._beginning is not None:
+            found = self._beginning.read(n)
+            if found:
+                return found
+            self._beginning = None
+        return await self._rest.read(n)
 
     def feed_eof(self) -> None:
         self._rest.feed_eof()
