@@ -12,7 +12,9 @@ Reading order:
 - ``wrapping``       a graph of another tool to such a folder
 - ``package``        the folder, read and checked as a runner will check it
 - ``keys``           signing keys in files
-- ``editor``         changing the signed repository (TUF) in one visible step
+- ``state``          the signed repository (TUF) as its publisher reads it, verified
+- ``editor``         changing it in one visible step
 - ``releases``       publish, promote, revoke, list
-- ``making``, ``commands``  ``cloud-sync models …``
+- ``options``        the options that commands share
+- ``making``, ``key_commands``, ``commands``  ``cloud-sync models …``
 """

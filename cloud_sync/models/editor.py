@@ -1,9 +1,5 @@
 """Changing a model repository: read it verified, change it, sign it, make it visible in one step.
 
-What is there is not believed: roots are followed from the trust root beside the keys, and targets
-that the root's keys have not signed are not signed again, or whoever can write to the store could
-have his model signed by us. Expiry is no obstacle here: publishing is what ends it.
-
 A change is new files under names that were never used (``create``), then ``timestamp.json``
 replaced, last. Readers see the old state or the new one; a crash in between leaves files that
 nobody refers to. Two publishers at the same time: the second finds another timestamp than the one it
@@ -19,43 +15,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from securesystemslib.signer import CryptoSigner
-from tuf.api.exceptions import RepositoryError, UnsignedMetadataError
-from tuf.api.metadata import (
-    Metadata,
-    MetaFile,
-    Root,
-    Snapshot,
-    TargetFile,
-    Targets,
-    Timestamp,
-)
-from tuf.api.serialization import DeserializationError
+from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 
+from cloud_sync.models.state import EXPIRY, TIMESTAMP, Expiry, Reader, State, stored
 from headrace.clock import Clock
-from headrace.errors import ModelError, ModelUntrusted, UsageError
+from headrace.errors import ModelError, UsageError
 from headrace.lake.store import Store
-from headrace.limits import (
-    MODEL_MAX_METADATA_BYTES,
-    MODEL_ONLINE_DAYS,
-    MODEL_ROOT_DAYS,
-    MODEL_TARGETS_DAYS,
-)
-from headrace.models.repository import METADATA, SIGNED_AT, TARGETS
+from headrace.limits import MODEL_MAX_METADATA_BYTES
+from headrace.models.repository import METADATA, SIGNED_AT
 
-_TIMESTAMP: Final = f"{METADATA}/timestamp.json"
-#: A signed field of the root: how long signatures hold, in days.
-EXPIRY: Final = "headrace.expiry_days"
 #: Numbers tried for a new file before giving up: leftovers of publications that were cut off.
 _ATTEMPTS: Final = 100
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expiry:
-    """How long signatures hold. A site that is off line for months must still find them valid."""
-
-    root_days: int = MODEL_ROOT_DAYS
-    targets_days: int = MODEL_TARGETS_DAYS
-    online_days: int = MODEL_ONLINE_DAYS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,26 +37,12 @@ class Signers:
     online: Sequence[CryptoSigner] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """The repository as it was read, every signature checked."""
-
-    root: Metadata[Root]
-    timestamp: Metadata[Timestamp]
-    snapshot: Metadata[Snapshot]
-    targets: Metadata[Targets]
-
-    @property
-    def expiry(self) -> Expiry:
-        days = self.root.signed.unrecognized_fields.get(EXPIRY, {})
-        return Expiry(**days)
-
-
 class Editor:
     """A repository in a store, and the time."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
+        self.reader = Reader(store)
         self._clock = clock
 
     def create(
@@ -97,7 +53,7 @@ class Editor:
         Raises:
             UsageError: there is one already.
         """
-        if self._store.size(_TIMESTAMP) is not None:
+        if self._store.size(TIMESTAMP) is not None:
             raise UsageError(
                 "there is a model repository already", hint="name another folder with --repo"
             )
@@ -112,42 +68,6 @@ class Editor:
         for part in (state.timestamp, state.snapshot, state.targets):
             part.signed.version = 0
         self._commit(state, signers, contents, known=None)
-        return data
-
-    def read(self, trusted_root: bytes) -> State:
-        """What is there, with every signature checked.
-
-        Raises:
-            ModelError: there is no repository, or it is damaged.
-            ModelUntrusted: something is not signed by the keys of the root.
-        """
-        root = self._root(trusted_root)
-        timestamp: Metadata[Timestamp] = self._load(_TIMESTAMP, root, "timestamp")
-        number = timestamp.signed.snapshot_meta.version
-        snapshot: Metadata[Snapshot] = self._load(
-            f"{METADATA}/{number}.snapshot.json", root, "snapshot"
-        )
-        number = snapshot.signed.meta["targets.json"].version
-        targets: Metadata[Targets] = self._load(
-            f"{METADATA}/{number}.targets.json", root, "targets"
-        )
-        return State(root, timestamp, snapshot, targets)
-
-    def get(self, state: State, path: str) -> bytes | None:
-        """A target's bytes, checked; None when there is no such target.
-
-        Raises:
-            ModelUntrusted: they are not what was signed.
-        """
-        info = state.targets.signed.targets.get(path)
-        if info is None:
-            return None
-        stored = _stored(path, info)
-        data = self._get(stored)
-        try:
-            info.verify_length_and_hashes(data)
-        except RepositoryError as error:
-            raise ModelUntrusted(f"model repository: {stored}: {error}") from error
         return data
 
     def publish(self, state: State, signers: Signers, contents: Mapping[str, bytes]) -> None:
@@ -213,7 +133,7 @@ class Editor:
         for path, data in contents.items():
             info = TargetFile.from_data(path, data, ["sha256"])
             # Named by its hash: what is there already is the same, or was put there to spoil it.
-            self._store.put(_stored(path, info), data)
+            self._store.put(stored(path, info), data)
             state.targets.signed.targets[path] = info
         state.targets.signed.expires = self._in(state.expiry.targets_days)
         held = [key for key in signers.targets if _has(state.root, "targets", key)]
@@ -234,14 +154,14 @@ class Editor:
         timestamp.signed.expires = online
         timestamp.signed.unrecognized_fields[SIGNED_AT] = self._clock.now_us()
         data = self._sign(timestamp, signers.online, "timestamp", state.root)
-        if self._timestamp_version() != known:
+        if self.reader.timestamp_version() != known:
             raise ModelError(
                 "model repository: somebody else published in between; nothing was changed",
                 hint="run the command again",
             )
         if new_root:
             self._add_root(state.root)
-        self._store.put(_TIMESTAMP, data)
+        self._store.put(TIMESTAMP, data)
 
     def _add_root(self, root: Metadata[Root]) -> None:
         path = f"{METADATA}/{root.signed.version}.root.json"
@@ -278,37 +198,6 @@ class Editor:
             )
         return _bounded(part.to_bytes(), role)
 
-    def _root(self, trusted: bytes) -> Metadata[Root]:
-        """The newest root, followed from the trusted one as clients do."""
-        root: Metadata[Root] = _decode(trusted, "trust root")
-        while True:
-            path = f"{METADATA}/{root.signed.version + 1}.root.json"
-            data = self._store.get(path)
-            if data is None:
-                return root
-            newer: Metadata[Root] = _decode(data, path)
-            for authority in (root, newer):
-                _verify(authority, "root", newer, path)
-            root = newer
-
-    def _load(self, path: str, root: Metadata[Root], role: str) -> Metadata[Any]:
-        part: Metadata[Any] = _decode(self._get(path), path)
-        _verify(root, role, part, path)
-        return part
-
-    def _get(self, path: str) -> bytes:
-        data = self._store.get(path)
-        if data is None:
-            raise ModelError(
-                f"model repository: no {path}",
-                hint="is --repo right? `cloud-sync models init-repo` makes one",
-            )
-        return data
-
-    def _timestamp_version(self) -> int | None:
-        data = self._store.get(_TIMESTAMP)
-        return None if data is None else int(_decode(data, _TIMESTAMP).signed.version)
-
     def _in(self, days: int) -> datetime:
         now = datetime.fromtimestamp(self._clock.now_us() // 1_000_000, UTC)
         return now + timedelta(days=days)
@@ -325,27 +214,5 @@ def _bounded(data: bytes, role: str) -> bytes:
     return data
 
 
-def _stored(path: str, info: TargetFile) -> str:
-    folder, _, name = path.rpartition("/")
-    return "/".join(part for part in (TARGETS, folder, f"{info.hashes['sha256']}.{name}") if part)
-
-
 def _has(root: Metadata[Any], role: str, signer: CryptoSigner) -> bool:
     return signer.public_key.keyid in root.signed.roles[role].keyids
-
-
-def _decode(data: bytes, path: str) -> Metadata[Any]:
-    try:
-        return Metadata.from_bytes(data)
-    except DeserializationError as error:
-        raise ModelError(f"model repository: {path}: damaged: {error}") from error
-
-
-def _verify(root: Metadata[Root], role: str, part: Metadata[Any], path: str) -> None:
-    try:
-        root.signed.verify_delegate(role, part.signed_bytes, part.signatures)
-    except (UnsignedMetadataError, ValueError) as error:
-        raise ModelUntrusted(
-            f"model repository: {path}: {error}",
-            hint="somebody else may have written there; restore the last good copy",
-        ) from error

@@ -13,9 +13,10 @@ from typing import Final
 import msgspec
 from securesystemslib.signer import CryptoSigner
 
-from cloud_sync.models.editor import Editor, Expiry, Signers, State
+from cloud_sync.models.editor import Editor, Signers
 from cloud_sync.models.keys import Seen
 from cloud_sync.models.package import Package
+from cloud_sync.models.state import Expiry, State
 from headrace.clock import Clock
 from headrace.errors import ModelError, UsageError
 from headrace.lake.store import Store
@@ -135,7 +136,7 @@ class Releases:
         return [self._listed(state, known, *each) for each in _versions(state)]
 
     def _read(self) -> State:
-        state = self._editor.read(self._root)
+        state = self._editor.reader.read(self._root)
         if self._seen is not None:
             self._seen.check(state.timestamp.signed.version)
         return state
@@ -171,13 +172,13 @@ class Releases:
 
     def _manifest(self, state: State, name: str, version: int) -> Manifest:
         path = model_path(name, version, MANIFEST_NAME)
-        data = self._editor.get(state, path)
+        data = self._editor.reader.get(state, path)
         if data is None:
             raise ModelError(f"model repository: no {path}")
         return decode_manifest(data, path)
 
     def _assignments(self, state: State) -> Assignments:
-        data = self._editor.get(state, ASSIGNMENTS_NAME)
+        data = self._editor.reader.get(state, ASSIGNMENTS_NAME)
         if data is None:
             raise ModelError(f"model repository: no {ASSIGNMENTS_NAME}")
         return repository.decode_assignments(data, ASSIGNMENTS_NAME)

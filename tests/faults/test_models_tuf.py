@@ -232,7 +232,7 @@ def _lie(site: Site, change: Callable[[Package], dict[str, bytes]]) -> None:
     contents |= change(made)
     releases = site.publisher.releases
     editor = Editor(LocalStore(site.publisher.folder), site.clock)
-    state = editor.read(site.publisher.root.read_bytes())
+    state = editor.reader.read(site.publisher.root.read_bytes())
     signed = {model_path("m", 2, name): data for name, data in contents.items()}
     editor.publish(state, releases.signers, signed)
     site.client.refresh()
