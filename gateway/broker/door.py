@@ -176,7 +176,7 @@ class _Rewound(ReaderAdapter):  # type: ignore[misc]
             if found:
                 return found
             self._beginning = None
-        return await self._rest.read(n)
+        return bytes(await self._rest.read(n))
 
     def feed_eof(self) -> None:
         self._rest.feed_eof()
