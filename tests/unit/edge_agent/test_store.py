@@ -6,6 +6,7 @@ import os
 import random
 import sqlite3
 import zlib
+from array import array
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,8 +16,11 @@ import pytest
 
 from edge_agent.buffer import schema
 from edge_agent.buffer.log import log_path
+from edge_agent.buffer.meter import written_bytes
 from edge_agent.buffer.store import Store, StoredBatch
-from edge_agent.encode import compress
+from edge_agent.encode import Header, compress, encode
+from edge_agent.inputs.simulated.pump import NAMES, Pump
+from edge_agent.readings import Run
 from headrace.buffer_stats import read_buffer_stats
 from headrace.clock import ManualClock
 from headrace.errors import StorageFull, UsageError
@@ -363,10 +367,31 @@ def test_a_log_on_a_file_system_without_direct_writes_works(tmp_path: Path) -> N
             assert ranges(again) == [(1, 3)]
 
 
-def test_what_the_process_wrote_is_in_the_counts(store: Store, path: Path) -> None:
-    """At most two sectors a commit, and the log's own creation is not among them."""
-    append(store, 100)
-    append(store, 100)
-    stats = read_buffer_stats(path)
-    assert stats.written_readings == 200
-    assert stats.written_bytes_per_reading is not None
+def test_a_commit_writes_what_its_readings_take(store: Store, path: Path) -> None:
+    """100 readings a second in two sectors of 512 bytes; the same figures stand in the counts."""
+    pump, before, commits = Pump(seed=1, step_s=0.08), 0, 40
+    for number in range(commits):
+        if number == 1:  # the first is a small one, and the one behind it their base
+            before = written_bytes()
+        store.append(
+            [second_of(pump, store, number)], sampled=104, dropped={}, checkpoints={}
+        )  # fmt: skip
+    per_reading = (written_bytes() - before) / (104 * (commits - 1))
+    assert per_reading <= 12
+    assert read_buffer_stats(path).written_readings == 104 * commits
+
+
+def second_of(pump: Pump, store: Store, number: int) -> StoredBatch:
+    """What a pump with eight series at 12.5 Hz gives in a second, encoded."""
+    start = 1_790_000_000_000_000 + number * 1_040_000
+    times = array("q", range(start, start + 1_040_000, 80_000))
+    columns = zip(*(pump.step() for _ in times), strict=True)
+    runs = [
+        Run(name, times, array("d", column)) for name, column in zip(NAMES, columns, strict=True)
+    ]
+    header = Header(store.stream, store.next_seq, "boot", "synced", {}, False)
+    last = store.next_seq + 103
+    payload = encode(runs, header)
+    return StoredBatch(
+        store.next_seq, last, 104, start, "boot", "synced", "{}", False, payload
+    )  # fmt: skip
