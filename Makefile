@@ -10,7 +10,7 @@ SECONDS ?=
 DATA    ?= headrace-data
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test pi-test firmware-test check format bench constraints clean dashboards-test container-test
+.PHONY: help setup demo test pi-test firmware-test check format bench constraints clean dashboards-test container-test demo-models models-test
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,12 @@ setup: $(VENV)/.runtime ## Make the virtual environment (.venv) and install head
 
 demo: setup ## Run the whole system here: make demo [SECONDS=60] [DATA=headrace-data]
 	@$(BIN)/headrace demo --data "$(DATA)" $(if $(SECONDS),--seconds $(SECONDS))
+
+demo-models: setup ## Push three versions of a model to two sites, and watch: make demo-models [DATA=...]
+	@$(BIN)/headrace demo-models --data "$(if $(filter headrace-data,$(DATA)),headrace-models-demo,$(DATA))"
+
+models-test: $(VENV)/.develop ## Test signing, publishing, trying and rolling back models
+	@$(BIN)/pytest tests/unit/headrace_models tests/unit/gateway/models tests/unit/cloud_sync/models tests/unit/edge_agent/models tests/faults/test_models_*.py tests/e2e/test_models_story.py $(ARGS)
 
 test: $(VENV)/.develop ## Run all tests, with real servers (as root they are installed from Debian)
 	@sh deploy/dev/test-servers.sh

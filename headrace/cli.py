@@ -52,6 +52,7 @@ def query(
       readings  site, device, name, time, value, text, unit, stream, seq, received, clock
       series    site, device, name, unit, first_time, last_time, rows
       alerts    rule, device, series, state, severity, started, ended, value, site, summary
+      models    time, site, device, model, version, state, reason
 
     Each reading is there exactly once, also while gateway and cloud_sync are running. Times are UTC.
 
@@ -164,6 +165,30 @@ def grafana_export(
         return
     for file in written:
         click.echo(file)
+
+
+@main.command("demo-models")
+@click.option(
+    "--data", type=click.Path(path_type=Path, file_okay=False),
+    default=Path("headrace-models-demo"), show_default=True,
+    help="A folder of its own; what an earlier run left there is removed.",
+)  # fmt: skip
+@reports_errors
+def demo_models(data: Path) -> None:
+    """Push three versions of a model to two sites and watch what becomes of them.
+
+    A good one reaches all, a bad one is rolled back by the canary itself, a better one reaches every
+    gateway and device. Takes about a minute. Exit status 1 if a step does not come true.
+
+    \b
+    Example:
+      headrace demo-models --data /tmp/headrace-models
+    """
+    from rich.console import Console
+
+    from headrace.demo.models_story import run_models_demo
+
+    run_models_demo(data, Console())
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def run_demo(data: Path, seconds: float | None, console: Console) -> bool:
     """
     plan = make_plan(data.absolute(), seconds)
     stop = threading.Event()
-    with _stopping_on_signals(stop), Processes() as processes:
+    with stopping_on_signals(stop), Processes() as processes:
         _start(plan, processes, stop, console)
         _watch(plan, processes, stop, console, seconds)
         console.print("stopping: devices first, the lake last ...", highlight=False)
@@ -43,7 +43,9 @@ def run_demo(data: Path, seconds: float | None, console: Console) -> bool:
 
 
 @contextmanager
-def _stopping_on_signals(stop: threading.Event) -> Iterator[None]:
+def stopping_on_signals(stop: threading.Event) -> Iterator[None]:
+    """Set ``stop`` at SIGINT and SIGTERM while the block lasts."""
+
     def ask(_number: int, _frame: FrameType | None) -> None:
         stop.set()
 

@@ -78,7 +78,7 @@ class Engine:
         if remote:
             self._db.register("remote", _dataset(remote, lake))
             parts.append("remote")
-        for statement in (views.readings(parts), views.SERIES, views.ALERTS):
+        for statement in (views.readings(parts), views.SERIES, views.ALERTS, views.MODELS):
             self._db.execute(statement)
         for name in ("autoinstall_known_extensions", "autoload_known_extensions"):
             self._db.execute(f"SET {name} = false")

@@ -5,6 +5,8 @@
 ``alerts``    computed too. An alert's transitions are journalled as readings of the alerting device
               with the name ``alert/<rule>`` and a JSON text; an alert is all transitions with the
               same site, device, rule, series and start, and shows as the newest of them.
+``models``    what happened to versions of models, at gateways and devices: one row a step. A step that
+              was journalled twice (its writer died in between) shows once.
 """
 
 from __future__ import annotations
@@ -17,6 +19,9 @@ from headrace.lake.readings import READINGS_SCHEMA
 ALERT_PREFIX: Final = "alert/"
 
 COLUMNS: Final = ", ".join(f'"{name}"' for name in READINGS_SCHEMA.names)
+
+#: Of a gateway's models and of a device's own.
+EVENT_NAMES: Final = "^(?:edge-)?model/(.*)/event$"
 
 SERIES: Final = """
 CREATE VIEW series AS
@@ -49,6 +54,22 @@ SELECT * EXCLUDE (time, seq) FROM told
 QUALIFY row_number() OVER (
     PARTITION BY site, device, rule, series, started ORDER BY time DESC, seq DESC
 ) = 1
+"""  # noqa: S608 - ours
+
+
+MODELS: Final = f"""
+CREATE VIEW models AS
+WITH events AS (
+    SELECT site, device, regexp_extract(name, '{EVENT_NAMES}', 1) AS model, time, seq, text AS said
+    FROM readings
+    WHERE name LIKE '%model/%/event' AND regexp_matches(name, '{EVENT_NAMES}') AND json_valid(text)
+)
+SELECT time, site, device, model,
+       TRY_CAST(said ->> '$.version' AS BIGINT) AS version,
+       said ->> '$.state' AS state,
+       said ->> '$.reason' AS reason
+FROM events
+QUALIFY row_number() OVER (PARTITION BY site, device, model, version, state, time ORDER BY seq) = 1
 """  # noqa: S608 - ours
 
 

@@ -1,0 +1,48 @@
+"""The story of three versions, told by the real programs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from headrace.models.store import read_slots
+
+
+def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", *map(str, words)]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=200)
+
+
+@pytest.mark.timeout(240)
+def test_a_worse_version_is_rolled_back_and_a_better_one_reaches_everybody(tmp_path) -> None:
+    """Two gateways and two devices end on version 3; the canary says why it left version 2."""
+    data = tmp_path / "story"
+    told = run("headrace.cli", "demo-models", "--data", data)
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "version 2 is rolled back, by nobody's hand" in told.stdout
+    places = ["north", "south", "agents/north-pump-1", "agents/south-pump-1"]
+    slots = [read_slots(data / place / "models" / "slots") for place in places]
+    assert [[slot.active for slot in found] for found in slots] == [[3]] * 4
+    [canary], [south] = slots[0], slots[1]
+    assert [refused.version for refused in canary.refused] == [2]
+    assert "faulty" in canary.refused[0].reason
+    assert south.refused == ()
+    _steps_are_in_the_lakes_view(data)
+
+
+def _steps_are_in_the_lakes_view(data: Path) -> None:
+    """Of the gateway and of the device that runs models itself."""
+    place = data / "query"
+    (place / "gateway").mkdir(parents=True)
+    (place / "gateway" / "journal.db").symlink_to(data / "north" / "journal.db")
+    sql = "SELECT device, version, state FROM models ORDER BY time"
+    asked = run("headrace.cli", "query", "--data", place, "--format", "json", sql)
+    assert asked.returncode == 0, asked.stderr
+    rows = [json.loads(line) for line in asked.stdout.splitlines() if line.startswith("{")]
+    found = {(row["device"], row["version"], row["state"]) for row in rows or json.loads(asked.stdout)}  # fmt: skip
+    assert {("gateway-north", 2, "active"), ("gateway-north", 2, "rolled_back")} <= found
+    assert ("north-pump-1", 1, "good") in found
