@@ -83,8 +83,14 @@ def train(
       cloud-sync models train --name pump --out pump --csv normal.csv --recipe t2q
     """
     # Imported here: numpy, the lake and LiteRT take a second, and --help should not.
-    from cloud_sync.models import train as training
-    from cloud_sync.models.lake_frame import EVERYTHING, LakeFrame, Wanted, read_lake
+    try:
+        from cloud_sync.models import train as training
+        from cloud_sync.models.lake_frame import EVERYTHING, LakeFrame, Wanted, read_lake
+    except ImportError as error:
+        raise UsageError(
+            f"training needs more than is installed: {error}",
+            hint="pip install 'headrace[cloud,training]'",
+        ) from error
 
     if paths:
         if data or config_path or sql or devices or features or first or last or snapshot:
