@@ -275,7 +275,8 @@ class JournalReader:
         """When the first batch behind an offset arrived; None when there is none."""
         with storage_errors("journal", self.path):
             row = self._db.execute(
-                "SELECT received_at FROM batches WHERE offset > ? ORDER BY offset LIMIT 1", (offset,)
+                "SELECT received_at FROM batches WHERE offset > ? ORDER BY offset LIMIT 1",
+                (offset,),
             ).fetchone()
         return None if row is None else int(row[0])
 
