@@ -15,6 +15,9 @@ find . -depth -type d \( -name tests -o -name test -o -name testing \) -path '*/
 find . -type f \( -name '*.a' -o -name '*.pxd' -o -name '*.pyx' -o -name '*.h' -o -name '*.pyi' \) -delete
 rm -rf pyarrow/include pyarrow/src pyarrow/includes numpy/f2py numpy/_core/include
 
+# sqlite-utils depends on pip for a command that installs plugins. A read-only image installs nothing.
+rm -rf pip pip-*.dist-info
+
 # Symbols that only a debugger reads: 75 MB. NumPy's libraries are left alone, because their wheels
 # were patched in a way that strip is known to break.
 for package in pyarrow zstandard uvloop aiohttp cryptography ai_edge_litert; do

@@ -103,7 +103,9 @@ class Engine:
     def compressed_bytes(self, image: str) -> int:
         """What a registry stores and a site downloads: the layers, each in gzip, as pushed."""
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
-            self.run("podman", "push", "--quiet", image, f"dir:{folder}", timeout_s=300)
+            self.run(
+                "podman", "push", "--quiet", "--compress", image, f"dir:{folder}", timeout_s=300
+            )
             manifest = json.loads((Path(folder) / "manifest.json").read_text(encoding="utf-8"))
             return sum(
                 (Path(folder) / layer["digest"].removeprefix("sha256:")).stat().st_size
