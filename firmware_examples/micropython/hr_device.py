@@ -45,6 +45,8 @@ class Device:
             ack_timeout_ms=settings["ack_timeout_ms"],
         )  # fmt: skip
         self._sample = sample
+        self._held = []  # rows of rounds that are not in flash yet
+        self._rounds = 0
         self._before_connect = before_connect
         self._boot = binascii.hexlify(os.urandom(8)).decode()
         self._topic = settings["root"] + "/" + settings["device"] + "/"
@@ -75,9 +77,13 @@ class Device:
             self._lost(error)
 
     def take(self):
-        """Read the sensors once and keep what they say."""
+        """Read the sensors once; every ``write_every`` rounds, put what they said into flash."""
         time_us, synced = self.clock.now()
-        rows = [(index, time_us, synced, mantissa) for index, mantissa in self._sample()]
+        self._held += [(index, time_us, synced, mantissa) for index, mantissa in self._sample()]
+        self._rounds += 1
+        if self._rounds < self.settings["write_every"]:
+            return
+        rows, self._held, self._rounds = self._held, [], 0
         if rows and not self.ring.append(rows):
             print("flash does not take readings:", self.ring.failed, "lost")
 
