@@ -20,11 +20,10 @@ import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from amqtt.broker import Broker as AmqttBroker
 from amqtt.contexts import Action
 from amqtt.errors import AMQTTError
-from amqtt.plugins.base import BaseAuthPlugin, BasePlugin, BaseTopicPlugin
 
+from gateway.broker import plugins
 from gateway.broker.auth import Admission, TopicAccess
 from gateway.broker.config import BrokerConfig
 from gateway.broker.door import Door
@@ -37,13 +36,11 @@ from headrace.topics import Topics
 
 if TYPE_CHECKING:
     from amqtt.adapters import ReaderAdapter, WriterAdapter
-    from amqtt.session import ApplicationMessage, Session
 
 logger = logging.getLogger(__name__)
 
 #: Pause between two looks at a full inbox: a commit takes about this long.
 _ROOM_POLL_S = 0.002
-
 
 #: The one listener of amqtt; with certificates the door hands its connections over to it.
 _LISTENER = "default"
@@ -77,13 +74,13 @@ class EmbeddedBroker:
         self.access = TopicAccess(config.topic_root) if guard is not None else None
         self._denials = FirstTimes(logger)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._broker: _Amqtt | None = None
+        self._broker: plugins.GuardedBroker | None = None
         self._door: Door | None = None
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
         try:
-            self._broker = _Amqtt(self._amqtt_config(), loop=self._loop)
+            self._broker = plugins.GuardedBroker(self._amqtt_config(), loop=self._loop)
             self._broker.access = self.access
             await self._broker.start()
             await self._open_door(self._broker)
@@ -94,7 +91,7 @@ class EmbeddedBroker:
             ) from error
         logger.info("embedded broker listens on %s:%d", self._config.host, self._config.port)
 
-    async def _open_door(self, broker: _Amqtt) -> None:
+    async def _open_door(self, broker: plugins.GuardedBroker) -> None:
         if self._guard is None or self.access is None:
             return
 
@@ -158,19 +155,19 @@ class EmbeddedBroker:
         return False
 
     def _amqtt_config(self) -> dict[str, Any]:
-        plugins: dict[str, dict[str, Any]] = {
-            f"{__name__}._Tap": {"target": self},
-            f"{__name__}._Gate": {"target": self},
+        chosen: dict[str, dict[str, Any]] = {
+            f"{plugins.__name__}.Tap": {"target": self},
+            f"{plugins.__name__}.Gate": {"target": self},
         }
         if self._guard is not None:
-            plugins[f"{__name__}._Identified"] = {}
+            chosen[f"{plugins.__name__}.Identified"] = {}
         elif self._config.password_file is not None:
-            plugins["amqtt.plugins.authentication.FileAuthPlugin"] = {
+            chosen["amqtt.plugins.authentication.FileAuthPlugin"] = {
                 "password_file": str(self._config.password_file)
             }
         else:
-            plugins["amqtt.plugins.authentication.AnonymousAuthPlugin"] = {"allow_anonymous": True}
-        return {"listeners": {_LISTENER: self._listener()}, "plugins": plugins}
+            chosen["amqtt.plugins.authentication.AnonymousAuthPlugin"] = {"allow_anonymous": True}
+        return {"listeners": {_LISTENER: self._listener()}, "plugins": chosen}
 
     def _listener(self) -> dict[str, Any]:
         if self._guard is not None:
@@ -185,83 +182,3 @@ class EmbeddedBroker:
             if self._config.cafile is not None:
                 listener["cafile"] = str(self._config.cafile)
         return listener
-
-
-class _Amqtt(AmqttBroker):  # type: ignore[misc]
-    """amqtt, with one leak closed.
-
-    When a client comes back, amqtt sends it the retained messages of every filter that anybody has
-    subscribed to, without asking its topic plugins.
-    """
-
-    access: TopicAccess | None = None
-
-    async def _publish_retained_messages_for_subscription(
-        self, subscription: tuple[str, int], session: Session
-    ) -> None:
-        if self.access is None or self.access.may_subscribe(
-            session.username or "", subscription[0]
-        ):
-            await super()._publish_retained_messages_for_subscription(subscription, session)
-
-
-@dataclass
-class _Options:
-    """amqtt makes the plugins itself, from a class path and options: the way back is an option."""
-
-    target: Any
-
-
-@dataclass
-class _NoOptions:
-    """For a plugin without any."""
-
-
-class _Tap(BasePlugin[Any]):  # type: ignore[misc]
-    """Takes permitted messages out of the broker."""
-
-    Config = _Options
-
-    async def on_broker_message_broadcast(
-        self, *, client_id: str, message: ApplicationMessage
-    ) -> None:
-        del client_id
-        if not message.topic.endswith("/state"):
-            self.config.target.take(message.topic, bytes(message.data))
-
-    async def on_broker_retained_message(
-        self, *, client_id: str | None, retained_message: ApplicationMessage
-    ) -> None:
-        """States come this way, because a last will passes here and not through the other event."""
-        del client_id
-        if retained_message.topic.endswith("/state"):
-            self.config.target.take(retained_message.topic, bytes(retained_message.data or b""))
-
-
-class _Identified(BaseAuthPlugin):  # type: ignore[misc]
-    """The door has put the name of the certificate into every CONNECT that it let in."""
-
-    Config = _NoOptions
-
-    async def authenticate(self, *, session: Session) -> bool | None:
-        return bool(session.username)
-
-
-class _Gate(BaseTopicPlugin):  # type: ignore[misc]
-    """Permits what is permitted, and on the way in only when there is room for it."""
-
-    Config = _Options
-
-    async def topic_filtering(
-        self,
-        *,
-        session: Session | None = None,
-        topic: str | None = None,
-        action: Action | None = None,
-    ) -> bool | None:
-        user = (session.username or "") if session is not None else ""
-        if action is None or not self.config.target.permits(user, topic or "", action):
-            return False
-        if action == Action.PUBLISH:
-            await self.config.target.room()
-        return True

@@ -4,6 +4,7 @@ Reading order:
 
 - ``config``     ``[enrol]`` in gateway.toml
 - ``files``      keys and certificates on disk
+- ``certificates``  what stands in certificates and requests
 - ``authority``  the CA's key, and everything that it signs
 - ``registry``   codes and certificates in SQLite; what is not in it is not let in
 - ``limiter``    how often somebody may guess

@@ -14,16 +14,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from gateway.enrol.certificates import alternative_names, key_usage, name, public_key_of
 from gateway.enrol.files import locked, private_pem, write_private, write_public
 from headrace.clock import Clock
 from headrace.errors import EnrolmentError, StorageCorrupt, StorageError
@@ -107,7 +107,9 @@ class Authority:
         usages = [ExtendedKeyUsageOID.SERVER_AUTH]
         usages += [ExtendedKeyUsageOID.CLIENT_AUTH] if client else []
         builder = self._builder(common_name, key.public_key(), GATEWAY_CERTIFICATE_DAYS, usages)
-        builder = builder.add_extension(x509.SubjectAlternativeName(_sans(names)), critical=False)
+        builder = builder.add_extension(
+            x509.SubjectAlternativeName(alternative_names(names)), critical=False
+        )
         return private_pem(key), self._sign(builder).public_bytes(_PEM)
 
     def issue(self, csr_pem: str, device: str, days: int) -> x509.Certificate:
@@ -150,14 +152,14 @@ class Authority:
         now = self._now()
         return (
             x509.CertificateBuilder()
-            .subject_name(_name(common_name))
+            .subject_name(name(common_name))
             .issuer_name(self.ca.subject)
             .public_key(key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(hours=CERTIFICATE_BACKDATE_H))
             .not_valid_after(min(now + timedelta(days=days), self.ca.not_valid_after_utc))
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_key_usage(), critical=True)
+            .add_extension(key_usage(), critical=True)
             .add_extension(x509.ExtendedKeyUsage(list(usages)), critical=False)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
             .add_extension(issuer_key, critical=False)
@@ -168,18 +170,18 @@ class Authority:
 
     def _make_ca(self, site: str) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
-        name = _name(f"Headrace CA of {site}")
+        subject = name(f"Headrace CA of {site}")
         now = self._now()
         certificate = (
             x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
+            .subject_name(subject)
+            .issuer_name(subject)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(hours=CERTIFICATE_BACKDATE_H))
             .not_valid_after(now + timedelta(days=CA_DAYS))
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(_key_usage(ca=True), critical=True)
+            .add_extension(key_usage(ca=True), critical=True)
             .add_extension(
                 x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
             )
@@ -214,7 +216,7 @@ class Authority:
         return (
             left > timedelta(days=RENEW_BEFORE_DAYS)
             and certificate.issuer == self.ca.subject
-            and set(sans) == set(_sans(names))
+            and set(sans) == set(alternative_names(names))
         )
 
     def _now(self) -> datetime:
@@ -226,64 +228,6 @@ class Authority:
                 hint="set the gateway's clock first (timedatectl set-ntp true)",
             )
         return now
-
-
-def public_key_of(csr_pem: str) -> ec.EllipticCurvePublicKey:
-    """The key of a certificate request, whose signature shows that the sender has it.
-
-    Raises:
-        EnrolmentError: it is not a sound request for an EC P-256 key.
-    """
-    try:
-        csr = x509.load_pem_x509_csr(csr_pem.encode())
-        sound = csr.is_signature_valid
-        key = csr.public_key()
-    except (ValueError, UnsupportedAlgorithm, InvalidSignature) as error:
-        raise EnrolmentError("bad_request", f"not a certificate request: {error}") from error
-    if not sound:
-        raise EnrolmentError("bad_request", "the certificate request is not signed by its own key")
-    if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
-        raise EnrolmentError("bad_request", "expected a key on the curve P-256")
-    return key
-
-
-def key_fingerprint(key: ec.EllipticCurvePublicKey) -> bytes:
-    """SHA-256 of the public key: what tells one device's key from another's."""
-    digest = hashes.Hash(hashes.SHA256())
-    digest.update(
-        key.public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-    )
-    return digest.finalize()
-
-
-def common_name(certificate: x509.Certificate) -> str:
-    """Who the certificate speaks for; empty when it does not say."""
-    found = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return str(found[0].value) if found else ""
-
-
-def _name(common_name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name[:64])])
-
-
-def _key_usage(*, ca: bool = False) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not ca, key_cert_sign=ca, crl_sign=ca, content_commitment=False,
-        key_encipherment=False, data_encipherment=False, key_agreement=False,
-        encipher_only=False, decipher_only=False,
-    )  # fmt: skip
-
-
-def _sans(names: Sequence[str]) -> list[x509.GeneralName]:
-    found: list[x509.GeneralName] = []
-    for name in dict.fromkeys(names):
-        try:
-            found.append(x509.IPAddress(ip_address(name)))
-        except ValueError:
-            found.append(x509.DNSName(name))
-    return found
 
 
 def _from_us(microseconds: int) -> datetime:

@@ -24,7 +24,8 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from gateway.enrol.authority import Authority, common_name, key_fingerprint, public_key_of
+from gateway.enrol.authority import Authority
+from gateway.enrol.certificates import common_name, key_fingerprint, public_key_of
 from gateway.enrol.limiter import GuessLimiter
 from gateway.enrol.registry import Entry, OpenCode, Registry
 from headrace.batch import is_device_id

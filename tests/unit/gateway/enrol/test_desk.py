@@ -8,7 +8,8 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from gateway.enrol.authority import Authority, common_name
+from gateway.enrol.authority import Authority
+from gateway.enrol.certificates import common_name
 from gateway.enrol.limiter import GuessLimiter
 from headrace.clock import ManualClock
 from headrace.errors import EnrolmentError, StorageCorrupt, UsageError
