@@ -17,6 +17,7 @@ from headrace.models.manifest import (
     GRAPH_NAMES,
     Golden,
     Manifest,
+    Output,
     Runtime,
     encode,
     file_of,
@@ -37,6 +38,7 @@ def packed(
     scores: Sequence[float] = SCORES,
     threshold: float = 10.0,
     version: int = 1,
+    outputs: tuple[Output, ...] = (Output(),),
 ) -> Package:
     """A graph with everything that belongs to it."""
     golden = encode(Golden(inputs=tuple(rows), scores=tuple(scores)))
@@ -49,6 +51,7 @@ def packed(
         features=tuple(Feature(*feature) for feature in features),
         align_s=1.0,
         threshold=threshold,
+        outputs=outputs,
     )
     return Package(manifest, graph, golden)
 

@@ -7,9 +7,13 @@ import sys
 from array import array
 from pathlib import Path
 
+import numpy as np
 import pytest
+from skl2onnx import to_onnx
+from sklearn.ensemble import IsolationForest
 
 from headrace.errors import ModelError
+from headrace.models.manifest import Output
 from headrace.models.run import Run, open_run
 from headrace.models.sandbox import Sandbox
 from tests import graphs, model_repository
@@ -128,3 +132,21 @@ def _alive(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return stat.rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def test_a_forest_of_scikit_learn_scores_as_it_did_where_it_was_trained(tmp_path) -> None:
+    """Through skl2onnx; its scores are low where a row is odd, so the manifest turns them round."""
+    random = np.random.default_rng(7)
+    rows = random.normal(size=(300, 2)).astype(np.float32)
+    forest = IsolationForest(n_estimators=20, random_state=7).fit(rows)
+    graph = to_onnx(forest, rows[:1], target_opset={"": 17, "ai.onnx.ml": 3}).SerializeToString()
+    expected = -forest.decision_function(rows[:4])
+    made = model_repository.packed(
+        graph, rows=[tuple(map(float, row)) for row in rows[:4]], scores=[float(s) for s in expected],
+        outputs=(Output(tensor="scores", negate=True),),
+    )  # fmt: skip
+    run = open_run(model_repository.write(tmp_path, made))
+    odd = run.score(array("d", [9.0, -9.0]).tobytes())[0]
+    assert odd > max(expected)
+    assert list(run.score(rows[:4].astype(np.float64).tobytes())) == pytest.approx(list(expected), abs=1e-4)  # fmt: skip
+    run.close()
