@@ -61,4 +61,4 @@ def utc_us():
     """The board's clock in microseconds since 1970, whichever year it counts from."""
     # Whole seconds: a float of 32 bits has no room for more, an integer has.
     since = 946684800 if time.gmtime(0)[0] == 2000 else 0
-    return (time.time() + since) * 1000000
+    return (int(time.time()) + since) * 1000000

@@ -2,7 +2,8 @@
 
 One loop, one thread. Reading the sensors comes first in each round; everything that has to do with
 the network may fail at any time and is tried again after a growing, jittered pause. Only connecting
-can hold up the sensors, for 10 s at most: a round that comes late is taken once, not caught up.
+holds up the sensors (Wi-Fi 8 s, broker 10 s at most): a round that comes late is taken once, not
+caught up.
 """
 
 import binascii

@@ -9,12 +9,18 @@ import threading
 
 
 class Link:
-    """A TCP proxy on a free port; ``cut`` breaks what is open and accepts nothing until ``mend``."""
+    """A TCP proxy on a free port.
+
+    ``swallow`` takes what the device sends and passes nothing on; ``cut`` breaks what is open and
+    accepts nothing; ``mend`` ends both.
+    """
 
     def __init__(self, target_port: int) -> None:
         self._target = ("127.0.0.1", target_port)
         self._whole = True
+        self._swallowing = False
         self._closing = False
+        self._devices: set[socket.socket] = set()
         self._peers: dict[socket.socket, socket.socket] = {}
         self._selector = selectors.DefaultSelector()
         self._lock = threading.Lock()
@@ -31,8 +37,13 @@ class Link:
             for end in list(self._peers):
                 self._drop(end)
 
+    def swallow(self) -> None:
+        """A network that looks whole to the device, and is not."""
+        self._swallowing = True
+
     def mend(self) -> None:
         self._whole = True
+        self._swallowing = False
 
     def close(self) -> None:
         self._closing = True
@@ -60,6 +71,7 @@ class Link:
         except OSError:
             near.close()
             return
+        self._devices.add(near)
         for end, other in ((near, far), (far, near)):
             self._peers[end] = other
             self._selector.register(end, selectors.EVENT_READ)
@@ -68,7 +80,8 @@ class Link:
         try:
             data = end.recv(65536)
             if data:
-                self._peers[end].sendall(data)
+                if not (self._swallowing and end in self._devices):
+                    self._peers[end].sendall(data)
                 return
         except OSError:
             pass  # either side is gone: so is the other
@@ -80,6 +93,7 @@ class Link:
             return
         self._peers.pop(other, None)
         for side in (end, other):
+            self._devices.discard(side)
             with contextlib.suppress(KeyError, ValueError):
                 self._selector.unregister(side)
             side.close()

@@ -85,6 +85,8 @@ def test_nothing_is_lost_or_doubled_over_a_cut_link_and_kills(
     device = board([str(program), str(link.port), "c-1", *map(os.fspath, files), form])
     device.power_on()
     wait_until(lambda: journalled(gateway.journal) > 100, 20, "readings arrive" + device.output())
+    link.swallow()
+    more_readings(ledger, 700)  # more than a segment
     link.cut()
     more_readings(ledger, 400)
     device.cut_power()

@@ -39,6 +39,26 @@ def test_it_writes_and_reads_the_wire_vectors() -> None:
     assert "8 written, 21 documents" in done.stdout
 
 
+def test_what_runs_on_a_board_alone_is_at_least_sound() -> None:
+    """Sensors, Wi-Fi and NTP are not here; that the files are MicroPython, and the clock's epoch, is."""
+    script = "import board, main, time; print(board.utc_us() // 1000000 - int(time.time()))"
+    done = subprocess.run(
+        [tool("micropython"), *HEAP, "-c", script],
+        cwd=FIRMWARE,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr
+    assert all(len(series) == 3 for series in series_of_the_board())
+
+
+def series_of_the_board() -> list[list[object]]:
+    board: dict[str, list[list[object]]] = {}
+    exec((FIRMWARE / "board.py").read_text(encoding="utf-8"), board)  # noqa: S102
+    return board["SERIES"]
+
+
 def test_a_power_cut_after_any_block_operation_loses_nothing_that_was_kept() -> None:
     """On a real littlefs, in a chip whose power fails in the middle of a block; and what writing wears."""
     done = subprocess.run(
@@ -84,6 +104,8 @@ def test_nothing_is_lost_or_doubled_over_a_cut_link_and_kills(
     made, ledger, stop = device
     made.power_on()
     wait_until(lambda: journalled(gateway.journal) > 40, 20, "readings arrive" + made.output())
+    link.swallow()
+    more_readings(ledger, 700)  # more than a segment
     link.cut()
     more_readings(ledger, 200)
     made.cut_power()
