@@ -191,7 +191,7 @@ class Gateway:
         if self._config.http.console:
             from gateway.console import mount
 
-            mount(app, self.live, self.status)
+            mount(app, self.live, self.status, self._models.rows if self._models else None)
         server = HttpServer(app, self._config.http)
         await server.start()
         stack.push_async_callback(server.stop)

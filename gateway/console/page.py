@@ -17,6 +17,7 @@ from gateway.console.alerts import Alerts
 from gateway.console.chart import Chart
 from gateway.console.devices import Devices
 from gateway.console.header import LOGO, Header
+from gateway.console.models import Models, Rows
 from gateway.console.parts import block
 from gateway.console.picture import Picture, Pictures
 from gateway.console.selection import Selection
@@ -28,8 +29,12 @@ from headrace.limits import CONSOLE_MAX_ALERTS, CONSOLE_MAX_VIEWERS, CONSOLE_REF
 _STYLE: Final = Path(__file__).with_name("console.css")
 
 
-def mount(app: FastAPI, live: Live, status: Status) -> None:
-    """Show the console at ``/`` of the gateway's application; once a process, before it serves."""
+def mount(app: FastAPI, live: Live, status: Status, models: Rows | None = None) -> None:
+    """Show the console at ``/`` of the gateway's application; once a process, before it serves.
+
+    Args:
+        models: one row a model of the repository, where there is one.
+    """
     pictures = Pictures(live, SystemClock())
 
     @ui.page("/")
@@ -39,7 +44,7 @@ def mount(app: FastAPI, live: Live, status: Status) -> None:
                 f"{CONSOLE_MAX_VIEWERS} others look at this page; close one and load it again\n",
                 status_code=503,
             )
-        Page(live, status, pictures)
+        Page(live, status, pictures, models)
         return None
 
     ui.run_with(
@@ -57,7 +62,9 @@ def mount(app: FastAPI, live: Live, status: Status) -> None:
 class Page:
     """What one viewer sees."""
 
-    def __init__(self, live: Live, status: Status, pictures: Pictures) -> None:
+    def __init__(
+        self, live: Live, status: Status, pictures: Pictures, models: Rows | None = None
+    ) -> None:
         self._pictures = pictures
         self._site = status.site
         self._title = ""
@@ -71,6 +78,7 @@ class Page:
                     self._selection, on_choose=self._choose, on_toggle=self._toggle
                 )
                 self._chart = Chart(live, self._selection, self._choose_series)
+            self._models = Models(models) if models is not None else None
         ui.timer(CONSOLE_REFRESH_S, self._refresh)
 
     def _refresh(self) -> None:
@@ -81,6 +89,8 @@ class Page:
         self._alerts.show(picture)
         self._devices.show(picture)
         self._chart.show(picture.now_us)
+        if self._models is not None:
+            self._models.show()
         self._show_title(picture.firing)
 
     def _alarming(self, picture: Picture) -> set[str]:
