@@ -58,3 +58,12 @@ def take_lock(path: Path) -> int:
             f"buffer {path} is used by another agent", hint="stop it, or set another buffer.path"
         ) from error
     return lock
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a new name in a folder outlive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -8,6 +8,7 @@ the file system knows no ``O_DIRECT`` (tmpfs, some overlays) the cache is used a
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+from edge_agent.buffer.files import sync_folder
 from headrace.buffer_log import SECTOR, Base, Record, Tail, frame, header
 from headrace.errors import StorageError, StorageFull
 from headrace.limits import BUFFER_LOG_BYTES, BUFFER_LOG_COMMIT_BYTES
@@ -78,7 +80,7 @@ class CommitLog:
             try:
                 done = os.pwrite(self._file, part, self._at)
             except OSError as error:
-                raise StorageError(f"buffer log {self.path}: {error}") from error
+                raise _storage_error(self.path, error) from error
         if done != size:
             raise StorageFull(f"buffer log {self.path}: wrote {done} of {size} bytes")
 
@@ -90,27 +92,23 @@ def create(path: Path, log_id: str) -> None:
     """Make an empty log of full size, so that a full disk cannot stop it; durable on return.
 
     Raises:
-        StorageFull: there is no room for it.
+        StorageError: there is no room for it, or it may not be written there.
     """
     try:
         with path.open("wb") as file:
             file.write(header(log_id).ljust(BUFFER_LOG_BYTES, b"\0"))
             file.flush()
             os.fsync(file.fileno())
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
-        path.unlink(missing_ok=True)
-        raise StorageFull(
-            f"buffer log {path}: {error}", hint="free space on that disk, or choose another path"
-        ) from error
+        raise _storage_error(path, error) from error
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _storage_error(path: Path, error: OSError) -> StorageError:
+    message = f"buffer log {path}: {error.strerror}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageFull(message, hint="free space on that disk, or set another buffer.path")
+    return StorageError(message, hint="may the agent write there? set another buffer.path")
 
 
 def _open(path: Path) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from edge_agent.buffer import schema
 from edge_agent.buffer.batches import StoredBatch
-from edge_agent.buffer.files import check, connect
+from edge_agent.buffer.files import check, connect, sync_folder
 from edge_agent.buffer.log import create, log_path
 from headrace.batch import new_stream_id
 from headrace.buffer_log import Totals, from_counters, to_counters
@@ -39,6 +39,8 @@ class Tables:
     def __init__(self, path: Path, device: str) -> None:
         self.path = path
         with storage_errors("buffer", path):
+            if not path.exists():
+                _make(path, device)
             self._db = connect(path)
             try:
                 check(self._db, path)
@@ -78,8 +80,7 @@ class Tables:
             )
         if version != "1":
             return meta
-        new = {"device": device, "stream": new_stream_id(), "next_seq": "1", **meta}
-        new |= {"version": str(schema.FORMAT_VERSION), "log": secrets.token_hex(8), "lsn": "0"}
+        new = _new_meta(device) | meta | {"version": str(schema.FORMAT_VERSION)}
         create(log_path(self.path), new["log"])
         with self.transaction():
             self._db.executemany(schema.SET_META, new.items())
@@ -181,6 +182,32 @@ class Tables:
     def close(self) -> None:
         self._reader.close()
         self._db.close()
+
+
+def _make(path: Path, device: str) -> None:
+    """A new buffer; it appears under its name when all of it is there, for whoever reads along."""
+    for suffix in (
+        "-wal",
+        "-shm",
+    ):  # of a file that is gone; SQLite would put them into the new one
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    meta = _new_meta(device)
+    create(log_path(path), meta["log"])
+    new = path.with_name(path.name + ".new")
+    new.unlink(missing_ok=True)
+    with closing(sqlite3.connect(new)) as db:
+        db.executescript(schema.SCHEMA)
+        db.executemany(schema.SET_META, meta.items())
+        db.commit()
+    new.replace(path)
+    sync_folder(path.parent)
+
+
+def _new_meta(device: str) -> dict[str, str]:
+    return {
+        "version": str(schema.FORMAT_VERSION), "device": device, "stream": new_stream_id(),
+        "next_seq": "1", "log": secrets.token_hex(8), "lsn": "0",
+    }  # fmt: skip
 
 
 def _batch(row: tuple[Any, ...]) -> StoredBatch:

@@ -395,3 +395,17 @@ def second_of(pump: Pump, store: Store, number: int) -> StoredBatch:
     return StoredBatch(
         store.next_seq, last, 104, start, "boot", "synced", "{}", False, payload
     )  # fmt: skip
+
+
+def test_a_new_buffer_has_no_use_for_the_wal_of_one_that_is_gone(path: Path) -> None:
+    """SQLite would put its pages into the new file."""
+    store = open_store(path)
+    store.append([batch(1, 1, 100_000)], sampled=1, dropped={}, checkpoints={})
+    kill(store)
+    wal = path.with_name(path.name + "-wal")
+    path.unlink()
+    wal.write_bytes(b"left over")
+    with closing(open_store(path)) as again:
+        append(again, 2)
+        assert ranges(again) == [(1, 2)]
+    assert read_buffer_stats(path).sampled == 2
