@@ -12,8 +12,9 @@ Reading order:
 - ``feed``       committed batches for everyone behind the journal
 - ``consumer``   their port; ``runner`` drives them
 - ``inference/``, ``rules/``, ``notify/``, ``sinks/``, ``vitals/``   the consumers
+- ``models/``    models of the signed repository: a consumer, and what brings versions to it
 - ``live``, ``status``   the present; ``http``, ``console/`` show it
 - ``app``        puts it all together
 - ``quarantine`` looks at refused payloads and replays them
-- ``enrol_commands``, ``cli``   the ``gateway`` command
+- ``enrol_commands``, ``models_commands``, ``cli``   the ``gateway`` command
 """
