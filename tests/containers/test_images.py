@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.containers.engine import TARGETS, Engine, first_free, tail
-from tests.servers import wait_until
+from tests.containers.engine import ROOT, TARGETS, Engine, first_free, tail
+from tests.servers import free_port, wait_until
 
 DATA = "/var/lib/headrace"
 HARDENED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "all", "--network", "none")
 
-GATEWAY = """
-site = "site-1"
-data_dir = "/var/lib/headrace"
-[http]
-host = "0.0.0.0"
-allow_without_login = true
-"""
+PAGE = (ROOT / "docs" / "how-to" / "gateway-container.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -33,8 +30,11 @@ def volume(engine: Engine) -> Iterator[str]:
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
+    """The configuration that the page shows."""
     path = tmp_path / "gateway.toml"
-    path.write_text(GATEWAY, encoding="utf-8")
+    blocks = re.findall(r"```toml\n(.*?)```", PAGE, re.S)
+    text = next(block for block in blocks if "allow_without_login" in block)
+    path.write_text(text, encoding="utf-8")
     path.chmod(0o644)
     return path
 
@@ -101,20 +101,35 @@ def test_a_container_without_configuration_says_which_file(engine: Engine, volum
 
 
 def test_the_gateway_lives_on_a_read_only_root(engine: Engine, volume: str, config: Path) -> None:
-    """No rights, no network, one volume: healthy, and gone without a trace of an error on SIGTERM."""
-    name = first_free(["headrace", "gateway"])
-    engine.podman(
-        "run", "--detach", "--name", name, *HARDENED, "--volume", f"{volume}:{DATA}",
-        "--volume", f"{config}:/etc/headrace/gateway.toml:ro", "localhost/headrace-gateway:test",
-    )  # fmt: skip
+    """By the page's own command: healthy, its console on the host, and a clean end on SIGTERM."""
+    name, port = first_free(["headrace", "gateway"]), free_port()
+    engine.podman(*page_command(name, volume, config, port))
     try:
         wait_until(lambda: healthy(engine, name), 30, "the health check of the image says so")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as reply:
+            assert reply.status == 200
         assert engine.run("podman", "exec", name, "touch", "/x", check=False).returncode != 0
         engine.podman("stop", "--time", "20", name)
         assert engine.inspect("container", name)["State"]["ExitCode"] == 0
         assert "Traceback" not in tail(engine.run("podman", "logs", name))
     finally:
         engine.podman("rm", "--force", name)
+
+
+def page_command(name: str, volume: str, config: Path, port: int) -> list[str]:
+    """The page's `docker run`, with names, port and image of this test."""
+    found = re.search(r"^docker (run --detach .*?[^\\])$", PAGE, re.M | re.S)
+    assert found is not None
+    text = (
+        found[1].replace("\\\n", " ")
+        .replace("--name gateway", f"--name {name}")
+        .replace("headrace-data:", f"{volume}:")
+        .replace("$PWD/gateway.toml", str(config))
+        .replace("127.0.0.1:8080:", f"127.0.0.1:{port}:")
+    )  # fmt: skip
+    *words, image = shlex.split(text)
+    assert image == "headrace-gateway"
+    return [*words, "localhost/headrace-gateway:test"]
 
 
 def healthy(engine: Engine, name: str) -> bool:

@@ -205,3 +205,19 @@ def test_prepare_makes_a_certificate_for_one_more_device(prepared: Path, tmp_pat
     finally:
         for name in ("mill-1.crt", "mill-1.key"):
             (secrets / name).unlink()
+
+
+def test_the_page_names_what_there_is() -> None:
+    """Scripts, services, targets and variables of docs/how-to/gateway-container.md."""
+    page = (ROOT / "docs" / "how-to" / "gateway-container.md").read_text(encoding="utf-8")
+    for path in re.findall(r"(?:sh|--file) (deploy/\S+)", page):
+        assert (ROOT / path).is_file(), path
+    assert set(re.findall(r"docker compose (?:exec|restart) (\S+?)[ `]", page)) <= set(SERVICES)
+    dockerfile = (ROOT / "deploy" / "container" / "Dockerfile").read_text(encoding="utf-8")
+    for target in re.findall(r"--target (\S+)", page):
+        assert f"AS {target}\n" in dockerfile
+    assert set(re.findall(r"`?(MQTT_[A-Z]+|HEADRACE_[A-Z]+)\b", page)) <= {
+        *variables(), "HEADRACE_EPHEMERAL",
+    }  # fmt: skip
+    assert f":{variables()['CONSOLE_PORT']}`" in page
+    assert f":{variables()['GRAFANA_PORT']}`" in page
