@@ -37,6 +37,9 @@ logger = logging.getLogger(__name__)
 #: Seconds between two looks for requests, and at a version that waits for its inputs.
 _ROUND_S: Final = 1.0
 
+#: Seconds that a stop waits for the round in hand.
+_STOP_S: Final = 5.0
+
 POLL_FILE: Final = "poll.json"
 
 
@@ -97,6 +100,7 @@ class Poller:
         self._store = place.store
         self._client = place.repository
         self._condition = Condition(logger, "model repository")
+        self._disk = Condition(logger, f"models in {place.folder}")
         self._stopping = threading.Event()
         self._nudged = threading.Event()
         self._offered: dict[str, int] = {}
@@ -111,25 +115,30 @@ class Poller:
         self._nudged.set()
 
     def stop(self) -> None:
-        """End the thread; a download in hand ends at its deadline."""
+        """End the thread. A download in hand is not waited for: whatever it gives is fetched again."""
         self._stopping.set()
         self._nudged.set()
         if self._thread.ident is not None:
-            self._thread.join()
+            self._thread.join(_STOP_S)
 
     # --- one round --------------------------------------------------------------------------------
 
     def _run(self) -> None:
         due = self._place.clock.monotonic()
         while not self._stopping.is_set():
-            nudged = self._nudged.is_set()
+            now = self._nudged.is_set() or self._place.clock.monotonic() >= due
             self._nudged.clear()
-            asked = self._requests()
-            if nudged or asked or self._place.clock.monotonic() >= due:
-                self.round()
-                due = self._place.clock.monotonic() + self._place.interval_s
+            try:
+                if self._requests() or now:
+                    due = self._place.clock.monotonic() + self._place.interval_s
+                    self.round()
+                else:
+                    self.bring_all()
+            except HeadraceError as error:
+                # A full disk, say. What runs goes on, and the next round tries again.
+                self._disk.bad(error)
             else:
-                self.bring_all()
+                self._disk.good()
             self._nudged.wait(_ROUND_S)
 
     def round(self) -> None:

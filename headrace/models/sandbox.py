@@ -75,10 +75,7 @@ class Sandbox:
     ) -> None:
         self._name = name
         self._call_timeout_s = call_timeout_s
-        self._process = subprocess.Popen(
-            [*worker, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, bufsize=0,
-        )  # fmt: skip
+        self._process = _start([*worker, str(folder)], name)
         assert self._process.stdin is not None  # noqa: S101
         assert self._process.stdout is not None  # noqa: S101
         self._to, self._from = self._process.stdin.fileno(), self._process.stdout.fileno()
@@ -173,6 +170,22 @@ class Sandbox:
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
+
+
+def _start(argv: Sequence[str], name: str) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+        )
+    except OSError as error:
+        raise ModelError(
+            f"{name}: its process cannot be started: {error.strerror}",
+            hint="a version takes about 50 MB; promote fewer models to this place",
+        ) from error
 
 
 def _short(reason: str) -> str:
