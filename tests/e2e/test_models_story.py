@@ -42,7 +42,6 @@ def _steps_are_in_the_lakes_view(data: Path) -> None:
     sql = "SELECT device, version, state FROM models ORDER BY time"
     asked = run("headrace.cli", "query", "--data", place, "--format", "json", sql)
     assert asked.returncode == 0, asked.stderr
-    rows = [json.loads(line) for line in asked.stdout.splitlines() if line.startswith("{")]
-    found = {(row["device"], row["version"], row["state"]) for row in rows or json.loads(asked.stdout)}  # fmt: skip
+    found = {(row["device"], row["version"], row["state"]) for row in json.loads(asked.stdout)}
     assert {("gateway-north", 2, "active"), ("gateway-north", 2, "rolled_back")} <= found
     assert ("north-pump-1", 1, "good") in found
