@@ -21,6 +21,7 @@ import msgspec
 
 from headrace.clock import Clock
 from headrace.errors import HeadraceError, ModelError, ModelUntrusted
+from headrace.limits import RETRY_MAX_S
 from headrace.logs import Condition
 from headrace.models import files, machine, requests
 from headrace.models.fit import Fit
@@ -126,12 +127,11 @@ class Poller:
     def _run(self) -> None:
         due = self._place.clock.monotonic()
         while not self._stopping.is_set():
-            now = self._nudged.is_set() or self._place.clock.monotonic() >= due
-            self._nudged.clear()
+            now = self._is_nudged() or self._place.clock.monotonic() >= due
             try:
                 if self._requests() or now:
-                    due = self._place.clock.monotonic() + self._place.interval_s
                     self.round()
+                    due = self._place.clock.monotonic() + self._pause_s()
                 else:
                     self.bring_all()
             except HeadraceError as error:
@@ -140,6 +140,18 @@ class Poller:
             else:
                 self._disk.good()
             self._nudged.wait(_ROUND_S)
+
+    def _is_nudged(self) -> bool:
+        if not self._nudged.is_set():
+            return False
+        # Cleared only when it was seen: a nudge that comes now stands for the next round.
+        self._nudged.clear()
+        return True
+
+    def _pause_s(self) -> float:
+        """Until the next look: not a whole interval where this one failed."""
+        interval_s = self._place.interval_s
+        return min(interval_s, RETRY_MAX_S) if self.look.error else interval_s
 
     def round(self) -> None:
         """Look at the repository once, and bring every candidate as far as it goes."""
