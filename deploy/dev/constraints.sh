@@ -6,7 +6,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "$python" -m venv "$work/venv"
 "$work/venv/bin/python" -m pip install --quiet --upgrade pip
-"$work/venv/bin/python" -m pip install --quiet --editable '.[all]' --group dev hatchling editables
+"$work/venv/bin/python" -m pip install --quiet --editable '.[all]' --group dev --group firmware hatchling editables
 {
     echo "# Pins of everything that the project installs; renewed by: make constraints"
     "$work/venv/bin/python" -m pip freeze --exclude-editable --all \
