@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+import signal
+import ssl
 import subprocess
 import sys
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import paho.mqtt.subscribe as subscribe
 import pytest
 
 from headrace import codecs
 from headrace.codecs import arrow
 from headrace.journal import JournalReader
+from headrace.models.remote import Question, RemoteClient
 from headrace.models.store import read_slots
 from tests import graphs
 from tests.devices import Device
 from tests.gateway_entries import rows
 from tests.model_repository import Repository, packed
 from tests.programs import Gateway, make_gateway
-from tests.servers import wait_until
+from tests.servers import free_port, wait_until
 
 TOML = """
 [model_repository]
 source = "{source}"
 root = "{root}"
-poll_interval_s = 1
-shadow_s = {shadow_s}
-probation_s = {probation_s}
+poll_interval_s = {poll_interval_s}
+shadow_s = 0.5
+probation_s = 1
 inputs_wait_s = 2
 call_timeout_s = 1
 labels = {{ ring = "canary" }}
@@ -40,18 +50,29 @@ kind = "score"
 model = "m"
 """
 
+MIRROR = """
+[model_repository.mirror]
+port = {port}
+certfile = "{cert}"
+keyfile = "{key}"
+"""
+
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "models.md"
+
 
 class Site:
     """A gateway that takes its models from a repository, and one device."""
 
     def __init__(
-        self, programs, folder, *, shadow_s: float = 0.5, probation_s: float = 1.0
+        self, programs, folder, *, poll_interval_s: float = 1, mirror: int = 0, tls=None
     ) -> None:
         self.repository = Repository(folder)
+        self.mirror = mirror
         toml = TOML.format(
-            source=self.repository.folder, root=self.repository.root, shadow_s=shadow_s,
-            probation_s=probation_s,
+            source=self.repository.folder, root=self.repository.root, poll_interval_s=poll_interval_s
         )  # fmt: skip
+        if tls is not None:
+            toml += MIRROR.format(port=mirror, cert=tls.certificate, key=tls.key)
         self.gateway: Gateway = make_gateway(programs, extra=[toml])
         self.seq = 1
         self.time = 1_750_000_000_000_000
@@ -101,6 +122,44 @@ class Site:
         return subprocess.run(argv, capture_output=True, text=True, timeout=30)
 
 
+def reported(site: Site) -> dict[str, Any]:
+    """What is retained on MQTT."""
+    topic = "headrace/v1/gateway-site-1/model/reported"
+    found = subscribe.simple(topic, hostname="127.0.0.1", port=site.gateway.mqtt_port, qos=1)
+    return dict(json.loads(found.payload))
+
+
+def commands_of_the_page() -> list[list[str]]:
+    """`gateway models …` as docs/how-to/models.md has them."""
+    blocks = re.findall(r"```bash\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [shlex.split(line)[2:] for line in lines if line.startswith("gateway models ")]
+
+
+@dataclass
+class Authority:
+    """A certificate for 127.0.0.1 that is its own authority."""
+
+    certificate: Path
+    key: Path
+
+    @property
+    def ca(self) -> Path:
+        return self.certificate
+
+
+@pytest.fixture
+def authority(tmp_path) -> Authority:
+    made = Authority(tmp_path / "server.crt", tmp_path / "server.key")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+         "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
+         "-keyout", made.key, "-out", made.certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return made
+
+
 @pytest.fixture
 def site(programs, tmp_path):
     made = Site(programs, tmp_path / "cloud")
@@ -114,6 +173,7 @@ def test_a_promoted_version_reaches_the_gateway_and_every_step_is_reported(site)
     site.repository.publish(packed(graphs.good()), "all")
     site.until("version 1 is good", active=1, state="good")
     wait_until(lambda: len(site.events()) == 6, 10, "all steps are journalled")
+    wait_until(lambda: reported(site)["models"][0]["state"] == "good", 10, "MQTT says so too")
     states = ["downloading", "verified", "checked", "shadow", "active", "good"]
     assert [state for _, state, _ in site.events()] == states
     listed = json.loads(site.command("list", "--json").stdout)
@@ -188,6 +248,54 @@ def test_power_cuts_in_the_middle_of_a_switch_leave_one_whole_version(site, when
         site.device.close()
         site.start()
         site.until("the new version is good all the same", active=version, state="good")
+
+
+def test_the_commands_of_the_page_work_as_they_stand(site) -> None:
+    """With this test's model in place of the pump's."""
+    site.repository.publish(packed(graphs.good()), "all")
+    site.until("version 1 is good", active=1, state="good")
+    found = commands_of_the_page()
+    assert [words[0] for words in found] == ["status", "check", "rollback", "retry"]
+    for words in found:
+        done = site.command(*["m" if word == "pump" else word for word in words])
+        assert done.returncode == 0, done.stderr
+
+
+def test_what_a_command_names_must_be_there(site) -> None:
+    """Exit status 2, and what there is."""
+    done = site.command("rollback", "nonsense")
+    assert (done.returncode, "known: none yet" in done.stderr) == (2, True)
+
+
+def test_a_signal_has_the_gateway_look_at_the_repository(programs, tmp_path) -> None:
+    """SIGHUP, for whoever has no shell there but a service manager."""
+    site = Site(programs, tmp_path / "cloud", poll_interval_s=3_600)
+    site.start()
+    wait_until(lambda: "serial 0" in site.command("status").stdout, 10, "the first look")
+    site.repository.publish(packed(graphs.good()), "all")
+    site.gateway.program.signal(signal.SIGHUP)
+    site.until("version 1 is good", active=1, state="good")
+    site.device.close()
+
+
+def test_the_mirror_serves_what_was_verified_over_tls(programs, tmp_path, authority) -> None:
+    """An agent's client gets a whole, signed version from it, and nothing that lies beside it."""
+    site = Site(programs, tmp_path / "cloud", mirror=free_port(), tls=authority)
+    site.start()
+    site.repository.publish(packed(graphs.good()), "all")
+    site.until("version 1 is good", active=1, state="good")
+    address = f"https://127.0.0.1:{site.mirror}/models"
+    about = Question(
+        verb="", folder=str(tmp_path / "device"), source=address, root=str(site.repository.root),
+        ca=str(authority.ca),
+    )  # fmt: skip
+    client = RemoteClient(about)
+    assert client.refresh().wanted({}) == {"m": 1}
+    assert (client.fetch("m", 1) / "model.onnx").read_bytes() == graphs.good()
+    tls = ssl.create_default_context(cafile=authority.ca)
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(f"{address}/%2e%2e/slots/m.json", context=tls, timeout=5)
+    site.device.close()
 
 
 def test_a_repository_that_is_away_changes_nothing(site) -> None:
