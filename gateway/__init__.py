@@ -13,7 +13,7 @@ Reading order:
 - ``consumer``   their port; ``runner`` drives them
 - ``inference/``, ``rules/``, ``notify/``, ``sinks/``, ``vitals/``   the consumers
 - ``models/``    models of the signed repository: a consumer, and what brings versions to it
-- ``live``, ``status``   the present; ``http``, ``console/`` show it
+- ``live``, ``status``   the present; ``http``, ``console/`` show it behind a ``listener``
 - ``app``        puts it all together
 - ``quarantine`` looks at refused payloads and replays them
 - ``enrol_commands``, ``models_commands``, ``cli``   the ``gateway`` command

@@ -183,7 +183,8 @@ class Gateway:
 
     async def _start_http(self, stack: contextlib.AsyncExitStack) -> None:
         # Imported here: FastAPI and NiceGUI take time and memory that a gateway without them saves.
-        from gateway.http import HttpServer, make_app
+        from gateway.http import make_app
+        from gateway.listener import Listener
 
         app = make_app(self.status, self.live, self.metrics)
         if self._models is not None:
@@ -192,7 +193,8 @@ class Gateway:
             from gateway.console import mount
 
             mount(app, self.live, self.status, self._models.rows if self._models else None)
-        server = HttpServer(app, self._config.http)
+        http = self._config.http
+        server = Listener(app, host=http.host, port=http.port, key="http.port", lifespan=True)
         await server.start()
         stack.push_async_callback(server.stop)
         logger.info("http://%s:%d", self._config.http.host, self._config.http.port)

@@ -13,18 +13,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from typing import Any
 
-import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
-from gateway.config import HttpConfig
 from gateway.live import Live
 from gateway.status import Status
-from headrace.errors import TransportError
 from headrace.metrics import Metrics
 
 
@@ -65,51 +60,3 @@ def make_app(status: Status, live: Live, metrics: Metrics) -> FastAPI:
         return status.consumers()
 
     return app
-
-
-class HttpServer:
-    """uvicorn inside the gateway's event loop."""
-
-    def __init__(self, app: FastAPI, config: HttpConfig) -> None:
-        self._config = config
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                host=config.host,
-                port=config.port,
-                log_level="warning",
-                access_log=False,
-                lifespan="on",
-                timeout_graceful_shutdown=2,
-                limit_concurrency=200,
-            )
-        )
-        # Signals are the gateway's: it has more to stop than this server.
-        self._server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-        self._server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Listen.
-
-        Raises:
-            TransportError: the port is taken.
-        """
-        self._task = asyncio.create_task(self._serve(), name="http")
-        while not self._server.started:
-            if self._task.done():
-                raise TransportError(
-                    f"cannot listen on {self._config.host}:{self._config.port}",
-                    hint="is another gateway running? set http.port",
-                )
-            await asyncio.sleep(0.01)
-
-    async def _serve(self) -> None:
-        # uvicorn ends a process that cannot bind; here that is one part of a larger program.
-        with contextlib.suppress(SystemExit):
-            await self._server.serve()
-
-    async def stop(self) -> None:
-        self._server.should_exit = True
-        if self._task is not None:
-            await self._task

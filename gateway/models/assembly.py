@@ -22,7 +22,7 @@ from gateway.live import Live
 from gateway.models import report
 from gateway.models.config import ModelRepositoryConfig
 from gateway.models.consumer import ModelsConsumer
-from gateway.models.mirror import MirrorServer, files_app
+from gateway.models.mirror import files_app, mirror_listener
 from headrace.clock import Clock
 from headrace.errors import ModelError
 from headrace.metrics import Metrics
@@ -94,7 +94,7 @@ class Models:
     async def start(self, stack: contextlib.AsyncExitStack) -> None:
         """Look at the repository, and serve what was verified."""
         if self._config.mirror.port:
-            server = MirrorServer(self.mirror, self._config.mirror)
+            server = mirror_listener(self.mirror, self._config.mirror)
             await server.start()
             stack.push_async_callback(server.stop)
         self.poller.start()
