@@ -14,7 +14,7 @@ Reading order:
 - ``inference/``, ``rules/``, ``notify/``, ``sinks/``, ``vitals/``   the consumers
 - ``models/``    models of the signed repository: a consumer, and what brings versions to it
 - ``live``, ``status``   the present; ``http``, ``console/`` show it behind a ``listener``
-- ``app``        puts it all together
+- ``assembly``   makes the parts; ``app`` starts and stops them
 - ``quarantine`` looks at refused payloads and replays them
 - ``enrol_commands``, ``models_commands``, ``cli``   the ``gateway`` command
 """

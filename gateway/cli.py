@@ -54,10 +54,11 @@ def main() -> None:
 def run(config_path: Path) -> None:
     """Run the gateway until SIGTERM or Ctrl-C."""
     config = _load(config_path)
-    from gateway.app import Gateway
+    from gateway import app
+    from gateway.assembly import assemble
 
     async def start() -> None:
-        await Gateway(config).run()
+        await app.run(assemble(config))
 
     asyncio.run(start())
 

@@ -318,6 +318,9 @@ REVOCATION_POLL_S: Final = 0.25
 #: Seconds for TLS handshake and CONNECT at the embedded broker's door.
 BROKER_CONNECT_TIMEOUT_S: Final = 10.0
 
+#: Seconds that a stop lets consumers finish what was committed; the rest is done at the next start.
+GATEWAY_DRAIN_S: Final = 5.0
+
 # --- the lake -------------------------------------------------------------------------------------
 
 #: Rows and journal bytes that one landing takes. 2 million rows are about 0.5 s of work on one

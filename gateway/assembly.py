@@ -1,0 +1,218 @@
+"""Makes the parts of a gateway and connects them; starts nothing (``app`` does).
+
+In the order in which they need one another: what is shared, the way in, the journal, everyone who
+reads it, and what looks at all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gateway.broker.embedded import EmbeddedBroker
+from gateway.broker.external import ExternalBroker
+from gateway.broker.port import Broker
+from gateway.config import GatewayConfig, build_sinks
+from gateway.consumer import Consumer
+from gateway.enrolment import RunningPki, make_pki
+from gateway.feed import Feed
+from gateway.inference.consumer import thresholds
+from gateway.ingest.inbox import Inbox
+from gateway.journal import JournalWriter
+from gateway.live import Live, LiveWorker
+from gateway.models.config import fixed_names, judged_relatively
+from gateway.pipeline import Pipeline
+from gateway.retention import Retention
+from gateway.rules import resolve
+from gateway.runner import ConsumerRunner
+from gateway.status import Status
+from gateway.vitals.consumer import VitalsConsumer
+from gateway.vitals.source import Source
+from gateway.worker import IngestWorker
+from headrace.clock import Clock, SystemClock
+from headrace.metrics import Metrics
+from headrace.topics import Topics
+
+if TYPE_CHECKING:
+    from gateway.models.assembly import Models
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What many parts share."""
+
+    config: GatewayConfig
+    clock: Clock
+    metrics: Metrics
+    live: Live
+    inbox: Inbox
+    feed: Feed
+
+    def runner(self, consumer: Consumer) -> ConsumerRunner:
+        """The thread of one consumer."""
+        return ConsumerRunner(consumer, self.feed, self.inbox, self.clock, self.metrics)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """All parts of one gateway, connected and not started."""
+
+    common: Common
+    pki: RunningPki | None
+    broker: Broker
+    journal: JournalWriter
+    ingest: IngestWorker
+    models: Models | None
+    runners: tuple[ConsumerRunner, ...]
+    live_worker: LiveWorker
+    status: Status
+
+
+def assemble(config: GatewayConfig, clock: Clock | None = None) -> Parts:
+    """Make all parts.
+
+    Raises:
+        HeadraceError: the journal cannot be opened, or a model cannot be loaded.
+    """
+    clock = clock or SystemClock()
+    feed = Feed(config.journal_path)
+    common = Common(config, clock, Metrics("gateway"), Live(), Inbox(), feed)
+    pki = make_pki(config, clock)
+    broker = make_broker(common, pki)
+    journal = make_journal(common)
+    feed.start_at(journal.head)
+    ingest = IngestWorker(common.inbox, make_pipeline(common, journal, broker), journal)
+    models = make_models(common, broker)
+    consumers = make_consumers(common)
+    if models is not None:
+        consumers.append(models.consumer)
+    runners = [common.runner(consumer) for consumer in consumers]
+    status = make_status(common, broker, ingest, runners, journal)
+    if config.vitals.enabled:
+        # It looks at all the others, so it is made behind them.
+        runners.append(common.runner(make_vitals(common, status)))
+    return Parts(
+        common=common,
+        pki=pki,
+        broker=broker,
+        journal=journal,
+        ingest=ingest,
+        models=models,
+        runners=tuple(runners),
+        live_worker=LiveWorker(common.live, feed),
+        status=status,
+    )
+
+
+def make_broker(common: Common, pki: RunningPki | None) -> Broker:
+    """The broker inside this process, or the connection to one elsewhere."""
+    broker = common.config.broker
+    if broker.kind == "embedded":
+        guard = pki.guard() if pki and broker.with_certificates else None
+        return EmbeddedBroker(broker, common.inbox, common.clock, common.metrics, guard)
+    return ExternalBroker(
+        broker, common.inbox, common.clock, common.metrics, site=common.config.site
+    )
+
+
+def make_journal(common: Common) -> JournalWriter:
+    """The journal's one writer."""
+    config = common.config
+    return JournalWriter(
+        config.journal_path,
+        site=config.site,
+        clock=common.clock,
+        metrics=common.metrics,
+        retention=Retention(max_bytes=config.journal.max_bytes, hold_for=config.journal.hold_for),
+    )
+
+
+def make_pipeline(common: Common, journal: JournalWriter, broker: Broker) -> Pipeline:
+    """The path of a batch."""
+    return Pipeline(
+        journal=journal,
+        feed=common.feed,
+        live=common.live,
+        broker=broker,
+        topics=Topics(common.config.broker.topic_root),
+        metrics=common.metrics,
+    )
+
+
+def make_models(common: Common, broker: Broker) -> Models | None:
+    """What brings models from the signed repository; None where there is none."""
+    config = common.config
+    if not config.model_repository.enabled:
+        return None
+    # Imported here: TUF and the rest is for gateways that have a repository.
+    from gateway.models.assembly import Models
+
+    return Models(
+        config.model_repository,
+        site=config.site,
+        folder=config.models_path,
+        fixed=fixed_names(config.models),
+        live=common.live,
+        metrics=common.metrics,
+        clock=common.clock,
+        topics=Topics(config.broker.topic_root),
+        publish=broker.publish,
+    )
+
+
+def make_consumers(common: Common) -> list[Consumer]:
+    """Everyone who reads the journal inside this process, in the order of their results.
+
+    Each is imported only where it is configured: a gateway without models carries no LiteRT.
+    """
+    config, metrics = common.config, common.metrics
+    consumers: list[Consumer] = []
+    if config.models:
+        from gateway.inference.consumer import InferenceConsumer
+
+        consumers.append(InferenceConsumer(config.models, metrics))
+    if config.rules:
+        from gateway.rules.consumer import RulesConsumer
+
+        judged = judged_relatively(config.rules, config.model_repository)
+        rules = resolve(judged, thresholds(config.models))
+        consumers.append(RulesConsumer(rules, metrics, common.clock.now_us()))
+    if config.notify:
+        from gateway.notify.consumer import NotifyConsumer
+
+        consumers.append(NotifyConsumer(config.notify, metrics, config.site))
+    for name, plugin, settings in build_sinks(config):
+        from gateway.sinks.consumer import SinkConsumer
+
+        sink = plugin.build(settings, site=config.site)
+        consumers.append(SinkConsumer(name, sink, settings.required, metrics))
+    return consumers
+
+
+def make_status(
+    common: Common,
+    broker: Broker,
+    ingest: IngestWorker,
+    runners: list[ConsumerRunner],
+    journal: JournalWriter,
+) -> Status:
+    """What knows how the gateway itself is doing."""
+    return Status(
+        site=common.config.site,
+        broker=broker,
+        ingest=ingest,
+        runners=runners,
+        seen=journal.seen,
+        head=lambda: common.feed.head,
+        metrics=common.metrics,
+        journal=journal.path,
+    )
+
+
+def make_vitals(common: Common, status: Status) -> VitalsConsumer:
+    """What journals the gateway's own state."""
+    config = common.config
+    source = Source(
+        status=status, live=common.live, metrics=common.metrics, journal=config.journal_path
+    )
+    return VitalsConsumer(site=config.site, interval_s=config.vitals.interval_s, source=source)
