@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headrace.buffer_stats import read_buffer_stats
-from tests.bench.meter import Usage, usage
+from tests.bench.meter import Usage, difference, usage
 from tests.programs import Programs
 from tests.servers import wait_until
 from tests.servers.mosquitto import mosquitto
+
+_WARM_UP_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +37,13 @@ def run_device(folder: Path, seconds: float) -> DeviceResult:
         try:
             buffer = folder / "agent.db"
             wait_until(buffer.exists, 10, "the agent is up")
-            threading.Event().wait(seconds)
             assert agent.process is not None
-            used = usage(agent.process.pid)
-            sampled = read_buffer_stats(buffer).sampled
+            # What a start costs (the log is made in full size) is not what a day costs.
+            threading.Event().wait(_WARM_UP_S)
+            before, already = usage(agent.process.pid), read_buffer_stats(buffer).sampled
+            threading.Event().wait(seconds)
+            used = difference(usage(agent.process.pid), before)
+            sampled = read_buffer_stats(buffer).sampled - already
         finally:
             programs.close()
     return DeviceResult(seconds, sampled, used, min(_help_s() for _ in range(5)))
