@@ -13,7 +13,7 @@ def set_up(verbose: bool = False) -> None:
         format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    for chatty in ("amqtt", "transitions", "urllib3", "botocore", "httpx"):
+    for chatty in ("amqtt", "transitions", "urllib3", "botocore", "httpx", "pyiceberg"):
         logging.getLogger(chatty).setLevel(logging.DEBUG if verbose else logging.WARNING)
     # It warns whenever a poll takes longer than its interval, which a replay under backpressure may.
     logging.getLogger("apscheduler").setLevel(logging.DEBUG if verbose else logging.ERROR)
