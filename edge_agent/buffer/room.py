@@ -20,10 +20,12 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from edge_agent.buffer.batches import StoredBatch
+from edge_agent.buffer.commits import Commits, changed
 from edge_agent.buffer.schema import WhenFull
 from edge_agent.buffer.tables import Tables
 from edge_agent.buffer.thin import halve, neighbours
-from headrace.limits import BUFFER_ROOM_STEP_BATCHES
+from headrace.errors import StorageFull
+from headrace.limits import BUFFER_ROOM_STEP_BATCHES, BUFFER_ROOM_STEPS
 from headrace.ranges import Range
 
 
@@ -102,3 +104,43 @@ POLICIES: Final[Mapping[WhenFull, type[Policy]]] = {
     "drop_oldest": DropOldest,
     "thin_out": ThinOut,
 }
+
+
+class Room:
+    """Keeps a buffer within its budget. The caller locks."""
+
+    def __init__(self, commits: Commits, *, max_bytes: int, when_full: WhenFull) -> None:
+        self._commits, self._max_bytes = commits, max_bytes
+        self._policy = POLICIES[when_full]()
+
+    def make(self, size: int, *, lent: int) -> Mapping[str, int]:
+        """Make room for ``size`` bytes; returns what that dropped, by reason.
+
+        Raises:
+            StorageFull: the setting's steps do not free enough.
+        """
+        if not size or self._over_by(size) <= 0:
+            return {}
+        self._commits.fold_pending()
+        dropped: Counter[str] = Counter()
+        for _ in range(BUFFER_ROOM_STEPS):
+            needed = self._over_by(size)
+            if needed <= 0:
+                return dropped
+            made = self._policy.clear(self._commits.tables, lent=lent, needed=needed)
+            if made.delete:
+                self._clear(made)
+                dropped.update(made.dropped)
+        if self._over_by(size) > 0:
+            raise StorageFull(
+                f"buffer {self._commits.path}: {self._max_bytes} bytes are used up",
+                hint="raise buffer.max_bytes, or look why the gateway does not acknowledge",
+            )
+        return dropped
+
+    def _clear(self, made: Clearing) -> None:
+        totals = changed(self._commits.totals, 0, made.dropped)
+        self._commits.fold(totals, made.add, delete=made.delete)
+
+    def _over_by(self, size: int) -> int:
+        return self._commits.used_bytes() + size - self._max_bytes

@@ -1,15 +1,8 @@
 """The buffer's one writer: append sealed batches, hand them out in order, forget them when told.
 
-Used by two sides at once: inputs and the sealer append, the uplink reads and forgets. What is in the
-log and not acknowledged is also in memory (at most ``BUFFER_LOG_BYTES``), so the log is read at start
-only. One lock covers log, tables and memory. Only one process may write a buffer; a lock file sees
-to that, because two agents on one buffer would give one number to two readings.
-
-Where a commit goes::
-
-    small                     a record of the log
-    small, no room in it      fold (one SQLite transaction), then a record of the log that starts over
-    large                     fold, with the new batches in it
+Used by two sides at once: inputs and the sealer append, the uplink reads and forgets. One lock covers
+log, tables and memory (``commits``). Only one process may write a buffer; a lock file sees to that,
+because two agents on one buffer would give one number to two readings.
 """
 
 from __future__ import annotations
@@ -17,27 +10,17 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 
-import msgspec
-
-from edge_agent.buffer.batches import Counts, StoredBatch, from_logged, to_logged
+from edge_agent.buffer.batches import Counts, StoredBatch
+from edge_agent.buffer.commits import Commits, changed
 from edge_agent.buffer.files import set_aside, take_lock
-from edge_agent.buffer.log import CommitLog, log_path
-from edge_agent.buffer.meter import written_bytes
-from edge_agent.buffer.room import POLICIES, Clearing
+from edge_agent.buffer.room import Room
 from edge_agent.buffer.schema import WhenFull
-from edge_agent.buffer.tables import Tables
-from headrace.buffer_log import Record, Tail, Totals, read_tail
 from headrace.clock import Clock
-from headrace.errors import StorageCorrupt, StorageFull
-from headrace.limits import (
-    BUFFER_LOG_COMMIT_BYTES,
-    BUFFER_ROOM_STEPS,
-    BUFFER_WAITING_SHARE,
-)
+from headrace.errors import StorageCorrupt
+from headrace.limits import BUFFER_WAITING_SHARE
 from headrace.ranges import Range
 
 __all__ = ["Counts", "Store", "StoredBatch"]
@@ -65,59 +48,24 @@ class Store:
         when_full: WhenFull = "refuse_new",
     ) -> None:
         self.path = path
-        self._max_bytes, self._clock = max_bytes, clock
-        self._policy = POLICIES[when_full]()
+        self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._space = threading.Condition()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock_file = take_lock(path)
         try:
-            self._open_or_replace(device)
+            self._commits = _open_or_replace(path, device, clock)
         except BaseException:
             os.close(self._lock_file)
             raise
-
-    # --- opening ----------------------------------------------------------------------------------
-
-    def _open_or_replace(self, device: str) -> None:
-        try:
-            self._open(device)
-        except StorageCorrupt as error:
-            aside = set_aside(self.path, self._clock)
-            _log.error(
-                "%s; moved to %s, and a new stream is started: readings that were only in the old "
-                "file are not sent (edge-agent buffer export reads what is left of it)", error, aside,
-            )  # fmt: skip
-            self._open(device)
-
-    def _open(self, device: str) -> None:
-        self._tables = tables = Tables(self.path, device)
-        try:
-            tail = read_tail(
-                log_path(self.path), tables.log_id, lsn=tables.lsn, next_seq=tables.next_seq,
-                totals=tables.totals,
-            )  # fmt: skip
-            self._records = CommitLog(log_path(self.path), tail)
-        except BaseException:
-            tables.close()
-            raise
-        self._recover(tail)
-
-    def _recover(self, tail: Tail) -> None:
-        """Go on where the log ends."""
-        self.stream, self.next_seq = self._tables.stream, tail.next_seq
-        self._totals = tail.totals
-        self._pending = {first: from_logged(batch) for first, batch in tail.batches.items()}
-        self._checkpoints = tail.checkpoints  # those that SQLite does not have yet
-        self._gone: list[
-            int
-        ] = []  # batches of the log that were acknowledged since its last record
+        self._room = Room(self._commits, max_bytes=max_bytes, when_full=when_full)
         self._lent = 0
-        self._recorded_at = self._clock.monotonic()
-        self._meter = (tail.totals, written_bytes(), self._recorded_at)
-        if tail.damaged:
-            _log.error("buffer log %s: %d readings are damaged", log_path(self.path), tail.damaged)
-            self._fold(self._totals)
+        self.stream = self._commits.stream
+
+    @property
+    def next_seq(self) -> int:
+        """The number of the next reading."""
+        return self._commits.next_seq
 
     # --- appending --------------------------------------------------------------------------------
 
@@ -139,10 +87,11 @@ class Store:
             StorageError: the write failed; nothing was stored.
         """
         next_seq = batches[-1].last_seq + 1 if batches else self.next_seq
+        size = sum(len(batch.payload) for batch in batches)
         with self._lock:
-            made_room = self._make_room(sum(len(batch.payload) for batch in batches))
-            totals = _changed(self._totals, sampled, dropped)
-            self._commit(batches, next_seq, totals, checkpoints)
+            made_room = self._room.make(size, lent=self._lent)
+            totals = changed(self._commits.totals, sampled, dropped)
+            self._commits.commit(batches, next_seq, totals, checkpoints)
         return made_room
 
     def refuse(
@@ -154,8 +103,8 @@ class Store:
             StorageError: not even that could be written; say it again with the next ones.
         """
         with self._lock:
-            totals = _changed(self._totals, sum(dropped.values()), dropped)
-            self._commit((), self.next_seq + rows, totals, checkpoints)
+            totals = changed(self._commits.totals, sum(dropped.values()), dropped)
+            self._commits.commit((), self.next_seq + rows, totals, checkpoints)
 
     def settle(self, after_s: float) -> None:
         """Write acks that no commit has carried for that long, so that a restart does not resend.
@@ -164,118 +113,7 @@ class Store:
             StorageError: the write failed; they ride with the next commit.
         """
         with self._lock:
-            due = self._recorded_at + after_s
-            if self._gone and self._clock.monotonic() >= due:
-                self._commit((), self.next_seq, self._totals, {})
-
-    # --- committing; the lock is held -------------------------------------------------------------
-
-    def _commit(
-        self,
-        batches: Sequence[StoredBatch],
-        next_seq: int,
-        totals: Totals,
-        checkpoints: Mapping[str, str],
-    ) -> None:
-        totals = self._metered(totals)
-        small = sum(len(batch.payload) for batch in batches) <= BUFFER_LOG_COMMIT_BYTES
-        if small and self._record(batches, next_seq, totals, checkpoints):
-            self._pending.update((batch.first_seq, batch) for batch in batches)
-            self._checkpoints.update(checkpoints)
-            self._totals, self.next_seq = totals, next_seq
-            return
-        if small and self._pending_or_recorded():
-            self._fold(self._totals)
-            self._commit(batches, next_seq, totals, checkpoints)
-            return
-        self._fold(totals, batches, next_seq=next_seq, checkpoints=checkpoints)
-
-    def _pending_or_recorded(self) -> bool:
-        return self._records.lsn > self._tables.lsn
-
-    def _record(
-        self,
-        batches: Sequence[StoredBatch],
-        next_seq: int,
-        totals: Totals,
-        checkpoints: Mapping[str, str],
-    ) -> bool:
-        logged = [to_logged(batch) for batch in batches]
-        record = Record(totals, dict(checkpoints), logged, self._gone)
-        if not self._records.append(record, before_seq=self.next_seq, next_seq=next_seq):
-            return False
-        self._gone = []
-        self._recorded_at = self._clock.monotonic()
-        return True
-
-    def _fold(
-        self,
-        totals: Totals,
-        batches: Sequence[StoredBatch] = (),
-        *,
-        next_seq: int | None = None,
-        checkpoints: Mapping[str, str] | None = None,
-        delete: Sequence[Range] = (),
-    ) -> None:
-        """Put what the log holds, and more, into SQLite; the log starts over."""
-        following = self.next_seq if next_seq is None else next_seq
-        self._tables.fold(
-            (*self._pending.values(), *batches),
-            totals=totals,
-            next_seq=following,
-            lsn=self._records.lsn,
-            checkpoints={**self._checkpoints, **(checkpoints or {})},
-            delete=delete,
-        )
-        self._tables.lsn = self._records.lsn
-        self._records.start_over()
-        self._pending, self._checkpoints, self._gone = {}, {}, []
-        self._totals, self.next_seq = totals, following
-        self._recorded_at = self._clock.monotonic()
-
-    def _metered(self, totals: Totals) -> Totals:
-        """With what this process has written since it opened the buffer."""
-        before, bytes_then, then = self._meter
-        return msgspec.structs.replace(
-            totals,
-            written_bytes=before.written_bytes + written_bytes() - bytes_then,
-            written_s=before.written_s + self._clock.monotonic() - then,
-            written_readings=before.written_readings + totals.sampled - before.sampled,
-        )
-
-    # --- making room; the lock is held ------------------------------------------------------------
-
-    def _make_room(self, size: int) -> Mapping[str, int]:
-        if not size or self._over_by(size) <= 0:
-            return {}
-        if self._pending:
-            self._fold(self._totals)
-        dropped: Counter[str] = Counter()
-        for _ in range(BUFFER_ROOM_STEPS):
-            needed = self._over_by(size)
-            if needed <= 0:
-                return dropped
-            made = self._policy.clear(self._tables, lent=self._lent, needed=needed)
-            if made.delete:
-                self._clear(made)
-                dropped.update(made.dropped)
-        if self._over_by(size) > 0:
-            raise StorageFull(
-                f"buffer {self.path}: {self._max_bytes} bytes are used up",
-                hint="raise buffer.max_bytes, or look why the gateway does not acknowledge",
-            )
-        return dropped
-
-    def _clear(self, made: Clearing) -> None:
-        totals = _changed(self._totals, 0, made.dropped)
-        self._fold(totals, made.add, delete=made.delete)
-
-    def _over_by(self, size: int) -> int:
-        return self._used_bytes() + size - self._max_bytes
-
-    def _used_bytes(self) -> int:
-        pending = sum(len(batch.payload) for batch in self._pending.values())
-        return self._tables.used_bytes() + pending
+            self._commits.settle(after_s)
 
     # --- handing out ------------------------------------------------------------------------------
 
@@ -287,8 +125,8 @@ class Store:
         """
         # First the log's, then the tables': a fold in between is seen in both, never in neither.
         with self._lock:
-            pending = [batch for first, batch in self._pending.items() if first > after]
-        for batch, sound in self._tables.read(after):
+            pending = self._commits.pending(after)
+        for batch, sound in self._commits.tables.read(after):
             after = batch.last_seq
             if sound:
                 self._lend(batch)
@@ -310,38 +148,23 @@ class Store:
     def checkpoint(self, key: str) -> str | None:
         """Where the input of that key goes on."""
         with self._lock:
-            return self._checkpoints.get(key) or self._tables.checkpoint(key)
+            return self._commits.checkpoint(key)
 
     # --- forgetting -------------------------------------------------------------------------------
 
     def forget(self, ranges: Sequence[Range]) -> int:
         """Delete what the gateway has on disk; returns how many readings that were."""
         with self._lock:
-            rows = self._tables.forget(ranges) if self._tables.rows else 0
-            for first in self._pending_in(ranges):
-                rows += self._pending.pop(first).rows
-                self._gone.append(first)
+            rows = self._commits.forget(ranges)
         self._tell_space()
         return rows
 
     def drop(self, ranges: Sequence[Range], reason: str) -> int:
         """Delete what will never be acknowledged, and count it; on disk when this returns."""
         with self._lock:
-            rows = self._tables.count(ranges)
-            rows += sum(self._pending[first].rows for first in self._pending_in(ranges))
-            if rows:
-                for first in self._pending_in(ranges):
-                    del self._pending[first]
-                self._fold(_changed(self._totals, 0, {reason: rows}), delete=ranges)
+            rows = self._commits.drop(ranges, reason)
         self._tell_space()
         return rows
-
-    def _pending_in(self, ranges: Sequence[Range]) -> list[int]:
-        return [
-            batch.first_seq
-            for batch in self._pending.values()
-            if any(first <= batch.first_seq and batch.last_seq <= last for first, last in ranges)
-        ]
 
     def _tell_space(self) -> None:
         with self._space:
@@ -352,15 +175,12 @@ class Store:
     def counts(self) -> Counts:
         """The persistent counters as they are now."""
         with self._lock:
-            buffered = self._tables.rows + sum(batch.rows for batch in self._pending.values())
-            totals = self._totals
-        acknowledged = totals.sampled - sum(totals.dropped.values()) - buffered
-        return Counts(totals.sampled, acknowledged, totals.dropped)
+            return self._commits.counts()
 
     def used_bytes(self) -> int:
         """Bytes of pages in use, and of what will come from the log."""
         with self._lock:
-            return self._used_bytes()
+            return self._commits.used_bytes()
 
     def has_room_for_waiting(self) -> bool:
         """Whether inputs that can wait may go on; the last quarter is kept for those that cannot."""
@@ -375,19 +195,18 @@ class Store:
         """Close the files; what was appended is on disk already, and so is everything else now."""
         with self._lock:
             try:
-                if self._pending_or_recorded() or self._gone:
-                    self._fold(self._metered(self._totals))
-            except StorageFull as error:
-                _log.warning("%s; what is in the log stays there until the next start", error)
+                self._commits.close()
             finally:
-                self._records.close()
-                self._tables.close()
                 os.close(self._lock_file)
 
 
-def _changed(totals: Totals, sampled: int, dropped: Mapping[str, int]) -> Totals:
-    return msgspec.structs.replace(
-        totals,
-        sampled=totals.sampled + sampled,
-        dropped=dict(Counter(totals.dropped) + Counter(dropped)),
-    )
+def _open_or_replace(path: Path, device: str, clock: Clock) -> Commits:
+    try:
+        return Commits(path, device=device, clock=clock)
+    except StorageCorrupt as error:
+        aside = set_aside(path, clock)
+        _log.error(
+            "%s; moved to %s, and a new stream is started: readings that were only in the old "
+            "file are not sent (edge-agent buffer export reads what is left of it)", error, aside,
+        )  # fmt: skip
+        return Commits(path, device=device, clock=clock)

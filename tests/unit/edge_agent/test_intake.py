@@ -179,19 +179,19 @@ def test_drops_that_could_not_be_noted_are_noted_later(store: Store) -> None:
     """A disk without a free page, and a log that cannot be written, cannot even store a counter."""
     made = bench(store)
     made.poll(1.0)
-    store._tables._db.execute("PRAGMA max_page_count = 1")
-    store._tables._db.execute(
+    store._commits.tables._db.execute("PRAGMA max_page_count = 1")
+    store._commits.tables._db.execute(
         "CREATE TEMP TRIGGER full BEFORE INSERT ON counters BEGIN "
         "SELECT RAISE(FAIL, 'database or disk is full'); END"
     )
-    log, read_only = store._records._file, os.open(log_path(store.path), os.O_RDONLY)
-    store._records._file = read_only
+    log, read_only = store._commits.log._file, os.open(log_path(store.path), os.O_RDONLY)
+    store._commits.log._file = read_only
     made.big_poll(10_000)
     assert store.counts().dropped == {}
-    store._records._file = log
+    store._commits.log._file = log
     os.close(read_only)
-    store._tables._db.execute("DROP TRIGGER full")
-    store._tables._db.execute("PRAGMA max_page_count = 1000000")
+    store._commits.tables._db.execute("DROP TRIGGER full")
+    store._commits.tables._db.execute("PRAGMA max_page_count = 1000000")
     made.clock.advance(2.0)
     made.poll(2.0)
     assert store.counts().dropped == {"buffer_full": 10_000}

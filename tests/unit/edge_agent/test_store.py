@@ -38,8 +38,8 @@ def open_store(path: Path, *, device: str = "pump-1", max_bytes: int = 64 * MIB)
 
 def kill(store: Store) -> None:
     """End it as SIGKILL does: nothing is folded, nothing is said."""
-    store._records.close()
-    store._tables.close()
+    store._commits.log.close()
+    store._commits.tables.close()
     os.close(store._lock_file)
 
 
@@ -120,13 +120,13 @@ def test_a_disk_that_is_full_refuses_and_works_again(path: Path) -> None:
     """SQLite's own SQLITE_FULL rolls everything back, checkpoint included."""
     with closing(open_store(path)) as store:
         append(store, 1)
-        store._fold(store._totals)
-        (pages,) = store._tables._db.execute("PRAGMA page_count").fetchone()
-        store._tables._db.execute(f"PRAGMA max_page_count = {pages + 2}")
+        store._commits.fold(store._commits.totals)
+        (pages,) = store._commits.tables._db.execute("PRAGMA page_count").fetchone()
+        store._commits.tables._db.execute(f"PRAGMA max_page_count = {pages + 2}")
         with pytest.raises(StorageFull):
             store.append([batch(2, 1, 100_000)], sampled=1, dropped={}, checkpoints={"csv": "9"})
         assert store.checkpoint("csv") is None
-        store._tables._db.execute("PRAGMA max_page_count = 1000000")
+        store._commits.tables._db.execute("PRAGMA max_page_count = 1000000")
         append(store, 1, checkpoints={"csv": "10"})
         assert ranges(store) == [(1, 1), (2, 2)]
         assert store.checkpoint("csv") == "10"
@@ -161,8 +161,8 @@ def test_a_torn_page_is_noticed_at_start(path: Path) -> None:
 def test_a_payload_that_rotted_is_dropped_alone(store: Store) -> None:
     """SQLite does not check its pages; the checksum finds it, and its neighbours are sent."""
     append(store, 1, 1, 1)
-    store._fold(store._totals)
-    store._tables._db.execute("UPDATE batches SET payload = x'00' WHERE first_seq = 2")
+    store._commits.fold(store._commits.totals)
+    store._commits.tables._db.execute("UPDATE batches SET payload = x'00' WHERE first_seq = 2")
     assert ranges(store) == [(1, 1), (3, 3)]
     assert store.counts().dropped == {"damaged": 1}
 
@@ -248,7 +248,7 @@ def test_a_reader_sees_every_batch_while_the_log_is_emptied(store: Store) -> Non
     append(store, 1, 1, 1)
     reading = store.read(0)
     seen = [next(reading).first_seq]
-    store._fold(store._totals)
+    store._commits.fold(store._commits.totals)
     append(store, 1)
     seen += [stored.first_seq for stored in reading]
     assert seen[:3] == [1, 2, 3]
@@ -260,7 +260,7 @@ def test_a_last_record_that_is_torn_never_happened(path: Path, torn: int) -> Non
     """Its commit had not returned: its numbers are given out again, nobody has seen them."""
     store = open_store(path)
     append(store, 2)
-    at = store._records._at
+    at = store._commits.log._at
     append(store, 3)
     kill(store)
     damage(log_path(path), at + torn)
@@ -274,7 +274,7 @@ def test_a_record_that_rotted_is_counted_and_its_numbers_are_not_used_again(path
     """Records behind it say that it was there."""
     store = open_store(path)
     append(store, 2)
-    at = store._records._at
+    at = store._commits.log._at
     append(store, 3)
     append(store, 4)
     kill(store)
