@@ -38,10 +38,11 @@ def entry(
     *,
     received_at: int | None = None,
     offset: int = 1,
+    first_seq: int = 1,
 ) -> Entry:
     """One committed batch; it arrived at its newest reading's time unless told otherwise."""
     arrival = received_at if received_at is not None else max(batch.column(1).cast(pa.int64()).to_pylist())  # fmt: skip
-    return Entry(offset, arrival, device, "0123456789abcdef", 1, batch)
+    return Entry(offset, arrival, device, "0123456789abcdef", first_seq, batch)
 
 
 def series(
@@ -53,11 +54,13 @@ def series(
     step_s: float = 1.0,
     received_s: float | None = None,
     offset: int = 1,
+    first_seq: int = 1,
 ) -> Entry:
     """Readings of one series, ``step_s`` apart, ``start_s`` seconds after ``START``."""
     times = [START + round((start_s + step_s * number) * SECOND) for number in range(len(values))]
     received = None if received_s is None else START + round(received_s * SECOND)
-    return entry(device, rows([name] * len(values), times, values), received_at=received, offset=offset)  # fmt: skip
+    batch = rows([name] * len(values), times, values)
+    return entry(device, batch, received_at=received, offset=offset, first_seq=first_seq)
 
 
 def wide(
