@@ -59,6 +59,15 @@ _json_keys = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 
 def decode_json(payload: bytes, received_us: int) -> Decoded:
     """Decode a ``senml-json`` pack."""
+    return _resolve(records_of_json(payload), received_us)
+
+
+def records_of_json(payload: bytes) -> list[Record]:
+    """The records of a ``senml-json`` pack, base fields not resolved yet; at least one.
+
+    Raises:
+        PayloadError: it is none.
+    """
     try:
         records = _json.decode(payload)
         if b'_"' in payload:
@@ -68,7 +77,9 @@ def decode_json(payload: bytes, received_us: int) -> Decoded:
         raise PayloadError("bad_schema", f"not a SenML pack: {error}") from error
     except (msgspec.DecodeError, RecursionError) as error:
         raise PayloadError("broken_frame", f"not valid JSON: {error}") from error
-    return _resolve(records, received_us)
+    if not records:
+        raise PayloadError("bad_schema", "a SenML pack has at least one record")
+    return records
 
 
 def decode_cbor(payload: bytes, received_us: int) -> Decoded:
@@ -101,8 +112,8 @@ def _refuse_unknown_must(fields: Mapping[str, Any]) -> None:
             raise PayloadError("bad_schema", f"label {label[:40]!r} must be understood and is not")
 
 
-class _Columns:
-    """Readings of a pack on their way into columns."""
+class Columns:
+    """Readings of packs on their way into columns."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
@@ -119,30 +130,39 @@ class _Columns:
         if unit:
             self.units[name] = unit
 
+    def add_pack(self, records: list[Record], received_us: int) -> None:
+        """All readings of a pack, base fields resolved.
+
+        Raises:
+            PayloadError: a record breaks the format; the columns hold a part of the pack then.
+        """
+        base = Record()
+        for record in records:
+            _carry_base(base, record)
+            _add_readings(self, base, record, received_us)
+
+    def arrays(self) -> tuple[pa.Array, pa.Array, pa.Array, pa.Array]:
+        """Name, time, value and text.
+
+        Raises:
+            PayloadError: a text is not valid Unicode.
+        """
+        try:
+            name = pa.array(self.names, pa.utf8()).dictionary_encode()
+            text = pa.array(self.texts, pa.utf8())
+        except (UnicodeEncodeError, pa.ArrowInvalid) as error:
+            raise PayloadError("bad_value", f"a text is not valid Unicode: {error}") from error
+        time = pa.array(self.times, pa.int64()).cast(TIME_TYPE)
+        return name, time, pa.array(self.values, pa.float64()), text
+
 
 def _resolve(records: list[Record], received_us: int) -> Decoded:
     if not records:
         raise PayloadError("bad_schema", "a SenML pack has at least one record")
-    columns = _Columns()
-    base = Record()
-    for record in records:
-        _carry_base(base, record)
-        _add_readings(columns, base, record, received_us)
+    columns = Columns()
+    columns.add_pack(records, received_us)
     first = records[0]
-    try:
-        name = pa.array(columns.names, pa.utf8()).dictionary_encode()
-        text = pa.array(columns.texts, pa.utf8())
-    except (UnicodeEncodeError, pa.ArrowInvalid) as error:
-        raise PayloadError("bad_value", f"a text is not valid Unicode: {error}") from error
-    return checked(
-        name,
-        pa.array(columns.times, pa.int64()).cast(TIME_TYPE),
-        pa.array(columns.values, pa.float64()),
-        text,
-        stream=first.stream,
-        first_seq=first.seq,
-        units=columns.units,
-    )
+    return checked(*columns.arrays(), stream=first.stream, first_seq=first.seq, units=columns.units)
 
 
 def _carry_base(base: Record, record: Record) -> None:
@@ -155,7 +175,7 @@ def _carry_base(base: Record, record: Record) -> None:
     base.bs = record.bs if record.bs is not None else base.bs
 
 
-def _add_readings(columns: _Columns, base: Record, record: Record, received_us: int) -> None:
+def _add_readings(columns: Columns, base: Record, record: Record, received_us: int) -> None:
     name = base.bn + record.n
     unit = record.u or base.bu or ""
     values = (record.v, record.vs, record.vb, record.vd)
