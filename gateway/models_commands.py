@@ -64,7 +64,7 @@ def list_models(config_path: Path, as_json: bool) -> None:
 @reports_errors
 def status(config_path: Path, as_json: bool) -> None:
     """Like list, with the last look at the repository and every refusal with its reason."""
-    from headrace.models.poller import read_look
+    from headrace.models.place import read_look
     from headrace.models.store import read_slots
 
     folder = _folder(config_path)

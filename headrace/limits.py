@@ -443,6 +443,10 @@ MODELS_TAP_SERIES: Final = 10_000
 #: Seconds between two looks at the repository (``poll_interval_s``); a nudge is answered at once.
 MODELS_POLL_INTERVAL_S: Final = 300.0
 
+#: Seconds between two looks that somebody outside has asked for: who floods a place with hints buys
+#: one look in ten seconds, which costs a device half a second of its CPU.
+MODELS_HINT_PAUSE_S: Final = 10.0
+
 #: Seconds that a version runs beside the active one, and then on probation (``shadow_s``, ``probation_s``).
 MODELS_SHADOW_S: Final = 600.0
 MODELS_PROBATION_S: Final = 3_600.0

@@ -25,7 +25,8 @@ from headrace.models import machine
 from headrace.models.fit import judge
 from headrace.models.live import LiveSlot
 from headrace.models.machine import Step
-from headrace.models.poller import Place, Poller
+from headrace.models.place import Place
+from headrace.models.poller import Poller
 from headrace.models.remote import Question, RemoteClient
 from headrace.models.run import Run
 from headrace.models.store import SlotStore
@@ -109,6 +110,7 @@ class ModelsInput(Input):
             fit=lambda manifest: judge(manifest, {self._device: self._seen.series()}),
             offer=self._offer,
             changed=lambda: None,
+            tick=lambda: None,
         )
 
 

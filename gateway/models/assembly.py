@@ -30,7 +30,8 @@ from headrace.models import machine
 from headrace.models.client import ModelRepositoryClient
 from headrace.models.fit import Fit, judge
 from headrace.models.manifest import Manifest
-from headrace.models.poller import Place, Poller
+from headrace.models.place import Place
+from headrace.models.poller import Poller
 from headrace.models.sources import FolderSource, HttpSource, Source, StoreSource
 from headrace.models.store import SlotStore
 from headrace.topics import Topics
@@ -88,6 +89,7 @@ class Models:
                 fit=lambda manifest: fit_of(manifest, config, live),
                 offer=self.consumer.offer,
                 changed=self.report,
+                tick=lambda: None,
             )
         )
 

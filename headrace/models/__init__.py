@@ -19,9 +19,11 @@ Reading order:
 - ``run``         one version at work; ``live`` the versions of one model on live readings
 - ``fit``         whether a manifest suits what is measured here (pure)
 - ``requests``    what a command asks a running program for
-- ``poller``      the thread that looks at the repository and brings versions into shadow
-- ``client``      refresh and fetch, verified; the local copy and the mirror for others
+- ``place``       where models run, and how the last look at the repository went
+- ``bring``       brings versions up to shadow; ``poller`` is the thread that looks at the repository
+- ``trust``       metadata as far as it is signed; ``mirror`` the copy that others may read
+- ``client``      refresh and fetch, verified; ``remote`` and ``fetch`` are that in a process of its own
 
-``client`` needs python-tuf (the extra ``agent-inference`` or ``gateway``); only ``worker`` and ``runtime``
+``client``, ``trust`` and ``mirror`` need python-tuf (the extra ``agent-inference`` or ``gateway``); only ``worker`` and ``runtime``
 need numpy and an engine, so that an agent can run models without having either in its own process.
 """

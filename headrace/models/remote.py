@@ -52,7 +52,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RemoteClient:
-    """The port of ``headrace.models.poller`` over such processes.
+    """The port of ``headrace.models.place.Repository`` over such processes.
 
     Args:
         about: everything of the question but the verb.

@@ -12,7 +12,8 @@ from headrace.models.client import ModelRepositoryClient
 from headrace.models.fit import Fit
 from headrace.models.gates import Gates
 from headrace.models.live import Trial
-from headrace.models.poller import Place, Poller, read_look
+from headrace.models.place import Place, read_look
+from headrace.models.poller import Poller
 from headrace.models.requests import Request
 from headrace.models.run import Run
 from headrace.models.sources import FolderSource
@@ -45,7 +46,7 @@ class Bench:
                 folder=self.folder, labels={"site": "s"}, fixed=("builtin",), interval_s=3_600,
                 inputs_wait_s=60, mirrors=False, repository=client, store=self.store,
                 clock=self.clock, trial=lambda _name: TRIAL, fit=lambda _manifest: self.fit,
-                offer=self.offered.append, changed=lambda: None,
+                offer=self.offered.append, changed=lambda: None, tick=lambda: None,
             )
         )  # fmt: skip
 
