@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gateway.broker.embedded import EmbeddedBroker
 from gateway.broker.external import ExternalBroker
 from gateway.broker.port import Broker
+from gateway.broker.reception import Reception
 from gateway.config import GatewayConfig, build_sinks
 from gateway.consumer import Consumer
 from gateway.enrolment import RunningPki, make_pki
@@ -107,12 +108,13 @@ def assemble(config: GatewayConfig, clock: Clock | None = None) -> Parts:
 def make_broker(common: Common, pki: RunningPki | None) -> Broker:
     """The broker inside this process, or the connection to one elsewhere."""
     broker = common.config.broker
+    reception = Reception(
+        Topics(broker.topic_root), common.inbox, common.live, common.clock, common.metrics
+    )
     if broker.kind == "embedded":
         guard = pki.guard() if pki and broker.with_certificates else None
-        return EmbeddedBroker(broker, common.inbox, common.clock, common.metrics, guard)
-    return ExternalBroker(
-        broker, common.inbox, common.clock, common.metrics, site=common.config.site
-    )
+        return EmbeddedBroker(broker, reception, common.metrics, guard)
+    return ExternalBroker(broker, reception, common.metrics, site=common.config.site)
 
 
 def make_journal(common: Common) -> JournalWriter:
@@ -132,7 +134,6 @@ def make_pipeline(common: Common, journal: JournalWriter, broker: Broker) -> Pip
     return Pipeline(
         journal=journal,
         feed=common.feed,
-        live=common.live,
         broker=broker,
         topics=Topics(common.config.broker.topic_root),
         metrics=common.metrics,

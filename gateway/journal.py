@@ -24,7 +24,7 @@ import pyarrow as pa
 from gateway.consumer import Derived, Rejected
 from gateway.feed import Entry
 from gateway.ingest.dedup import Seen, Stage
-from gateway.ingest.inbox import Arrival, Submission
+from gateway.ingest.inbox import Submission
 from gateway.ingest.reading import Accepted, Refused
 from gateway.retention import Retention
 from headrace import journal as format_
@@ -181,10 +181,11 @@ class _Transaction:
         try:
             new = self.stage.add(batch.device, stream, first, last)
         except PayloadError as error:
-            self.add_refused(Refused(batch.arrival, batch.device, batch.format, error))
+            for arrival in batch.arrivals:
+                self.add_refused(Refused(arrival, error))
             return
-        self._devices[batch.device] = batch.arrival.received_at
-        if decoded.stream is not None:
+        self._devices[batch.device] = batch.received_at
+        if decoded.stream is not None and batch.answered:
             self.committed.acks.setdefault((batch.device, stream), []).append((first, last))
         for part in new:
             self._add_part(batch, stream, first, part)
@@ -192,7 +193,7 @@ class _Transaction:
 
     def _add_part(self, batch: Accepted, stream: str, first: int, part: Range) -> None:
         decoded, whole = batch.decoded, (first, first + batch.decoded.rows.num_rows - 1)
-        rows, payload, format_name = decoded.rows, batch.arrival.payload, batch.format
+        rows, payload, format_name = decoded.rows, batch.payload, batch.format
         if part != whole:
             # Some of it was here before: keep the new part alone, so that a row's payload is
             # exactly its range for every reader.
@@ -203,7 +204,7 @@ class _Transaction:
                 units=decoded.units, boot=decoded.boot, clock=decoded.clock,
             )  # fmt: skip
         entry = Entry(
-            self._next_offset(), batch.arrival.received_at, batch.device, stream, part[0], rows,
+            self._next_offset(), batch.received_at, batch.device, stream, part[0], rows,
             decoded.units, decoded.clock,
         )  # fmt: skip
         self._add_row(entry, format_name, payload)
@@ -242,9 +243,9 @@ class _Transaction:
     def add_refused(self, refused: Refused) -> None:
         """A payload that is refused for good."""
         self.committed.refused.append(refused)
-        arrival: Arrival = refused.arrival
+        arrival = refused.arrival
         self._quarantine.append(
-            (arrival.received_at, arrival.topic[:512], refused.device, refused.format,
+            (arrival.received_at, arrival.source[:512], refused.device, refused.format,
              refused.error.reason, refused.error.message[:1000], arrival.payload)
         )  # fmt: skip
 

@@ -1,6 +1,6 @@
 """The path of a batch through the gateway, in order.
 
-    broker ──► inbox ──► read ──► commit (dedup, journal, fsync) ──► confirm ──► hand on
+    ways in ──► inbox ──► read ──► commit (dedup, journal, fsync) ──► confirm ──► hand on
                                                                      ack, nack     feed: inference,
                                                                      PUBACK        rules, sinks, console
 
@@ -15,15 +15,15 @@ from collections.abc import Sequence
 
 from gateway.broker.port import Broker
 from gateway.feed import Feed
-from gateway.ingest.inbox import Arrival, Submission, Work
+from gateway.ingest.arrival import Arrival
+from gateway.ingest.gather import gather, may_gather
+from gateway.ingest.inbox import Submission, Work
 from gateway.ingest.reading import Accepted, Refused, read
 from gateway.journal import Committed, JournalWriter
-from gateway.live import Live
 from headrace import wire
-from headrace.errors import PayloadError
 from headrace.metrics import Metrics
 from headrace.ranges import Range, RangeSet
-from headrace.topics import Incoming, Topics
+from headrace.topics import Topics
 
 logger = logging.getLogger(__name__)
 
@@ -36,14 +36,12 @@ class Pipeline:
         *,
         journal: JournalWriter,
         feed: Feed,
-        live: Live,
         broker: Broker,
         topics: Topics,
         metrics: Metrics,
     ) -> None:
         self._journal = journal
         self._feed = feed
-        self._live = live
         self._broker = broker
         self._topics = topics
         self._metrics = metrics
@@ -57,7 +55,7 @@ class Pipeline:
         accepted, refused = self._read(work.arrivals)
         committed = self._journal.commit(accepted, refused, work.submissions)
         self._confirm(committed)
-        self._release(work)
+        self._release(work, committed)
         self._feed.publish(committed.entries)
         self._count(committed)
 
@@ -66,37 +64,15 @@ class Pipeline:
         self.process(Work([], list(submissions)))
 
     def _read(self, arrivals: Sequence[Arrival]) -> tuple[list[Accepted], list[Refused]]:
-        accepted: list[Accepted] = []
-        refused: list[Refused] = []
-        for arrival in arrivals:
-            incoming = self._topics.parse(arrival.topic)
-            if incoming is None:
-                continue
-            if incoming.kind == "state":
-                self._take_state(incoming, arrival)
-                continue
-            self._metrics.count("received_batches", format=_label(incoming.format))
-            self._metrics.count(
-                "received_bytes", len(arrival.payload), format=_label(incoming.format)
-            )
-            result = read(arrival, incoming)
-            if isinstance(result, Accepted):
-                accepted.append(result)
-            else:
-                refused.append(result)
-        return accepted, refused
-
-    def _take_state(self, incoming: Incoming, arrival: Arrival) -> None:
-        """States are shown, not kept: the device sends them again, and the broker retains them."""
-        if not arrival.payload:
-            return
-        try:
-            state = wire.decode(arrival.payload, wire.DeviceState)
-        except PayloadError as error:
-            self._metrics.count("dropped_batches", reason="bad_state")
-            logger.debug("state of %s: %s", incoming.device, error)
-            return
-        self._live.set_state(incoming.device, state)
+        """Payloads to columns; many small ones in one pass."""
+        self._count_arrivals(arrivals)
+        small = [arrival for arrival in arrivals if may_gather(arrival)]
+        if len(small) < 2:
+            return _read_each(arrivals)
+        accepted, left = gather(small)
+        others = [arrival for arrival in arrivals if not may_gather(arrival)]
+        more, refused = _read_each([*left, *others])
+        return accepted + more, refused
 
     def _confirm(self, committed: Committed) -> None:
         for (device, stream), ranges in committed.acks.items():
@@ -112,7 +88,7 @@ class Pipeline:
             "refused a batch of %r (%s): %s; kept in quarantine",
             refused.device, error.reason, error.message,
         )  # fmt: skip
-        if error.reason == "bad_topic":
+        if error.reason == "bad_topic" or not refused.arrival.answered:
             return  # there is no topic on which such a device could listen
         nack = wire.Nack(
             stream="",
@@ -124,17 +100,38 @@ class Pipeline:
         self._broker.publish(self._topics.nack(refused.device), wire.encode(nack))
 
     @staticmethod
-    def _release(work: Work) -> None:
+    def _release(work: Work, committed: Committed) -> None:
+        errors = {id(refused.arrival): refused.error for refused in committed.refused}
         for arrival in work.arrivals:
             if arrival.done is not None:
-                arrival.done()
+                arrival.done(errors.get(id(arrival)))
         for submission in work.submissions:
             submission.committed.set()
+
+    def _count_arrivals(self, arrivals: Sequence[Arrival]) -> None:
+        sizes: dict[str, list[int]] = {}
+        for arrival in arrivals:
+            sizes.setdefault(arrival.format, []).append(len(arrival.payload))
+        for format_name, found in sizes.items():
+            self._metrics.count("received_batches", len(found), format=_label(format_name))
+            self._metrics.count("received_bytes", sum(found), format=_label(format_name))
 
     def _count(self, committed: Committed) -> None:
         readings = sum(entry.rows.num_rows for entry in committed.entries)
         self._metrics.count("journalled_readings", readings)
         self._metrics.count("duplicate_readings", committed.duplicates)
+
+
+def _read_each(arrivals: Sequence[Arrival]) -> tuple[list[Accepted], list[Refused]]:
+    accepted: list[Accepted] = []
+    refused: list[Refused] = []
+    for arrival in arrivals:
+        result = read(arrival)
+        if isinstance(result, Accepted):
+            accepted.append(result)
+        else:
+            refused.append(result)
+    return accepted, refused
 
 
 def _label(format_name: str) -> str:

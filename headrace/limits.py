@@ -168,6 +168,14 @@ COMMIT_MAX_BYTES: Final = 16 * MIB
 FEED_MAX_ROWS: Final = 2_000_000
 FEED_MAX_BATCHES: Final = 20_000
 
+#: Bytes of a payload that is put into one batch with others of its device: a few readings. Larger ones
+#: are worth a row of the journal each.
+GATHER_MAX_PAYLOAD_BYTES: Final = 2 * KIB
+
+#: Names that batches cut out of one set of columns may share; beyond it each gets a list of its own,
+#: because readers go through a batch's names one by one.
+GATHER_MAX_NAMES: Final = 32
+
 #: Bytes of the journal (``journal.max_bytes``). With required sinks behind and the budget used up
 #: the gateway stops acknowledging: the devices hold the rest.
 JOURNAL_MAX_BYTES: Final = 8 * GIB
@@ -300,12 +308,35 @@ ENROL_MAX_BODY_BYTES: Final = 16 * KIB
 ENROL_TIMEOUT_S: Final = 15.0
 ENROL_MAX_CONNECTIONS: Final = 32
 
-#: Days of a device's certificate (``enrol.certificate_days``), of the gateway's own (renewed by itself a
-#: month before its end) and of the site's CA, which outlives the devices.
+#: Days of a device's certificate (``enrol.certificate_days``), of the gateway's own, and of the site's
+#: CA, which outlives the devices.
 CERTIFICATE_DAYS: Final = 365
 GATEWAY_CERTIFICATE_DAYS: Final = 825
-RENEW_BEFORE_DAYS: Final = 30
 CA_DAYS: Final = 20 * 365
+
+#: The share of a certificate's life that is left when it is renewed: of a year four months, in which a
+#: device that is switched off for the winter comes back, and a gateway that is broken is noticed.
+RENEW_WHEN_LEFT: Final = 1 / 3
+
+#: Seconds between two looks at the certificates; after a renewal that failed, from the first pause
+#: (doubled each time) up to a day; and for one attempt, which starts a Python on a Pi.
+RENEW_CHECK_S: Final = 3600.0
+RENEW_RETRY_FIRST_S: Final = 60.0
+RENEW_RETRY_MAX_S: Final = 24 * 3600.0
+RENEW_ATTEMPT_S: Final = 120.0
+
+#: Days before the end from which a certificate that could not be renewed is warned of.
+CERTIFICATE_WARN_DAYS: Final = 30.0
+
+#: Certificates of one device that are good at once: each renewal adds one, and the oldest end by
+#: themselves. A device that renews in a loop must not fill the registry.
+ENROL_MAX_CERTIFICATES: Final = 20
+
+#: Seconds for mosquitto to take up a revocation, the pause between two looks whether it has, and for one
+#: such look.
+EXPEL_TIMEOUT_S: Final = 15.0
+EXPEL_PAUSE_S: Final = 0.1
+EXPEL_LOOK_S: Final = 5.0
 
 #: Hours that certificates are dated back, for devices whose clock is behind; and seconds that a
 #: device's clock may differ from the gateway's at enrolment.
@@ -446,6 +477,12 @@ MODELS_POLL_INTERVAL_S: Final = 300.0
 #: Seconds between two looks that somebody outside has asked for: who floods a place with hints buys
 #: one look in ten seconds, which costs a device half a second of its CPU.
 MODELS_HINT_PAUSE_S: Final = 10.0
+
+#: Messages about models to single devices in one second: amqtt carries some 4,000 in all.
+MODELS_TOLD_PER_ROUND: Final = 500
+
+#: Seconds that a publisher waits for a gateway that it nudges.
+MODEL_NUDGE_TIMEOUT_S: Final = 10.0
 
 #: Seconds that a version runs beside the active one, and then on probation (``shadow_s``, ``probation_s``).
 MODELS_SHADOW_S: Final = 600.0

@@ -1,6 +1,6 @@
 """The MQTT side of the gateway, behind one port.
 
-Reading order: ``port`` (what a broker must do), ``config``, ``auth`` (who may do what), ``door`` (mutual
+Reading order: ``port`` (what a broker must do), ``config``, ``reception`` (what becomes of messages), ``auth`` (who may do what), ``door`` (mutual
 TLS in front of the embedded one), ``plugins`` (amqtt's side of it), ``embedded`` (amqtt in this process),
 ``external`` (mosquitto or any other MQTT 3.1.1 broker, through paho).
 """

@@ -27,12 +27,10 @@ from gateway.broker import plugins
 from gateway.broker.auth import Admission, TopicAccess
 from gateway.broker.config import BrokerConfig
 from gateway.broker.door import Door
-from gateway.ingest.inbox import Arrival, Inbox
-from headrace.clock import Clock
+from gateway.broker.reception import Reception
 from headrace.errors import TransportError
 from headrace.logs import FirstTimes
 from headrace.metrics import Metrics
-from headrace.topics import Topics
 
 if TYPE_CHECKING:
     from amqtt.adapters import ReaderAdapter, WriterAdapter
@@ -60,17 +58,14 @@ class EmbeddedBroker:
     def __init__(
         self,
         config: BrokerConfig,
-        inbox: Inbox,
-        clock: Clock,
+        reception: Reception,
         metrics: Metrics,
         guard: Guard | None = None,
     ) -> None:
         self._config = config
-        self._inbox = inbox
-        self._clock = clock
+        self._reception = reception
         self._metrics = metrics
         self._guard = guard
-        self._topics = Topics(config.topic_root)
         self.access = TopicAccess(config.topic_root) if guard is not None else None
         self._denials = FirstTimes(logger)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -133,13 +128,12 @@ class EmbeddedBroker:
 
     async def room(self) -> None:
         """Wait until the inbox takes another arrival."""
-        while not self._inbox.has_room:
+        while not self._reception.inbox.has_room:
             await asyncio.sleep(_ROOM_POLL_S)
 
     def take(self, topic: str, payload: bytes) -> None:
-        """Hand a device's message to the inbox."""
-        if self._topics.parse(topic) is not None:
-            self._inbox.put(Arrival(topic, payload, self._clock.now_us()))
+        """Hand a device's message on."""
+        self._reception.take(topic, payload)
 
     def permits(self, user: str, topic: str, action: Action) -> bool:
         """Whether a client may publish, subscribe or receive; what it may not is counted."""

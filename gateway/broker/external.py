@@ -17,9 +17,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.broker.config import BrokerConfig
-from gateway.ingest.inbox import Arrival, Inbox
-from headrace.clock import Clock
-from headrace.errors import TransportError
+from gateway.broker.reception import Reception
+from headrace.errors import PayloadError, TransportError
 from headrace.limits import RETRY_FIRST_S, RETRY_MAX_S
 from headrace.logs import Condition
 from headrace.metrics import Metrics
@@ -37,11 +36,10 @@ class ExternalBroker:
     """The broker port over a connection to a broker elsewhere."""
 
     def __init__(
-        self, config: BrokerConfig, inbox: Inbox, clock: Clock, metrics: Metrics, *, site: str
+        self, config: BrokerConfig, reception: Reception, metrics: Metrics, *, site: str
     ) -> None:
         self._config = config
-        self._inbox = inbox
-        self._clock = clock
+        self._reception = reception
         self._metrics = metrics
         self._topics = Topics(config.topic_root)
         self._condition = Condition(logger, f"broker {config.host}:{config.port}")
@@ -82,7 +80,7 @@ class ExternalBroker:
 
     async def stop(self) -> None:
         self._client.disconnect()
-        self._inbox.close()
+        self._reception.inbox.close()
         self._client.loop_stop()
 
     @property
@@ -126,10 +124,9 @@ class ExternalBroker:
     def _on_message(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
         connection, mid, qos = self._connection, message.mid, message.qos
 
-        def done() -> None:
+        def done(_refused: PayloadError | None) -> None:
             if connection == self._connection and qos:
                 self._client.ack(mid, qos)
 
-        self._inbox.put_waiting(
-            Arrival(message.topic, bytes(message.payload), self._clock.now_us(), done)
-        )
+        self._reception.inbox.wait_for_room()
+        self._reception.take(message.topic, bytes(message.payload), done)

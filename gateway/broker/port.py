@@ -1,6 +1,6 @@
 """The broker port: messages in, small answers out.
 
-A broker hands every message below the topic root to an ``Inbox`` and publishes acks and nacks. It
+A broker hands every message below the topic root to ``Reception`` and publishes acks and nacks. It
 promises nothing about durability: a batch is safe when the journal has it, and the device knows
 that from the ack alone (rule 3). What the port does promise:
 

@@ -8,26 +8,16 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.consumer import Outcome
+from gateway.ingest.arrival import Arrival
 from headrace.limits import (
     ARRIVALS_MAX_BATCHES,
     ARRIVALS_MAX_BYTES,
     COMMIT_MAX_BATCHES,
     COMMIT_MAX_BYTES,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A message as the broker delivered it; ``done`` tells the broker that it may forget it."""
-
-    topic: str
-    payload: bytes
-    received_at: int
-    done: Callable[[], None] | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -83,11 +73,10 @@ class Inbox:
                 self._bytes += len(arrival.payload)
                 self._changed.notify_all()
 
-    def put_waiting(self, arrival: Arrival) -> None:
-        """Add an arrival, blocking while there is no room."""
+    def wait_for_room(self) -> None:
+        """Block while another arrival would be too much."""
         with self._changed:
             self._changed.wait_for(lambda: self.has_room)
-        self.put(arrival)
 
     def submit(self, submission: Submission) -> None:
         """Add a consumer's outcome; it waits for ``submission.committed``.

@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from gateway.ingest.inbox import Arrival
+import pyarrow as pa
+
+from gateway.ingest.arrival import Arrival
 from headrace import codecs
 from headrace.batch import is_device_id
-from headrace.codecs import Decoded
+from headrace.codecs import Decoded, many
 from headrace.derived import ALERT_PREFIX, MODEL_PREFIX, VITALS_PREFIX, is_derived
 from headrace.errors import PayloadError
-from headrace.topics import Incoming
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A batch that may be journalled."""
+    """A batch that may be journalled: one payload, or several small ones of a device (``gather``).
 
-    arrival: Arrival
+    ``format`` and ``payload`` are what the journal keeps of it.
+    """
+
+    arrivals: tuple[Arrival, ...]
     device: str
     format: str
+    payload: bytes
     decoded: Decoded
+
+    @property
+    def received_at(self) -> int:
+        """When the last of it arrived, microseconds since 1970 UTC."""
+        return self.arrivals[-1].received_at
+
+    @property
+    def answered(self) -> bool:
+        """Whether acks go out on the device's topic."""
+        return self.arrivals[0].answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,30 +43,52 @@ class Refused:
     """A payload for quarantine."""
 
     arrival: Arrival
-    device: str
-    format: str
     error: PayloadError
 
+    @property
+    def device(self) -> str:
+        """As it may be shown: whatever a stranger calls himself, it stays short."""
+        return self.arrival.device[:80]
 
-def read(arrival: Arrival, incoming: Incoming) -> Accepted | Refused:
-    """Decode one message of a device."""
+    @property
+    def format(self) -> str:
+        return self.arrival.format[:40]
+
+
+def read(arrival: Arrival) -> Accepted | Refused:
+    """Decode one payload of a device."""
     try:
-        if not is_device_id(incoming.device):
-            raise PayloadError(
-                "bad_topic",
-                f"device id {incoming.device[:80]!r} is not allowed",
-                hint="1 to 64 letters, digits, '.', '_' and '-', beginning with a letter or digit",
-            )
-        decoded = codecs.decode(incoming.format, arrival.payload, arrival.received_at)
-        _check_names(decoded)
+        check_device(arrival.device)
+        if arrival.format.endswith(many.SUFFIX):
+            raise PayloadError("unknown_format", f"{arrival.format[:40]!r} is the journal's own")
+        decoded = codecs.decode(arrival.format, arrival.payload, arrival.received_at)
+        check_names(decoded.rows)
     except PayloadError as error:
-        return Refused(arrival, incoming.device[:80], incoming.format[:40], error)
-    return Accepted(arrival, incoming.device, incoming.format, decoded)
+        return Refused(arrival, error)
+    if decoded.stream is None and arrival.stream is not None:
+        decoded = replace(decoded, stream=arrival.stream, first_seq=arrival.first_seq)
+    return Accepted((arrival,), arrival.device, arrival.format, arrival.payload, decoded)
 
 
-def _check_names(decoded: Decoded) -> None:
-    """A device must not speak for the gateway: nobody is woken by an alert that it made up."""
-    for name in decoded.rows.column("name").dictionary.to_pylist():
+def check_device(device: str) -> None:
+    """Raises:
+    PayloadError: no device may have this id.
+    """
+    if not is_device_id(device):
+        raise PayloadError(
+            "bad_topic",
+            f"device id {device[:80]!r} is not allowed",
+            hint="1 to 64 letters, digits, '.', '_' and '-', beginning with a letter or digit",
+        )
+
+
+def check_names(rows: pa.RecordBatch) -> None:
+    """A device must not speak for the gateway: nobody is woken by an alert that it made up.
+
+    Raises:
+        PayloadError: a series has one of the gateway's own names.
+    """
+    for name in rows.column("name").dictionary.to_pylist():
         if is_derived(name):
             raise PayloadError(
                 "bad_value",

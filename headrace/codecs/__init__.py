@@ -1,6 +1,7 @@
 """Payload formats to Arrow columns, and back to the one format that Headrace writes itself.
 
-Reading order: ``columns`` (the schema that every codec yields), ``arrow``, ``senml``, ``line``.
+Reading order: ``columns`` (the schema that every codec yields), ``arrow``, ``senml``, ``line``,
+``many`` (small payloads that the gateway put into one).
 Gateway and cloud_sync share them, because the journal keeps payloads as they were received. Not for
 the agent: this package imports pyarrow.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from headrace.codecs import arrow, line, senml
+from headrace.codecs import arrow, line, many, senml
 from headrace.codecs.columns import BATCH_SCHEMA, Decoded
 from headrace.errors import PayloadError
 from headrace.limits import MAX_PAYLOAD_BYTES, MAX_PAYLOAD_ROWS
@@ -23,6 +24,7 @@ DECODERS: Final[dict[str, Callable[[bytes, int], Decoded]]] = {
     "senml-json": senml.decode_json,
     "senml-cbor": senml.decode_cbor,
     "line": line.decode,
+    "senml-json" + many.SUFFIX: many.decode_senml_json,
 }
 
 

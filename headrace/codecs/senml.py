@@ -130,6 +130,14 @@ class Columns:
         if unit:
             self.units[name] = unit
 
+    def extend(self, others: Columns) -> None:
+        """The readings of other columns behind these."""
+        self.names += others.names
+        self.times += others.times
+        self.values += others.values
+        self.texts += others.texts
+        self.units |= others.units
+
     def add_pack(self, records: list[Record], received_us: int) -> None:
         """All readings of a pack, base fields resolved.
 

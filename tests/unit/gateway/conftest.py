@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.ingest.inbox import Arrival
+from gateway.ingest.arrival import Arrival
 from gateway.ingest.reading import Accepted, Refused, read
 from gateway.journal import JournalWriter
 from gateway.retention import Retention
@@ -45,10 +45,7 @@ def arrive(clock):
     """Turns a payload into what ``commit`` takes."""
 
     def arrive_(device: str, payload: bytes, format_name: str = "arrow") -> Accepted | Refused:
-        topics = Topics()
-        topic = topics.data(device, format_name)
-        incoming = topics.parse(topic)
-        assert incoming is not None
-        return read(Arrival(topic, payload, clock.now_us()), incoming)
+        topic = Topics().data(device, format_name)
+        return read(Arrival(device, format_name, payload, clock.now_us(), topic))
 
     return arrive_
