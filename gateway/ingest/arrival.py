@@ -1,0 +1,37 @@
+"""What every way in hands over: a payload, whose it is, and who is told what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from headrace.errors import PayloadError
+
+#: Called once by the ingest thread: with None when the payload is on disk, or with the reason why it
+#: was refused for good (then it is in quarantine, on disk as well). It must neither block nor raise.
+Done = Callable[[PayloadError | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A payload as a way in received it, not decoded yet.
+
+    Attributes:
+        device, format: whose readings these are and how they are written, as the sender says.
+        received_at: microseconds since 1970 UTC.
+        source: where it came in, for people who look at the quarantine: an MQTT topic, "http", …
+        stream, first_seq: the identity that the way in vouches for, where a payload has none of its
+            own (an Idempotency-Key, a place in a Kafka partition).
+        answered: whether acks and nacks go out on the device's MQTT topics.
+        done: tells the way in what became of the payload.
+    """
+
+    device: str
+    format: str
+    payload: bytes
+    received_at: int
+    source: str = ""
+    stream: str | None = None
+    first_seq: int = 1
+    answered: bool = True
+    done: Done | None = None
