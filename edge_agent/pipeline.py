@@ -25,6 +25,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from edge_agent.buffer.store import Store
 from edge_agent.config import AgentConfig, UplinkSettings
@@ -39,6 +40,9 @@ from edge_agent.uplink.mqtt import LinkEvent, MqttLink
 from headrace.clock import Clock
 from headrace.errors import HeadraceError
 from headrace.metrics import Metrics
+
+if TYPE_CHECKING:
+    from edge_agent.models.desk import Desk
 
 Failed = Callable[[HeadraceError], None]
 
@@ -72,16 +76,18 @@ def build(config: AgentConfig, *, clock: Clock, metrics: Metrics, failed: Failed
         when_full=settings.buffer.when_full,
         clock=clock,
     )
+    desk = _desk(config)
     uplink = Uplink(
         store,
         Machine(store.stream, limits=_limits(settings.uplink), jitter=random.random),
         clock=clock,
         metrics=metrics,
-        make_link=_link_maker(settings.uplink, settings.device),
-        state=Report(store, boot=boot, clock=clock, metrics=metrics).state,
+        make_link=_link_maker(config),
+        state=_report(store, boot, clock, metrics, desk).state,
         state_interval_s=settings.uplink.state_interval_s,
         broker=f"{settings.uplink.host}:{settings.uplink.port}",
         failed=failed,
+        models=desk,
     )
     intake = Intake(
         store,
@@ -93,7 +99,7 @@ def build(config: AgentConfig, *, clock: Clock, metrics: Metrics, failed: Failed
     )
     runners = [
         _runner(key, source, store, intake, clock=clock, metrics=metrics, failed=failed)
-        for key, source in _sources(config)
+        for key, source in _sources(config, desk)
     ]
     return Pipeline(
         store, uplink, intake, Sealer(intake, clock=clock, failed=failed), Scheduler(runners)
@@ -110,21 +116,38 @@ def _limits(settings: UplinkSettings) -> Limits:
 
 
 def _link_maker(
-    settings: UplinkSettings, device: str
+    config: AgentConfig,
 ) -> Callable[[Callable[[int, LinkEvent], None]], MqttLink]:
-    return lambda put: MqttLink(settings, device=device, put=put)
+    settings = config.settings
+    return lambda put: MqttLink(
+        settings.uplink, device=settings.device, put=put, models=settings.models.enabled
+    )
 
 
-def _sources(config: AgentConfig) -> list[tuple[str, Input]]:
+def _report(store: Store, boot: str, clock: Clock, metrics: Metrics, desk: Desk | None) -> Report:
+    models = None if desk is None else lambda: desk.active
+    return Report(store, boot=boot, clock=clock, metrics=metrics, models=models)
+
+
+def _desk(config: AgentConfig) -> Desk | None:
+    """Where the models, if there are any, meet the uplink."""
+    if not config.settings.models.enabled:
+        return None
+    # Imported here: an agent without models carries nothing of them.
+    from edge_agent.models.desk import Desk
+
+    return Desk()
+
+
+def _sources(config: AgentConfig, desk: Desk | None) -> list[tuple[str, Input]]:
     """The inputs by their keys, and behind them the models, where there are any."""
     sources = [(chosen.key, chosen.build()) for chosen in config.inputs]
     settings = config.settings
-    if not settings.models.enabled:
+    if desk is None:
         return sources
-    # Imported here: an agent without models carries nothing of them.
     from edge_agent.models.input import with_models
 
-    return with_models(sources, settings.models, settings.device)
+    return with_models(sources, settings.models, settings.device, desk)
 
 
 def _runner(

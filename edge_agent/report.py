@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from edge_agent.buffer.store import Store
 from edge_agent.identity import ClockWatch
 from headrace import __version__
@@ -14,8 +16,16 @@ from headrace.wire import DeviceState
 class Report:
     """Reads the counters where they are kept: in the buffer file, across restarts."""
 
-    def __init__(self, store: Store, *, boot: str, clock: Clock, metrics: Metrics) -> None:
-        self._store, self._boot, self._metrics = store, boot, metrics
+    def __init__(
+        self,
+        store: Store,
+        *,
+        boot: str,
+        clock: Clock,
+        metrics: Metrics,
+        models: Callable[[], dict[str, int]] | None = None,
+    ) -> None:
+        self._store, self._boot, self._metrics, self._models = store, boot, metrics, models
         self._clock_watch = ClockWatch(clock)
 
     def state(self, online: bool) -> DeviceState:
@@ -31,6 +41,7 @@ class Report:
             buffered=counts.buffered,
             sampled=counts.sampled,
             dropped=dict(counts.dropped),
+            models=self._models() if self._models is not None else None,
         )
 
 

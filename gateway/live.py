@@ -71,7 +71,7 @@ class Live:
 
     def add(self, entry: Entry) -> None:
         """Take a committed batch in; what the gateway says of itself comes from here anyway."""
-        if _first_name(entry).startswith(VITALS_PREFIX):
+        if not entry.rows.num_rows or _first_name(entry).startswith(VITALS_PREFIX):
             return
         with self._lock:
             device = self._device(entry.device)
@@ -81,6 +81,15 @@ class Live:
                 newest = pc.max(entry.rows.column("time")).cast("int64").as_py()
                 device.last_time = max(device.last_time, newest)
             self._add_rows(device, entry)
+
+    def with_own_models(self) -> set[str]:
+        """Devices that run models themselves, as their state says."""
+        with self._lock:
+            return {
+                device.name
+                for device in self._devices.values()
+                if device.state is not None and device.state.models is not None
+            }
 
     def devices(self) -> list[dict[str, Any]]:
         """One row a device, for tables."""

@@ -134,7 +134,7 @@ def _folder(config_path: Path) -> Path:
 
 
 def _rows(folder: Path) -> list[dict[str, Any]]:
-    from gateway.models.report import row
+    from headrace.models.reports import row
     from headrace.models.store import read_slots
 
     return [row(slot) for slot in read_slots(folder / "slots")]

@@ -6,6 +6,7 @@
     <root>/<device>/ack              gateway → device   these seqs are on the gateway's disk
     <root>/<device>/nack             gateway → device   refused for good, kept in quarantine
     <root>/<device>/state            device → all       retained; the last will says offline
+    <root>/<device>/model/desired    gateway → device   retained; there is something new: look
     <root>/<device>/model/reported   gateway, device → all   retained; which versions run, and why
 """
 
@@ -45,6 +46,9 @@ class Topics:
 
     def state(self, device: str) -> str:
         return f"{self.root}/{device}/state"
+
+    def model_desired(self, device: str) -> str:
+        return f"{self.root}/{device}/model/desired"
 
     def model_reported(self, device: str) -> str:
         return f"{self.root}/{device}/model/reported"

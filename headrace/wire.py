@@ -54,7 +54,8 @@ class Nack(msgspec.Struct, frozen=True):
 class DeviceState(msgspec.Struct, frozen=True, omit_defaults=False):
     """What a device says of itself, retained on its state topic.
 
-    ``buffered`` and ``sampled`` count readings; ``dropped`` counts readings by reason.
+    ``buffered`` and ``sampled`` count readings; ``dropped`` counts readings by reason. ``models``:
+    the versions that the device itself runs; None where it runs none, and the gateway may.
     """
 
     online: bool
@@ -65,12 +66,23 @@ class DeviceState(msgspec.Struct, frozen=True, omit_defaults=False):
     buffered: int = 0
     sampled: int = 0
     dropped: dict[str, int] = {}
+    models: dict[str, int] | None = None
+
+
+class ModelDesired(msgspec.Struct, frozen=True):
+    """The model repository has changed, as far as the gateway has seen: a hint to look, no more.
+
+    What is to run where is signed, and read from the repository's mirror. ``serial`` is the state
+    that the mirror has, so that a device which knows it already does not look for nothing.
+    """
+
+    serial: int
 
 
 _T = TypeVar("_T")
 
 
-def encode(document: Ack | Nack | DeviceState) -> bytes:
+def encode(document: Ack | Nack | DeviceState | ModelDesired) -> bytes:
     """The document as JSON."""
     return msgspec.json.encode(document)
 

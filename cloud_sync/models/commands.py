@@ -15,6 +15,8 @@ from cloud_sync.models.key_commands import init_repo, refresh, renew, replace_ke
 from cloud_sync.models.making import train, wrap
 from cloud_sync.models.options import (
     keys_options,
+    nudge_options,
+    nudger,
     open_releases,
     reader_of,
     repository_options,
@@ -77,11 +79,13 @@ def publish(
 @click.option("--to", required=True, help="all, canary (ring=canary) or LABEL=VALUE.")
 @repository_options
 @keys_options
+@nudge_options
 @verbose_option
 @reports_errors
 def promote(
     name: str, version: int, to: str, repo: str | None, data: Path | None,
     config_path: Path | None, keys: tuple[Path, ...], passphrase_file: Path | None,
+    nudge: tuple[str, ...], nudge_token_file: Path | None, nudge_ca: Path | None,
 ) -> None:  # fmt: skip
     """Say where a version is to run. The last promotion that fits a place decides.
 
@@ -89,11 +93,14 @@ def promote(
     Example:
       cloud-sync models promote pump 2 --to canary --repo repository --keys keys
       cloud-sync models promote pump 2 --to site=north --repo repository --keys keys
-      cloud-sync models promote pump 2 --to all --repo repository --keys keys
+      cloud-sync models promote pump 2 --to all --repo repository --keys keys \\
+        --nudge https://gateway.local:8443 --nudge-token-file nudge.token
     """
+    nudge_all = nudger(nudge, nudge_token_file, nudge_ca)
     releases = open_releases(store_of(repo, data, config_path), keys, passphrase_file, offline=True)
     releases.promote(name, version, to)
     click.echo(f"{name} {version} is to run at: {to}")
+    nudge_all()
 
 
 @models.command()
@@ -102,11 +109,13 @@ def promote(
 @click.option("--reason", default="", help="For whoever looks later.")
 @repository_options
 @keys_options
+@nudge_options
 @verbose_option
 @reports_errors
 def revoke(
     name: str, version: int, reason: str, repo: str | None, data: Path | None,
     config_path: Path | None, keys: tuple[Path, ...], passphrase_file: Path | None,
+    nudge: tuple[str, ...], nudge_token_file: Path | None, nudge_ca: Path | None,
 ) -> None:  # fmt: skip
     """Say that a version is to run nowhere; each place goes back to what it had before.
 
@@ -114,9 +123,11 @@ def revoke(
     Example:
       cloud-sync models revoke pump 2 --reason "false alarms" --repo repository --keys keys
     """
+    nudge_all = nudger(nudge, nudge_token_file, nudge_ca)
     releases = open_releases(store_of(repo, data, config_path), keys, passphrase_file, offline=True)
     releases.revoke(name, version, reason)
     click.echo(f"{name} {version} is revoked")
+    nudge_all()
 
 
 @models.command("list")

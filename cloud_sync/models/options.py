@@ -12,7 +12,7 @@ import click
 
 from cloud_sync import config as configuration
 from headrace.clock import SystemClock
-from headrace.errors import UsageError
+from headrace.errors import TransportError, UsageError
 from headrace.lake.config import Lake
 from headrace.lake.opening import open_store
 
@@ -63,6 +63,53 @@ def keys_options(function: F) -> F:
     for option in reversed(options):
         function = option(function)
     return function
+
+
+def nudge_options(function: F) -> F:
+    """``--nudge``, ``--nudge-token-file`` and ``--nudge-ca``."""
+    path = click.Path(path_type=Path, exists=True, dir_okay=False)
+    options = (
+        click.option(
+            "--nudge", multiple=True,
+            help="Address of a gateway that is to look at once (https://gateway:8443). May be repeated.",
+        ),
+        click.option(
+            "--nudge-token-file", type=path,
+            help="The secret of the gateways' model_repository.nudge_token_file.",
+        ),
+        click.option("--nudge-ca", type=path, help="CA of the gateways' certificates."),
+    )  # fmt: skip
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def nudger(urls: tuple[str, ...], token_file: Path | None, ca: Path | None) -> Callable[[], None]:
+    """What nudges all of them, when all is signed.
+
+    Raises:
+        UsageError: an address that is none, or no token.
+    """
+    for url in urls:
+        if not url.startswith(("http://", "https://")):
+            raise UsageError(f"--nudge: expected http:// or https://, got {url!r}")
+    if urls and token_file is None:
+        raise UsageError("--nudge needs --nudge-token-file")
+    token = _first_line(token_file) if token_file is not None else ""
+    return lambda: _nudge(urls, token, ca)
+
+
+def _nudge(urls: tuple[str, ...], token: str, ca: Path | None) -> None:
+    """A gateway that is not reached is no failure: what is signed is signed, and it looks by itself."""
+    from headrace.models.nudge import nudge
+
+    for url in urls:
+        try:
+            nudge(url, token, ca=ca)
+        except TransportError as error:
+            click.echo(f"not nudged, it looks by itself later: {error}", err=True)
+        else:
+            click.echo(f"nudged {url}")
 
 
 def store_of(repo: str | None, data: Path | None, config_path: Path | None) -> Store:
@@ -131,6 +178,10 @@ def passphrase_of(path: Path | None) -> str:
     """
     if path is None:
         return os.environ.get(PASSPHRASE_VARIABLE, "")
+    return _first_line(path)
+
+
+def _first_line(path: Path) -> str:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

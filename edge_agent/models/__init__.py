@@ -6,6 +6,7 @@ Reading order:
 - ``lane``    a version's view of the readings: runs in, scores out
 - ``input``   the input that scores what the others read
 - ``tap``     how it gets to see that
+- ``desk``    what the models say on MQTT and hear there
 
 The agent's process carries neither numpy nor a runtime nor TUF: models run in processes of their own
 (``headrace.models.sandbox``) and looks at the repository are processes of a second

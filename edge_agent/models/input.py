@@ -16,6 +16,7 @@ import msgspec
 from edge_agent import readings
 from edge_agent.inputs.port import Input
 from edge_agent.models.config import ModelsSettings
+from edge_agent.models.desk import Desk
 from edge_agent.models.lane import DeviceLane
 from edge_agent.models.tap import Seen, Tapped
 from edge_agent.readings import Poll
@@ -39,11 +40,12 @@ Slots = dict[str, LiveSlot[Sequence[readings.Run], readings.Run]]
 class ModelsInput(Input):
     """All models of this device."""
 
-    def __init__(self, settings: ModelsSettings, device: str, seen: Seen) -> None:
+    def __init__(self, settings: ModelsSettings, device: str, seen: Seen, desk: Desk) -> None:
         self.interval_s = settings.interval_s
         self._settings = settings
         self._device = device
         self._seen = seen
+        self._desk = desk
         self._slots: Slots = {}
         self._telling: list[Step] = []
 
@@ -55,6 +57,8 @@ class ModelsInput(Input):
             self._store.change(slot.name, machine.started)
             self._slots[slot.name] = self._make(slot.name)
         self._poller = Poller(self._place(clock))
+        self._desk.on_hint(self._poller.hint)
+        self._say()
         self._poller.start()
 
     def poll(self) -> Poll:
@@ -65,6 +69,7 @@ class ModelsInput(Input):
             found += live.step(seen, self.clock.now_us())
             live.committed()
         self._telling = [step for slot in self._store.all() for step in slot.untold]
+        self._say()
         return Poll(found + [_told(step) for step in self._telling])
 
     def close(self) -> None:
@@ -73,6 +78,9 @@ class ModelsInput(Input):
             live.close()
         for slot in self._store.all():
             self._store.change(slot.name, lambda now, _at: machine.stopped(now))
+
+    def _say(self) -> None:
+        self._desk.say(self._store.all(), self._poller.look.serial)
 
     def _forget_told(self) -> None:
         """The last poll has been taken: what it said need not be said again."""
@@ -115,12 +123,12 @@ class ModelsInput(Input):
 
 
 def with_models(
-    sources: Sequence[tuple[str, Input]], settings: ModelsSettings, device: str
+    sources: Sequence[tuple[str, Input]], settings: ModelsSettings, device: str, desk: Desk
 ) -> list[tuple[str, Input]]:
     """The inputs, each seen by the models, and the models behind them."""
     seen = Seen()
     tapped: list[tuple[str, Input]] = [(key, Tapped(source, seen)) for key, source in sources]
-    return [*tapped, (KEY, ModelsInput(settings, device, seen))]
+    return [*tapped, (KEY, ModelsInput(settings, device, seen, desk))]
 
 
 def _question(settings: ModelsSettings) -> Question:

@@ -62,5 +62,8 @@ class Tapped(Input):
         self._seen.add(poll)
         return poll
 
+    def interrupt(self) -> None:
+        self._source.interrupt()
+
     def close(self) -> None:
         self._source.close()

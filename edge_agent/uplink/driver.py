@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Protocol
 
 from edge_agent.buffer.coalesce import Outgoing, next_message
 from edge_agent.buffer.store import Store
@@ -27,7 +28,7 @@ from edge_agent.uplink.machine import (
     Send,
     State,
 )
-from edge_agent.uplink.mqtt import Document, Down, LinkEvent, MqttLink, Taken, Up
+from edge_agent.uplink.mqtt import Desired, Document, Down, LinkEvent, MqttLink, Taken, Up
 from headrace import wire
 from headrace.clock import Clock
 from headrace.errors import (
@@ -55,6 +56,14 @@ class _Wake:
     """Something was sealed, or the uplink shall stop."""
 
 
+class Models(Protocol):
+    """What the uplink says for the models of this device and hands on to them."""
+
+    @property
+    def report(self) -> bytes: ...
+    def hear(self, payload: bytes) -> None: ...
+
+
 class Uplink:
     """The uplink thread.
 
@@ -62,6 +71,7 @@ class Uplink:
         link: built with ``put`` as its way to tell events.
         state: what the device says of itself, given whether it is online.
         failed: called once when the thread cannot go on (the buffer is damaged).
+        models: of this device, where it runs any.
     """
 
     def __init__(
@@ -76,11 +86,13 @@ class Uplink:
         state_interval_s: float,
         broker: str,
         failed: Callable[[HeadraceError], None],
+        models: Models | None = None,
     ) -> None:
         self._store, self._machine, self._clock, self._metrics = store, machine, clock, metrics
         self._events: queue.Queue[tuple[int, LinkEvent | _Wake]] = queue.Queue(UPLINK_MAX_EVENTS)
         self._link = make_link(self._put)
         self._state, self._state_interval_s, self._failed = state, state_interval_s, failed
+        self._models, self._models_said = models, b""
         self._broker = Condition(_log, f"broker {broker}")
         self._storage = Condition(_log, f"reading the buffer {store.path}")
         self._cursor = 0
@@ -146,6 +158,7 @@ class Uplink:
         self._fill_window(now)
         if now >= self._state_due:
             self._publish_state(now)
+        self._publish_models()
 
     def _is_finished(self) -> bool:
         if self._stop_at is None:
@@ -187,6 +200,10 @@ class Uplink:
                 return []
             case Document(is_ack, payload):
                 return self._read_document(is_ack, payload, now)
+            case Desired(payload):
+                if self._models is not None:
+                    self._models.hear(payload)
+                return []
 
     def _came_up(self, now: float) -> list[Action]:
         self._metrics.set("connected", 1)
@@ -194,6 +211,7 @@ class Uplink:
         if self._machine.in_flight == 0:
             self._broker.good()
         self._publish_state(now)
+        self._models_said = b""
         return self._machine.connected(now)
 
     def _went_down(self, why: str, now: float) -> list[Action]:
@@ -255,6 +273,15 @@ class Uplink:
     def _publish_state(self, now: float) -> None:
         self._link.publish_state(self._state(True))
         self._state_due = now + self._state_interval_s
+
+    def _publish_models(self) -> None:
+        """At each connection, and when it changes; the scores of a new version wake this thread."""
+        if self._models is None or self._machine.state is not State.CONNECTED:
+            return
+        report = self._models.report
+        if report != self._models_said:
+            self._link.publish_models(report)
+            self._models_said = report
 
     def _say_goodbye(self) -> None:
         if self._machine.state is State.CONNECTED:

@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 #: Seconds between two signs of life; a broker notices a dead device after one and a half of them.
 KEEPALIVE_S: Final = 30
 CONNECT_TIMEOUT_S: Final = 5.0
-#: Beside the window, the state document is on its way too.
+#: Beside the window, the state document and the models' report are on their way too.
 EXTRA_INFLIGHT: Final = 4
 
 
@@ -69,7 +69,14 @@ class Document:
     payload: bytes
 
 
-LinkEvent = Up | Down | Taken | Document
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """The gateway says that there is something new for the models of this device."""
+
+    payload: bytes
+
+
+LinkEvent = Up | Down | Taken | Document | Desired
 
 
 class MqttLink:
@@ -77,12 +84,19 @@ class MqttLink:
 
     Args:
         put: takes (connection number, event) and must not wait; raises ``queue.Full``.
+        models: whether this device runs models, and wants to hear what is desired of them.
     """
 
     def __init__(
-        self, settings: UplinkSettings, *, device: str, put: Callable[[int, LinkEvent], None]
+        self,
+        settings: UplinkSettings,
+        *,
+        device: str,
+        put: Callable[[int, LinkEvent], None],
+        models: bool = False,
     ) -> None:
         self._settings = settings
+        self._models = models
         self._device = device
         self._topics = Topics(settings.topic_root)
         self._put = put
@@ -126,6 +140,12 @@ class MqttLink:
                 RuntimeError, ValueError
             ):  # not connected any more: the will speaks for us
                 info.wait_for_publish(wait_s)
+
+    def publish_models(self, report: bytes) -> None:
+        """Put what the models of this device do on its retained topic."""
+        if self._client is not None:
+            topic = self._topics.model_reported(self._device)
+            self._client.publish(topic, report, qos=1, retain=True)
 
     def close(self, goodbye_s: float = 0.0) -> None:
         """Drop the connection; events that it still gives are ignored.
@@ -174,6 +194,8 @@ class MqttLink:
 
     def _attach(self, client: paho.Client, connection: int) -> None:
         ack, nack = self._topics.ack(self._device), self._topics.nack(self._device)
+        desired = self._topics.model_desired(self._device)
+        wanted = [(ack, 1), (nack, 1), *([(desired, 1)] if self._models else [])]
         gone = self._gone = threading.Event()
 
         def tell(event: LinkEvent) -> None:
@@ -187,16 +209,19 @@ class MqttLink:
             if code.is_failure:
                 tell(Down(f"the broker refuses: {code}"))
             else:
-                client.subscribe([(ack, 1), (nack, 1)])
+                client.subscribe(wanted)
 
         def on_subscribe(_c: Any, _u: Any, _mid: Any, codes: Any, _p: Any) -> None:
-            refused = any(code.is_failure for code in codes)
+            # Without acks nothing works; without hints the models look by themselves.
+            refused = any(code.is_failure for code in codes[:2])
             tell(Down(f"the broker refuses to subscribe {ack}") if refused else Up())
 
         def on_message(_c: Any, _u: Any, message: Any) -> None:
             # amqtt has been seen to hand us a document of another topic after we were killed.
             if message.topic in (ack, nack):
                 tell(Document(message.topic == ack, message.payload))
+            elif message.topic == desired:
+                tell(Desired(message.payload))
 
         def on_disconnect(_c: Any, _u: Any, _flags: Any, code: Any, _p: Any) -> None:
             gone.set()

@@ -14,19 +14,23 @@ import contextlib
 from collections.abc import Collection
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from fastapi import FastAPI
+from starlette.routing import Route
 
 from gateway.live import Live
-from gateway.models import report
 from gateway.models.config import ModelRepositoryConfig
 from gateway.models.consumer import ModelsConsumer
 from gateway.models.mirror import files_app, mirror_listener
+from gateway.models.nudges import nudge_route
+from gateway.models.report import gateway_device
+from gateway.models.teller import Publish, Teller
+from gateway.models.tokens import read_token
 from headrace.clock import Clock
 from headrace.errors import ModelError
 from headrace.metrics import Metrics
-from headrace.models import machine
+from headrace.models import machine, reports
 from headrace.models.client import ModelRepositoryClient
 from headrace.models.fit import Fit, judge
 from headrace.models.manifest import Manifest
@@ -35,12 +39,6 @@ from headrace.models.poller import Poller
 from headrace.models.sources import FolderSource, HttpSource, Source, StoreSource
 from headrace.models.store import SlotStore
 from headrace.topics import Topics
-
-
-class Publish(Protocol):
-    """The broker's way to send."""
-
-    def __call__(self, topic: str, payload: bytes, *, retain: bool = False) -> None: ...
 
 
 class Models:
@@ -74,6 +72,9 @@ class Models:
             config, self._store, metrics, site=site, changed=self.report,
             folder_of=lambda name, version: repository / "models" / name / str(version),
         )  # fmt: skip
+        teller = Teller(
+            site, topics, publish, live=live, store=self._store, scored=self.consumer.scored
+        )
         self.poller = Poller(
             Place(
                 folder=folder,
@@ -89,14 +90,15 @@ class Models:
                 fit=lambda manifest: fit_of(manifest, config, live),
                 offer=self.consumer.offer,
                 changed=self.report,
-                tick=lambda: None,
+                tick=lambda: teller.tell(self.poller.look.serial),
             )
         )
+        self._routes = _nudges(config, self.poller)
 
     async def start(self, stack: contextlib.AsyncExitStack) -> None:
         """Look at the repository, and serve what was verified."""
         if self._config.mirror.port:
-            server = mirror_listener(self.mirror, self._config.mirror)
+            server = mirror_listener(self.mirror, self._config.mirror, self._routes)
             await server.start()
             stack.push_async_callback(server.stop)
         self.poller.start()
@@ -105,6 +107,7 @@ class Models:
     def serve(self, app: FastAPI) -> None:
         """Add the mirror and the state to the gateway's own HTTP side."""
         app.mount("/models", files_app(self.mirror))
+        app.router.routes += self._routes
 
         @app.get("/api/v1/models")
         def models() -> list[dict[str, Any]]:
@@ -112,13 +115,21 @@ class Models:
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a model, for tables."""
-        return [report.row(slot) for slot in self._store.all()]
+        return [reports.row(slot) for slot in self._store.all()]
 
     def report(self) -> None:
         """Tell whoever listens on MQTT how things stand."""
-        topic = self._topics.model_reported(report.gateway_device(self._site))
-        payload = report.reported(self._site, self.poller.look.serial, self._store.all())
+        topic = self._topics.model_reported(gateway_device(self._site))
+        payload = reports.reported(
+            "gateway", site=self._site, serial=self.poller.look.serial, models=self.rows()
+        )
         self._publish(topic, payload, retain=True)
+
+
+def _nudges(config: ModelRepositoryConfig, poller: Poller) -> list[Route]:
+    if config.nudge_token_file is None:
+        return []
+    return [nudge_route(read_token(config.nudge_token_file), poller.hint)]
 
 
 def fit_of(manifest: Manifest, config: ModelRepositoryConfig, live: Live) -> Fit:

@@ -10,6 +10,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from gateway.inference import ModelConfig
+from gateway.models.tokens import read_token
 from gateway.rules import RuleConfig
 from headrace import cards
 from headrace.config import FaultList
@@ -69,6 +70,7 @@ class ModelRepositoryConfig:
         probation_s: how long the gates watch it after the switch.
         inputs_wait_s: how long a version waits for the series that it needs.
         call_timeout_s: a call that takes longer ends the version.
+        nudge_token_file: a secret; who has it may have this gateway look now. Off without.
     """
 
     source: str = ""
@@ -82,6 +84,7 @@ class ModelRepositoryConfig:
     gates: Gates = field(default_factory=Gates)
     models: tuple[Use, ...] = ()
     mirror: Mirror = field(default_factory=Mirror)
+    nudge_token_file: Path | None = None
     s3: S3 = field(default_factory=S3)
 
     @property
@@ -116,6 +119,11 @@ def check_repository(
         found.add(f"{key}.root", "missing; the repository's root.json, got from whoever publishes")
     elif not config.root.is_file():
         found.add(f"{key}.root", f"no such file: {config.root}")
+    if config.nudge_token_file is not None:
+        try:
+            read_token(config.nudge_token_file)
+        except ModelError as error:
+            found.add(f"{key}.nudge_token_file", str(error))
     if len(config.models) > MODELS_MAX_SLOTS:
         found.add(f"{key}.models", f"expected at most {MODELS_MAX_SLOTS}, got {len(config.models)}")
     names = [use.name for use in config.models]

@@ -18,6 +18,7 @@ from gateway.models.config import ModelRepositoryConfig
 from gateway.models.lane import GatewayLane
 from gateway.models.report import events
 from headrace.derived import is_derived
+from headrace.limits import LIVE_MAX_DEVICES
 from headrace.metrics import Metrics
 from headrace.models import machine
 from headrace.models.live import LiveSlot
@@ -48,6 +49,7 @@ class ModelsConsumer(Consumer):
         self._lock = threading.Lock()
         self._slots: dict[str, LiveSlot[Sequence[Entry], Derived]] = {}
         self._telling: list[Step] = []
+        self._scored: dict[str, dict[str, int]] = {}
 
     def offer(self, run: Run) -> None:
         """A candidate for shadow; from any thread."""
@@ -57,7 +59,10 @@ class ModelsConsumer(Consumer):
         measured = [entry for entry in entries if not _is_derived(entry)]
         derived: list[Derived] = []
         for slot in self._store.all():
-            derived += self._slot(slot.name).step(measured, now_us)
+            live = self._slot(slot.name)
+            scored = live.step(measured, now_us)
+            self._remember(slot.name, live.scored_by, scored)
+            derived += scored
         self._telling = [step for slot in self._store.all() for step in slot.untold]
         if self._telling:
             derived.append(events(self._site, self._telling))
@@ -73,6 +78,19 @@ class ModelsConsumer(Consumer):
             self._store.change(name, lambda now, _at: machine.told(now, telling))
         if telling:
             self._changed()
+
+    def scored(self) -> dict[str, dict[str, int]]:
+        """Device → model name → the version that has scored its readings last; from any thread."""
+        with self._lock:
+            return {device: dict(versions) for device, versions in self._scored.items()}
+
+    def _remember(self, name: str, version: int | None, scored: Sequence[Derived]) -> None:
+        if version is None:
+            return
+        with self._lock:
+            for one in scored:
+                if one.device in self._scored or len(self._scored) < LIVE_MAX_DEVICES:
+                    self._scored.setdefault(one.device, {})[name] = version
 
     def close(self) -> None:
         with self._lock:

@@ -7,9 +7,11 @@ files are below /models/ of the gateway's HTTP side, which never leaves this mac
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 from gateway.listener import Listener
@@ -22,9 +24,9 @@ def files_app(folder: Path) -> StaticFiles:
     return StaticFiles(directory=folder, follow_symlink=False)
 
 
-def mirror_listener(folder: Path, config: Mirror) -> Listener:
+def mirror_listener(folder: Path, config: Mirror, more: Sequence[Route] = ()) -> Listener:
     """A listener of its own, so that devices reach the models and not the console."""
-    app = Starlette()
+    app = Starlette(routes=more)
     app.mount("/models", files_app(folder))
     return Listener(
         app,

@@ -18,7 +18,8 @@ Reading order:
 - ``sandbox``     a model in a process of its own; ``worker`` is that process, ``runtime`` its engines
 - ``run``         one version at work; ``live`` the versions of one model on live readings
 - ``fit``         whether a manifest suits what is measured here (pure)
-- ``requests``    what a command asks a running program for
+- ``reports``     what a place says of its models (pure)
+- ``requests``    what a command asks a running program for; ``nudge`` what a publisher asks a gateway
 - ``place``       where models run, and how the last look at the repository went
 - ``bring``       brings versions up to shadow; ``poller`` is the thread that looks at the repository
 - ``trust``       metadata as far as it is signed; ``mirror`` the copy that others may read

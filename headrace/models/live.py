@@ -109,6 +109,11 @@ class LiveSlot(Generic[Batch, Result]):
         self._decide(now_us)
         return found
 
+    @property
+    def scored_by(self) -> int | None:
+        """The version that the last step's results are of."""
+        return self._scored.run.version if self._scored is not None else None
+
     def committed(self) -> None:
         """The last step's scores are on disk."""
         if self._scored is not None:

@@ -8,6 +8,7 @@ from array import array
 import pytest
 
 from edge_agent.models.config import ModelsSettings
+from edge_agent.models.desk import Desk
 from edge_agent.models.input import ModelsInput, with_models
 from edge_agent.models.lane import DeviceLane
 from edge_agent.models.tap import Seen
@@ -75,7 +76,7 @@ class Device:
             source=str(repository.folder), root=repository.root, folder=folder / "models",
             poll_interval_s=1, shadow_s=0, probation_s=0, call_timeout_s=0.5, gates=Gates(min_rows=2),
         )  # fmt: skip
-        self.models = ModelsInput(settings, "d1", self.seen)
+        self.models = ModelsInput(settings, "d1", self.seen, Desk())
         self.models.open(clock=self.clock, checkpoint=None)
         self.at = 0
         self.said: list[tuple[int, str]] = []
@@ -147,7 +148,7 @@ def test_the_models_come_behind_the_inputs_whose_readings_they_see(tmp_path) -> 
     from edge_agent.inputs.simulated import PLUGIN
 
     source = PLUGIN.build(PLUGIN.config())
-    (key, tapped), (models, _) = with_models([("pump", source)], ModelsSettings(), "d1")
+    (key, tapped), (models, _) = with_models([("pump", source)], ModelsSettings(), "d1", Desk())
     assert (key, models, tapped.interval_s) == ("pump", "models", source.interval_s)
     tapped.open(clock=ManualClock(), checkpoint=None)
     assert tapped.poll().rows >= 0
