@@ -70,7 +70,7 @@ class Pipeline:
         rows = 0
         if not following.has_landed:
             table = lander.table(following.rows)
-            manifest = lander.put_files(following.span, table)
+            manifest = lander.put_files(following.span, table, following.rows)
             lander.put_manifest(manifest)
             rows = manifest.rows
         lander.done(following.span)

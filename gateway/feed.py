@@ -7,17 +7,24 @@ no memory, and nobody needs a queue of his own.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import pyarrow as pa
 
 from headrace import codecs
-from headrace.journal import JournalReader, JournalRow
+from headrace.codecs import BATCH_SCHEMA
+from headrace.journal import JournalReader, JournalRow, describe_damage
 from headrace.limits import COMMIT_MAX_BYTES, FEED_MAX_BATCHES, FEED_MAX_ROWS
+
+logger = logging.getLogger(__name__)
+
+_NOTHING: Final = pa.RecordBatch.from_pylist([], schema=BATCH_SCHEMA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +46,12 @@ class Entry:
 
     @classmethod
     def from_row(cls, row: JournalRow) -> Entry:
-        """Decode a row of the journal again."""
+        """Decode a row of the journal again; one that is damaged has no readings.
+
+        It keeps its place, so that everybody's cursor moves past it (``headrace/damage.py``).
+        """
+        if row.damage:
+            return cls(row.offset, row.received_at, row.device, row.stream, row.first_seq, _NOTHING)
         decoded = codecs.decode(row.format, row.payload, row.received_at)
         return cls(
             row.offset,
@@ -85,8 +97,13 @@ class Feed:
             self._head = entries[-1].offset
             self._changed.notify_all()
 
-    def read(self, after: int, *, max_rows: int, timeout_s: float) -> list[Entry]:
+    def read(
+        self, after: int, *, up_to: int | None = None, max_rows: int, timeout_s: float
+    ) -> list[Entry]:
         """Batches behind ``after`` in order, at least one if there is any; waits up to ``timeout_s``.
+
+        Args:
+            up_to: the last offset that is wanted; None for no end.
 
         Raises:
             StorageError: the journal could not be read.
@@ -97,9 +114,11 @@ class Feed:
             if self._head <= after:
                 return []
             if self._ring and self._ring[0].offset <= after + 1:
-                return _take(self._ring, after, max_rows)
+                return _take(self._ring, after, up_to, max_rows)
         with JournalReader(self._journal) as reader:
-            rows = reader.read(after, max_rows=max_rows, max_bytes=COMMIT_MAX_BYTES)
+            rows = reader.read(after, up_to=up_to, max_rows=max_rows, max_bytes=COMMIT_MAX_BYTES)
+            for row in reader.remember_damage(rows):
+                logger.error("journal offset %d: %s", row.offset, describe_damage(row))
         return [Entry.from_row(row) for row in rows]
 
     def close(self) -> None:
@@ -109,12 +128,13 @@ class Feed:
             self._changed.notify_all()
 
 
-def _take(ring: deque[Entry], after: int, max_rows: int) -> list[Entry]:
+def _take(ring: deque[Entry], after: int, up_to: int | None, max_rows: int) -> list[Entry]:
     # Offsets in the ring follow each other without holes, so the place is known.
     start = after + 1 - ring[0].offset
     taken: list[Entry] = []
     rows = 0
-    for index in range(start, len(ring)):
+    end = len(ring) if up_to is None else min(len(ring), start + up_to - after)
+    for index in range(start, end):
         rows += ring[index].rows.num_rows
         if taken and rows > max_rows:
             break

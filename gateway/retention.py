@@ -9,14 +9,26 @@ may be started a week after the gateway.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Sequence
+from typing import Final
 
+from headrace import damage
 from headrace.errors import StorageFull
+from headrace.journal import DAMAGED
 from headrace.limits import QUARANTINE_MAX_BYTES
+
+logger = logging.getLogger(__name__)
 
 #: Rows deleted in one transaction, so that pruning never holds up a commit for long.
 _PRUNE_STEP = 256
+
+#: Not known to be damaged: deleting such a row would give back pages that its damaged chain names,
+#: and they may be another row's.
+_IS_SOUND: Final = (
+    "offset NOT IN (SELECT CAST(substr(topic, 9) AS INTEGER) FROM quarantine WHERE reason = ?)"
+)
 
 #: Below the budget by this much the gateway takes batches again: it must not flap.
 _RESUME_AT = 0.95
@@ -29,6 +41,7 @@ class Retention:
         self._max_bytes = max_bytes
         self._hold_for = tuple(hold_for)
         self._full = False
+        self._damaged_up_to = 0
         self.used_bytes = 0
 
     def check_budget(self) -> None:
@@ -50,16 +63,48 @@ class Retention:
         self._measure(db)
         over = self.used_bytes > self._max_bytes
         up_to = self._needed_from(db, required_only=over)
-        if up_to > 0:
-            db.execute(
-                "DELETE FROM batches WHERE offset IN "
-                "(SELECT offset FROM batches WHERE offset <= ? ORDER BY offset LIMIT ?)",
-                (up_to, _PRUNE_STEP),
-            )
+        if up_to > self._damaged_up_to:
+            self._delete(db, up_to)
             self._measure(db)
         limit = self._max_bytes * (_RESUME_AT if self._full else 1.0)
         self._full = self.used_bytes > limit
         self._trim_quarantine(db)
+
+    def _delete(self, db: sqlite3.Connection, up_to: int) -> None:
+        """One step of rows; those on a damaged page stay for ever, and those behind them go."""
+        try:
+            db.execute(
+                f"DELETE FROM batches WHERE offset IN (SELECT offset FROM batches "  # noqa: S608
+                f"WHERE offset > ? AND offset <= ? AND {_IS_SOUND} ORDER BY offset LIMIT ?)",
+                (self._damaged_up_to, up_to, DAMAGED, _PRUNE_STEP),
+            )
+        except sqlite3.Error as error:
+            if not damage.is_damage(error):
+                raise
+            self._damaged_up_to = self._pass_damage(db, up_to)
+            logger.error(
+                "journal rows up to offset %d cannot be deleted: %s", self._damaged_up_to, error
+            )
+
+    def _pass_damage(self, db: sqlite3.Connection, up_to: int) -> int:
+        """Delete one by one up to the first row that does not go; where the damage ends."""
+        at = self._damaged_up_to
+        while at < up_to:
+            try:
+                row = db.execute(
+                    f"SELECT offset FROM batches WHERE offset > ? AND {_IS_SOUND} "  # noqa: S608
+                    "ORDER BY offset LIMIT 1",
+                    (at, DAMAGED),
+                ).fetchone()
+                if row is None:
+                    return up_to
+                db.execute("DELETE FROM batches WHERE offset = ?", row)
+            except sqlite3.Error as error:
+                if not damage.is_damage(error):
+                    raise
+                return max(at + 1, damage.next_readable(db, at, up_to))
+            at = int(row[0])
+        return at
 
     def _needed_from(self, db: sqlite3.Connection, *, required_only: bool) -> int:
         """The last offset that every consumer with a say is past."""

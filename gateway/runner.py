@@ -1,7 +1,7 @@
-"""Drives one consumer: read behind the cursor, step, commit the outcome, again.
+"""Drives one consumer: read what its lanes say, step, commit the outcome, again.
 
 The only loop around consumers, so the only place that knows about threads, retries and skipped
-batches. A step that fails for now is repeated with the same batches after a growing pause; a
+batches; what to read next is decided in ``gateway/lanes.py``. A step that fails for now is repeated with the same batches after a growing pause; a
 consumer that fails for good is stopped and seen (log, metric, health), and the others go on.
 """
 
@@ -10,14 +10,16 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from gateway.consumer import Consumer, Outcome
 from gateway.feed import Entry, Feed
 from gateway.ingest.inbox import Inbox, Submission
+from gateway.lanes import IN_ORDER, STATE_KEY, Lanes, Turn
 from headrace.clock import Clock
 from headrace.errors import HeadraceError
-from headrace.limits import CONSUMER_MAX_ROWS, RETRY_FIRST_S, RETRY_MAX_S
+from headrace.limits import RETRY_FIRST_S, RETRY_MAX_S
 from headrace.logs import Condition
 from headrace.metrics import Metrics
 
@@ -41,12 +43,15 @@ class ConsumerRunner:
         self._condition = Condition(logger, consumer.name)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=consumer.name)
-        self.cursor = 0
+        self._lanes = Lanes(consumer.lanes)
+        self._took_s = 0.0
+        self._submitted = 0
         self.failure: HeadraceError | None = None
 
     def start(self, cursor: int, state: dict[str, bytes]) -> None:
         """Go on where the journal says that the consumer is."""
-        self.cursor = cursor
+        self._lanes = Lanes(self.consumer.lanes, cursor, state.get(STATE_KEY))
+        self._submitted = cursor
         self.consumer.restore(state, self._clock.now_us())
         self._thread.start()
 
@@ -58,18 +63,28 @@ class ConsumerRunner:
             self._thread.join()
 
     @property
+    def cursor(self) -> int:
+        """Everything up to here is done."""
+        return self._lanes.cursor
+
+    @property
     def lag(self) -> int:
-        """Batches behind the head."""
-        return max(0, self._feed.head - self.cursor)
+        """Batches that are not done."""
+        return self._live_lag + self._lanes.backlog
+
+    @property
+    def _live_lag(self) -> int:
+        return max(0, self._feed.head - self._lanes.live)
 
     def caught_up(self) -> bool:
-        """Whether everything that was committed so far has been worked on."""
-        return self.failure is not None or self.lag == 0
+        """Whether everything new has been worked on; history goes on after the next start."""
+        return self.failure is not None or self._live_lag == 0
 
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():
                 self._once()
+            self._save_lanes()
         except HeadraceError as error:
             self.failure = error
             self._metrics.count("consumer_failures", consumer=self.consumer.name)
@@ -78,33 +93,76 @@ class ConsumerRunner:
             self.consumer.close()
 
     def _once(self) -> None:
-        entries = self._read()
+        turn = self._lanes.turn(self._clock.monotonic(), self.consumer.tick_s)
+        if turn.rest_s:
+            self._stopping.wait(turn.rest_s)
+            return
+        head = self._feed.head
+        entries = self._feed.read(
+            turn.after, up_to=turn.up_to, max_rows=turn.max_rows, timeout_s=turn.wait_s
+        )
+        if self._is_late(turn, entries):
+            return
+        self._look_for_holes(turn, entries, head)
         outcome = self._step(entries)
         if outcome is None:
             return
-        offset = entries[-1].offset if entries else self.cursor
-        if entries or outcome.derived or outcome.state or outcome.rejected:
-            self._commit(outcome, offset)
-        self.cursor = offset
-        self._metrics.set("consumer_lag_batches", self.lag, consumer=self.consumer.name)
+        self._advance(turn, entries, head)
+        self._commit(outcome)
+        self._show_lag()
 
-    def _read(self) -> list[Entry]:
-        entries = self._feed.read(
-            self.cursor, max_rows=CONSUMER_MAX_ROWS, timeout_s=self.consumer.tick_s
-        )
-        if entries and self.cursor and entries[0].offset > self.cursor + 1:
-            skipped = entries[0].offset - self.cursor - 1
+    def _is_late(self, turn: Turn, entries: Sequence[Entry]) -> bool:
+        if not entries:
+            return False
+        first, newest, head = entries[0], entries[-1].offset, self._feed.head
+        age_s = (self._clock.now_us() - first.received_at) / 1e6
+        jumped = self._lanes.jump(turn, first.offset, newest, head, age_s)
+        if jumped:
+            logger.info(
+                "%s is %.0f s late: it goes on at the head, %d batches follow as history",
+                self.consumer.name, age_s, head - first.offset + 1,
+            )  # fmt: skip
+            self._show_lag()
+        return jumped
+
+    def _look_for_holes(self, turn: Turn, entries: Sequence[Entry], head: int) -> None:
+        """Count what the journal has dropped in front of an optional consumer."""
+        end = head if turn.up_to is None else turn.up_to
+        found = entries[0].offset - 1 if entries else max(end, turn.after)
+        skipped = found - turn.after
+        if skipped > 0 and turn.after > 0:
             self._metrics.count("skipped_batches", skipped, sink=self.consumer.name)
             logger.warning(
                 "%s was skipped past %d batches: the journal's budget was used up",
                 self.consumer.name, skipped,
             )  # fmt: skip
-        return entries
+
+    def _advance(self, turn: Turn, entries: Sequence[Entry], head: int) -> None:
+        end = head if turn.up_to is None else turn.up_to
+        rows = sum(entry.rows.num_rows for entry in entries)
+        self._lanes.done(
+            turn, entries[-1].offset if entries else max(end, turn.after),
+            rows=rows, head=head, now=self._clock.monotonic(), took_s=self._took_s,
+        )  # fmt: skip
+        if rows and self.consumer.lanes is not IN_ORDER:
+            self._metrics.count("lane_readings", rows, sink=self._label, lane=turn.lane)
+
+    @property
+    def _label(self) -> str:
+        return self.consumer.name.removeprefix("sink/")
+
+    def _show_lag(self) -> None:
+        self._metrics.set("consumer_lag_batches", self.lag, consumer=self.consumer.name)
+        if self.consumer.lanes is not IN_ORDER:
+            by_lane = {"live": self._live_lag, "backfill": self._lanes.backlog}
+            for lane, lag in by_lane.items():
+                self._metrics.set("lane_lag_batches", lag, sink=self._label, lane=lane)
 
     def _step(self, entries: Sequence[Entry]) -> Outcome | None:
         """The consumer's answer; None when the runner is stopped before there is one."""
         pause = RETRY_FIRST_S
         while True:
+            started = self._clock.monotonic()
             try:
                 outcome = self.consumer.step(entries, self._clock.now_us())
             except HeadraceError as error:
@@ -114,17 +172,36 @@ class ConsumerRunner:
                 self._condition.bad(error)
             else:
                 self._condition.good()
+                self._took_s = self._clock.monotonic() - started
                 return outcome
             if self._stopping.wait(pause):
                 return None
             pause = min(pause * 2, RETRY_MAX_S)
 
-    def _commit(self, outcome: Outcome, offset: int) -> None:
-        submission = Submission(self.consumer.name, offset, self.consumer.required, outcome)
-        self._inbox.submit(submission)
+    def _commit(self, outcome: Outcome) -> None:
+        """Put outcome, lanes and cursor on disk together; nothing where nothing has changed."""
+        lanes = self._lanes.state(self._clock.monotonic(), at_once=bool(outcome.rejected))
+        outcome = replace(outcome, state={**outcome.state, **lanes})
+        moved = self.cursor != self._submitted
+        if not (moved or outcome.derived or outcome.state or outcome.rejected):
+            self.consumer.committed(outcome)
+            return
+        submission = self._submit(outcome)
         while not submission.committed.wait(0.5):
             if self._stopping.is_set():
                 submission.committed.wait(_LAST_COMMIT_S)
                 break
         if submission.committed.is_set():
             self.consumer.committed(outcome)
+
+    def _save_lanes(self) -> None:
+        """At a stop: what the last second has done, so that a restart repeats nothing of it."""
+        lanes = self._lanes.state(self._clock.monotonic(), at_once=True)
+        if lanes:
+            self._submit(Outcome(state=lanes))
+
+    def _submit(self, outcome: Outcome) -> Submission:
+        submission = Submission(self.consumer.name, self.cursor, self.consumer.required, outcome)
+        self._inbox.submit(submission)
+        self._submitted = self.cursor
+        return submission

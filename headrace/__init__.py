@@ -19,6 +19,7 @@ Reading order:
 - ``metrics``   every metric, in one table
 - ``health``    asking a program on this machine whether it works
 - ``codecs``    payload formats to Arrow columns (needs pyarrow: not for the agent)
+- ``damage``    what a damaged journal costs: rows, and never those behind them
 - ``journal``   the gateway journal's file format and its readers
 - ``buffer_log``  the commit log beside an agent's buffer file, and how it is read
 - ``buffer_stats``  counts of an agent's buffer file

@@ -13,7 +13,8 @@ moves its own cursor; everybody else opens it read-only. Invariants:
   its watermark per (site, journal), so a journal that was replaced cannot be mistaken for the old one.
 
 SQLite's own page checksums do not exist, so each row carries the CRC-32 of its payload, checked
-whenever a payload is read from the file.
+whenever a payload is read from the file. What does not hold is passed over, in its place and with a
+name (``headrace/damage.py``), and remembered in the quarantine as ``damaged``.
 """
 
 from __future__ import annotations
@@ -21,16 +22,20 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from headrace import damage
 from headrace.errors import StorageCorrupt, StorageError, StorageFull, UsageError
 
 FORMAT_VERSION: Final = 1
 FILE_NAME: Final = "journal.db"
+
+#: The quarantine's reason of what was damaged in the journal itself.
+DAMAGED: Final = "damaged"
 
 #: Milliseconds that a connection waits for another's lock; commits take milliseconds.
 BUSY_TIMEOUT_MS: Final = 10_000
@@ -77,7 +82,11 @@ CREATE TABLE IF NOT EXISTS quarantine (
 
 @dataclass(frozen=True, slots=True)
 class JournalRow:
-    """One batch of the journal; ``payload`` as received, in ``format``."""
+    """One batch of the journal; ``payload`` as received, in ``format``.
+
+    Where ``damage`` says what is wrong there is no payload, and the row stands for all offsets since
+    the row before. ``device`` is empty where not even that can be read.
+    """
 
     offset: int
     received_at: int
@@ -88,6 +97,7 @@ class JournalRow:
     rows: int
     format: str
     payload: bytes
+    damage: str = ""
 
 
 @contextmanager
@@ -157,6 +167,41 @@ def meta(db: sqlite3.Connection, key: str) -> str:
 def checksum(payload: bytes) -> int:
     """CRC-32 of a payload."""
     return zlib.crc32(payload)
+
+
+def describe_damage(row: JournalRow) -> str:
+    """What is damaged and what is lost with it, as a sentence."""
+    if not row.device:
+        return row.damage
+    return (
+        f"{row.damage}; lost: {row.device} stream {row.stream} seq {row.first_seq}-{row.last_seq}"
+    )
+
+
+def _row(header: Sequence[Any], payload: bytes, damaged: str = "") -> JournalRow:
+    offset, received_at, device, stream, first_seq, last_seq, rows, format_name = header
+    return JournalRow(
+        offset,
+        received_at,
+        device,
+        stream,
+        first_seq,
+        last_seq,
+        rows,
+        format_name,
+        payload,
+        damaged,
+    )
+
+
+def _checked(row: tuple[Any, ...]) -> JournalRow:
+    *header, payload, crc = row
+    if not damage.is_sound(tuple(header)):
+        what = f"the row at offset {row[0]} is not what a gateway writes"
+        return JournalRow(int(row[0]), 0, "", "", 0, 0, 0, "", b"", what)
+    if not isinstance(payload, bytes) or checksum(payload) != crc:
+        return _row(header, b"", "the payload does not match its checksum")
+    return _row(header, payload)
 
 
 class JournalReader:
@@ -242,29 +287,68 @@ class JournalReader:
     ) -> list[JournalRow]:
         """Batches with ``after < offset <= up_to`` in order, at least one if there is any.
 
-        Stops before ``max_rows`` readings or ``max_bytes`` of payload are exceeded.
-
-        Raises:
-            StorageCorrupt: a payload does not match its checksum.
+        Stops before ``max_rows`` readings or ``max_bytes`` of payload are exceeded. What cannot be
+        read stands there as a row with ``damage`` and without payload.
         """
         found: list[JournalRow] = []
         readings = size = 0
+        last = 2**62 if up_to is None else up_to
         with storage_errors("journal", self.path):
-            for row in self._db.execute(
-                "SELECT offset, received_at, device, stream, first_seq, last_seq, rows, format, "
-                "payload, crc FROM batches WHERE offset > ? AND offset <= ? ORDER BY offset",
-                (after, 2**62 if up_to is None else up_to),
-            ):
-                readings += row[6]
-                size += len(row[8])
-                if found and (readings > max_rows or size > max_bytes):
-                    break
-                if checksum(row[8]) != row[9]:
-                    raise StorageCorrupt(
-                        f"journal {self.path}: payload at offset {row[0]} does not match its checksum"
-                    )
-                found.append(JournalRow(*row[:9]))
+            try:
+                for row in self._db.execute(
+                    "SELECT offset, received_at, device, stream, first_seq, last_seq, rows, format, "
+                    "payload, crc FROM batches WHERE offset > ? AND offset <= ? ORDER BY offset",
+                    (after, last),
+                ):
+                    checked = _checked(row)
+                    readings += checked.rows
+                    size += len(checked.payload)
+                    if found and (readings > max_rows or size > max_bytes):
+                        break
+                    found.append(checked)
+            except sqlite3.Error as error:
+                if not damage.is_damage(error):
+                    raise
+                if not found:
+                    found.append(self._damaged(after, min(last, self.head()), error))
         return found
+
+    def _damaged(self, after: int, last: int, error: sqlite3.Error) -> JournalRow:
+        header = damage.find(self._db, after, last)
+        if header.columns is None:
+            what = f"offsets {header.first}-{header.offset} cannot be read: {error}"
+            return JournalRow(header.offset, 0, "", "", 0, 0, 0, "", b"", what)
+        return _row(header.columns, b"", f"the payload cannot be read: {error}")
+
+    def remember_damage(self, rows: Sequence[JournalRow]) -> list[JournalRow]:
+        """Put damaged rows into quarantine, each once; returns those that were not there yet."""
+        new = []
+        with storage_errors("journal", self.path):
+            for row in rows:
+                where = (f"journal:{row.offset}", DAMAGED)
+                known = "SELECT 1 FROM quarantine WHERE topic = ? AND reason = ?"
+                if row.damage and self._db.execute(known, where).fetchone() is None:
+                    self._db.execute(
+                        "INSERT INTO quarantine "
+                        "(received_at, topic, device, format, reason, detail, payload) "
+                        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                        (row.received_at, where[0], row.device, row.format, DAMAGED,
+                         describe_damage(row), self._what_is_left(row.offset)),
+                    )  # fmt: skip
+                    new.append(row)
+        return new
+
+    def _what_is_left(self, offset: int) -> bytes:
+        """A damaged payload, for whoever wants to save something of it."""
+        try:
+            row = self._db.execute(
+                "SELECT payload FROM batches WHERE offset = ?", (offset,)
+            ).fetchone()
+        except sqlite3.Error as error:
+            if not damage.is_damage(error):
+                raise
+            return b""
+        return bytes(row[0]) if row is not None and isinstance(row[0], bytes) else b""
 
     def devices(self) -> list[tuple[str, int, int]]:
         """(device, first received, last received) in microseconds since 1970 UTC."""
@@ -273,11 +357,15 @@ class JournalReader:
 
     def received_after(self, offset: int) -> int | None:
         """When the first batch behind an offset arrived; None when there is none."""
+        query = "SELECT received_at FROM batches WHERE offset > ? ORDER BY offset LIMIT 1"
         with storage_errors("journal", self.path):
-            row = self._db.execute(
-                "SELECT received_at FROM batches WHERE offset > ? ORDER BY offset LIMIT 1",
-                (offset,),
-            ).fetchone()
+            try:
+                row = self._db.execute(query, (offset,)).fetchone()
+            except sqlite3.Error as error:
+                if not damage.is_damage(error):
+                    raise
+                behind = damage.next_readable(self._db, offset, self.head())
+                row = self._db.execute(query, (behind,)).fetchone()
         return None if row is None else int(row[0])
 
     def ranges(self) -> list[tuple[str, str, int, int]]:

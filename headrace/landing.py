@@ -43,7 +43,10 @@ class DataFile(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """What one landing holds: journal offsets ``first..last`` (inclusive) in ``files``."""
+    """What one landing holds: journal offsets ``first..last`` (inclusive) in ``files``.
+
+    ``damaged`` says what of them could not be read any more in the journal, and is in no file.
+    """
 
     site: str
     journal: str
@@ -52,6 +55,7 @@ class Manifest(msgspec.Struct, frozen=True):
     rows: int
     files: tuple[DataFile, ...]
     version: int = MANIFEST_VERSION
+    damaged: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:

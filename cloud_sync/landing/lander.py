@@ -11,10 +11,14 @@ Killed after 1 or 2, the next start finds an intent beyond the cursor and no man
 same range again and overwrites the same names; files without a manifest are read by nobody. Killed
 after 3, it finds the manifest and only moves the cursor: what may be registered already is never
 written again, not even with equal content. So the newest manifest of a journal must stay in place.
+
+Rows that are damaged in the journal (``headrace/damage.py``) hold nothing up: the manifest and the log
+name what is lost, and the range lands without it.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -24,10 +28,12 @@ import pyarrow as pa
 
 from cloud_sync.landing.parquet import DayFile, encode_days
 from headrace.errors import StorageCorrupt
-from headrace.journal import JournalReader, JournalRow
+from headrace.journal import JournalReader, JournalRow, describe_damage
 from headrace.lake.readings import to_table
 from headrace.lake.store import Store
 from headrace.landing import DataFile, Manifest, data_path, encode
+
+logger = logging.getLogger(__name__)
 
 CONSUMER: Final = "lake"
 _INTENT: Final = "landing"
@@ -84,11 +90,15 @@ class Lander:
         """The rows as columns of the lake."""
         return to_table(self.site, rows)
 
-    def put_files(self, span: Span, table: pa.Table) -> Manifest:
-        """Encode and put the data files, day by day; the manifest says what they are."""
+    def put_files(self, span: Span, table: pa.Table, rows: Sequence[JournalRow] = ()) -> Manifest:
+        """Encode and put the data files, day by day; the manifest says what they are, and what of
+        ``rows`` is not in them."""
         files = tuple(self._put_file(span, file) for file in encode_days(table))
         journal = self._reader.journal_id
-        return Manifest(self.site, journal, span.first, span.last, table.num_rows, files)
+        damaged = tuple(describe_damage(row) for row in rows if row.damage)
+        return Manifest(
+            self.site, journal, span.first, span.last, table.num_rows, files, damaged=damaged
+        )
 
     def put_manifest(self, manifest: Manifest) -> None:
         """Make the landing count. One that is there already stays: it may be registered."""
@@ -126,9 +136,12 @@ class Lander:
         return Next(span, rows)
 
     def _read(self, after: int, up_to: int | None) -> list[JournalRow]:
-        return self._reader.read(
+        rows = self._reader.read(
             after, up_to=up_to, max_rows=self._max_rows, max_bytes=self._max_bytes
         )
+        for row in self._reader.remember_damage(rows):
+            logger.error("journal offset %d: %s", row.offset, describe_damage(row))
+        return rows
 
     def _put_file(self, span: Span, file: DayFile) -> DataFile:
         path = data_path(self.site, self._reader.journal_id, span.first, span.last, file.day)

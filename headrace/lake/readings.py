@@ -114,9 +114,12 @@ class _Gathered:
 def to_table(site: str, rows: Sequence[JournalRow]) -> pa.Table:
     """The readings of journal rows with ``READINGS_SCHEMA``, in order of device, name and time.
 
+    Damaged rows have none.
+
     Raises:
         StorageCorrupt: a payload is not the batch that its row says.
     """
+    rows = [row for row in rows if not row.damage]
     if not rows:
         return READINGS_SCHEMA.empty_table()
     gathered = _Gathered(sum(row.rows for row in rows))

@@ -1,0 +1,87 @@
+"""A journal file with damaged places: what was written around them reaches lake and consumers."""
+
+import logging
+from pathlib import Path
+
+from gateway.feed import Feed
+from gateway.retention import Retention
+from headrace import journal as format_
+from headrace.journal import JournalReader
+from headrace.lake.manifests import read_manifest, unregistered
+from headrace.lake.opening import open_store
+from tests.damage import flip, place_of, ruin_page, settle
+from tests.journals import Journal, readings
+from tests.lakes import identities, pipeline, settings
+
+
+def damaged(folder: Path, batches: int = 60) -> Path:
+    """A journal with a flipped payload at offset 20 and a ruined page around offset 40."""
+    made = Journal(folder / "journal.db")
+    for number in range(batches):
+        made.append("pump-1", readings(300, seed=number))
+    made.close()
+    settle(made.path)
+    flip(made.path, place_of(made.path, 20))
+    ruin_page(made.path, place_of(made.path, 40))
+    return made.path
+
+
+def sound_offsets(path: Path) -> list[int]:
+    with JournalReader(path) as reader:
+        rows = reader.read(0, max_rows=10**9, max_bytes=10**9)
+        while more := reader.read(rows[-1].offset, max_rows=10**9, max_bytes=10**9):
+            rows += more
+    return [row.offset for row in rows if not row.damage]
+
+
+def test_the_lake_gets_all_that_can_be_read_and_the_manifest_names_the_rest(tmp_path, caplog):
+    """Landing does not stop at damage; what is lost is said in the log and in the manifest."""
+    config = settings(tmp_path)
+    damaged(config.journal.path.parent)
+    steps = pipeline(config)
+    with caplog.at_level(logging.ERROR):
+        landed = steps.land()
+    sound = sound_offsets(config.journal.path)
+    assert landed == 300 * len(sound)
+    assert len(sound) >= 50
+    assert "offset 20" in caplog.text
+    assert "pump-1 stream" in caplog.text
+    assert steps.register() == landed
+    found = identities(config.lake, None)
+    assert sum(found.values()) == len(found) == landed
+    store = open_store(config.lake)
+    manifests = [read_manifest(store, name) for name in unregistered(store, {})]
+    assert any("checksum" in each for manifest in manifests for each in manifest.damaged)
+    with JournalReader(config.journal.path) as reader:
+        assert reader.cursor("lake") == 60
+
+
+def test_a_consumer_goes_on_behind_damage(tmp_path):
+    """The feed gives damaged batches a place without readings, so that cursors move past them."""
+    path = damaged(tmp_path)
+    sound = sound_offsets(path)
+    feed = Feed(path)
+    feed.start_at(60)
+    cursor, seen = 0, []
+    while entries := feed.read(cursor, max_rows=5_000, timeout_s=0):
+        seen += [entry.offset for entry in entries if entry.rows.num_rows]
+        cursor = entries[-1].offset
+    assert cursor == 60
+    assert seen == sound
+
+
+def test_pruning_leaves_damage_alone_and_goes_on_behind_it(tmp_path):
+    """A row on a bad page cannot be deleted; the others make room as ever."""
+    path = damaged(tmp_path)
+    feed = Feed(path)
+    feed.start_at(60)
+    cursor = 0
+    while entries := feed.read(cursor, max_rows=10**6, timeout_s=0):
+        cursor = entries[-1].offset
+    db = format_.create(path)
+    db.execute("INSERT INTO cursors VALUES ('lake', 55, 1)")
+    retention = Retention(max_bytes=1 << 30, hold_for=("lake",))
+    for _ in range(10):
+        retention.prune(db)
+    db.close()
+    assert [offset for offset in sound_offsets(path) if offset > 45] == list(range(56, 61))
