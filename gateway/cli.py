@@ -188,7 +188,7 @@ def quarantine_replay(config_path: Path, everything: bool, numbers: tuple[int, .
     chosen = [item.id for item in reversed(store.list(10_000))] if everything else list(numbers)
     if not chosen and not everything:
         raise click.UsageError("name payloads by number, or give --all")
-    click.echo(f"replayed {replay(store, chosen, config.broker)}")
+    click.echo(f"replayed {replay(store, chosen, config.commands_broker)}")
 
 
 main.add_command(models)

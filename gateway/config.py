@@ -30,7 +30,13 @@ from headrace.config import FaultList, PluginTable, load
 from headrace.errors import ModelError
 from headrace.journal import FILE_NAME
 from headrace.limits import JOURNAL_MAX_BYTES, MIB
-from headrace.pki.names import CA_FILE, GATEWAY_CERTIFICATE_FILE, GATEWAY_KEY_FILE
+from headrace.pki.names import (
+    CA_FILE,
+    COMMANDS_CERTIFICATE_FILE,
+    COMMANDS_KEY_FILE,
+    GATEWAY_CERTIFICATE_FILE,
+    GATEWAY_KEY_FILE,
+)
 from headrace.plugins import Plugin
 
 
@@ -81,6 +87,16 @@ class GatewayConfig:
     @property
     def models_path(self) -> Path:
         return self.data_dir / "models"
+
+    @property
+    def commands_broker(self) -> BrokerConfig:
+        """The broker as commands use it beside the running gateway, whose session they must not take."""
+        pki = self.data_dir / "pki"
+        if self.broker.certfile != pki / GATEWAY_CERTIFICATE_FILE:
+            return self.broker
+        return replace(
+            self.broker, certfile=pki / COMMANDS_CERTIFICATE_FILE, keyfile=pki / COMMANDS_KEY_FILE
+        )
 
 
 def load_config(path: Path) -> GatewayConfig:

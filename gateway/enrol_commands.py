@@ -139,15 +139,14 @@ def mosquitto_config(config_path: Path, out: Path, port: int, bind: str, data: P
     from gateway.enrol import mosquitto
 
     with _site(config_path) as (config, site):
-        names = [*site.names, *([bind] if bind else [])]
-        mosquitto.write_config(out, site.authority, names=names, port=port, bind=bind, data=data)
-        site.write_access(out)
+        mosquitto.write_config(out, port=port, bind=bind, data=data)
+        site.write_files(out)
         known = config.enrol.mosquitto_dir
     click.echo(f"wrote {out / mosquitto.CONFIG_FILE}")
     if known is None or known.resolve() != out.resolve():
         click.echo(
             "so that revocations reach it, add to the gateway's configuration:\n\n"
-            f'[enrol]\nmosquitto_dir = "{out.resolve()}"\nmosquitto_pid_file = "…"',
+            f'[enrol]\nmosquitto_dir = "{out.resolve()}"',
             err=True,
         )
 

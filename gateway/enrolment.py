@@ -7,6 +7,7 @@ import contextlib
 from gateway.broker.config import is_loopback
 from gateway.broker.embedded import Guard
 from gateway.config import GatewayConfig
+from gateway.enrol.expel import BrokerAddress
 from gateway.enrol.server import EnrolServer
 from gateway.enrol.site import Admission, SitePki
 from headrace.clock import Clock
@@ -57,4 +58,5 @@ def open_site(config: GatewayConfig, clock: Clock) -> SitePki:
         broker_port=config.broker.port,
         topic_root=config.broker.topic_root,
         clock=clock,
+        broker=None if embedded else BrokerAddress(config.broker.own_host, config.broker.port),
     )

@@ -269,6 +269,24 @@ VITALS_MAX_FIRING: Final = 10_000
 #: Seconds for one HTTP request to a sink.
 SINK_TIMEOUT_S: Final = 10.0
 
+#: Seconds after its arrival that a reading counts as live for a sink (``sinks.live_within_s``). A sink
+#: that is later than this and more than one delivery behind goes on at the head; ten seconds are more
+#: than a hiccup and less than the patience of somebody in front of a dashboard.
+LIVE_WITHIN_S: Final = 10.0
+
+#: Share of a destination's time that history may take (``sinks.backfill_share``), and readings of it in
+#: one delivery: what a live reading may have to wait behind, some 0.1 to 0.5 s of a database's work.
+BACKFILL_SHARE: Final = 0.5
+BACKFILL_MAX_ROWS: Final = 50_000
+
+#: Ranges of history that one sink may have open: each is an outage that is not worked off yet. Beyond
+#: it the live lane is late instead.
+LANES_MAX_RANGES: Final = 64
+
+#: Seconds of deliveries that a killed gateway repeats at most while a sink has history to work off;
+#: each time it is written down costs an fsync.
+LANES_SAVE_S: Final = 1.0
+
 #: Lines of line protocol in one request to InfluxDB: what its documentation recommends at most.
 INFLUXDB_MAX_LINES: Final = 10_000
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from headrace.pki.names import GATEWAY_NAME
+from headrace.pki.names import OWN_NAMES
 
 
 class Admission(Protocol):
@@ -43,7 +43,7 @@ class TopicAccess:
             case ["state"] | ["model", "reported"]:
                 return True
             case own:
-                return own is not None and user == GATEWAY_NAME
+                return own is not None and user in OWN_NAMES
 
     def may_subscribe(self, user: str, topic_filter: str) -> bool:
         """Also whether a message on a topic may be delivered: a topic is a filter without wildcards."""
@@ -51,9 +51,9 @@ class TopicAccess:
             case ["ack"] | ["nack"] | ["model", _, *_]:
                 return True
             case own:
-                return own is not None and user == GATEWAY_NAME
+                return own is not None and user in OWN_NAMES
 
     def _own(self, user: str, topic: str) -> list[str] | None:
         """The levels below the user's own name; None outside."""
-        prefix = f"{self.root}/" if user == GATEWAY_NAME else f"{self.root}/{user}/"
+        prefix = f"{self.root}/" if user in OWN_NAMES else f"{self.root}/{user}/"
         return topic[len(prefix) :].split("/") if user and topic.startswith(prefix) else None

@@ -34,7 +34,7 @@ from gateway.broker.auth import Admission, TopicAccess
 from headrace.limits import BROKER_CONNECT_TIMEOUT_S, REVOCATION_POLL_S
 from headrace.logs import FirstTimes
 from headrace.metrics import Metrics
-from headrace.pki.names import GATEWAY_NAME
+from headrace.pki.names import OWN_NAMES
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ class Door:
         certificate = x509.load_der_x509_certificate(shown)
         names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         guest = Guest(str(names[0].value) if names else "", certificate.serial_number)
-        if guest.name == GATEWAY_NAME:
+        if guest.name in OWN_NAMES:
             return guest
         refusal = self._admission.refusal(guest.name, guest.serial)
         if refusal:
@@ -154,7 +154,7 @@ class Door:
 
     def _cut_revoked(self) -> None:
         for writer, guest in list(self._inside.items()):
-            if guest.name == GATEWAY_NAME:
+            if guest.name in OWN_NAMES:
                 continue
             refusal = self._admission.refusal(guest.name, guest.serial)
             if refusal:

@@ -11,5 +11,6 @@ Reading order:
 - ``desk``       decides who gets a certificate
 - ``server``     the HTTPS endpoint
 - ``mosquitto``  configuration, ACL and revocation list of an external broker
+- ``expel``      ends the connection of a revoked device there
 - ``site``       puts these together; ``gateway/enrolment.py`` makes it from gateway.toml
 """

@@ -1,8 +1,8 @@
 """The site's certificate authority: its key, and everything that it signs.
 
-``data_dir/pki`` (mode 0700) holds ca.key and ca.crt, gateway.key and gateway.crt. All keys are EC
-P-256, which the smallest devices can do. The CA signs server certificates for gateway and broker
-(their extended key usage says server) and client certificates for devices (client only): a
+``data_dir/pki`` (mode 0700) holds ca.key and ca.crt, and key and certificate of the gateway and of its
+commands. All keys are EC P-256, which the smallest devices can do. The CA signs server certificates for gateway and broker
+(their extended key usage says server, and client too) and client certificates for devices (client only): a
 device's certificate can never stand in for the gateway, though both come from one CA.
 
 Whoever reads ca.key can make himself any device. It is on the gateway, because codes must work
@@ -31,18 +31,29 @@ from headrace.limits import (
     CA_DAYS,
     CERTIFICATE_BACKDATE_H,
     GATEWAY_CERTIFICATE_DAYS,
-    RENEW_BEFORE_DAYS,
 )
 from headrace.pki.names import (
     CA_FILE,
+    COMMANDS_CERTIFICATE_FILE,
+    COMMANDS_KEY_FILE,
+    COMMANDS_NAME,
     GATEWAY_CERTIFICATE_FILE,
     GATEWAY_KEY_FILE,
     GATEWAY_NAME,
 )
+from headrace.pki.validity import Validity, read_validity
 
 #: A clock before this was never set: what it dates would be over when the clock is right.
 _EARLIEST: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _PEM: Final = serialization.Encoding.PEM
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Where a key and its certificate lie."""
+
+    certificate: Path
+    key: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +71,12 @@ class Paths:
         return self.folder / "ca.key"
 
     @property
-    def certificate(self) -> Path:
-        return self.folder / GATEWAY_CERTIFICATE_FILE
+    def gateway(self) -> Pair:
+        return Pair(self.folder / GATEWAY_CERTIFICATE_FILE, self.folder / GATEWAY_KEY_FILE)
 
     @property
-    def key(self) -> Path:
-        return self.folder / GATEWAY_KEY_FILE
+    def commands(self) -> Pair:
+        return Pair(self.folder / COMMANDS_CERTIFICATE_FILE, self.folder / COMMANDS_KEY_FILE)
 
     @property
     def registry(self) -> Path:
@@ -91,26 +102,52 @@ class Authority:
     def ca_der(self) -> bytes:
         return self.ca.public_bytes(serialization.Encoding.DER)
 
-    def ensure_gateway_certificate(self, names: Sequence[str]) -> None:
-        """Make or renew the gateway's own: when names change, and a month before its end."""
-        with locked(self.paths.folder):
-            if not self._gateway_certificate_is_good(names):
-                key, certificate = self.new_server(GATEWAY_NAME, names, client=True)
-                write_private(self.paths.key, key)
-                write_public(self.paths.certificate, certificate)
+    def ensure_own(self, names: Sequence[str]) -> bool:
+        """Make or renew what the gateway shows itself; whether anything was written."""
+        gateway = self.ensure_server(self.paths.gateway, GATEWAY_NAME, names)
+        commands = self.ensure_server(self.paths.commands, COMMANDS_NAME, names)
+        return gateway or commands
 
-    def new_server(
-        self, common_name: str, names: Sequence[str], *, client: bool = False
-    ) -> tuple[bytes, bytes]:
+    def ensure_server(self, pair: Pair, common_name: str, names: Sequence[str]) -> bool:
+        """Make or renew a certificate for server and client: when names change, and when it is due."""
+        with locked(self.paths.folder):
+            if self._is_good(pair, names):
+                return False
+            key, certificate = self.new_server(common_name, names)
+            write_private(pair.key, key)
+            write_public(pair.certificate, certificate)
+        return True
+
+    def validity(self, pair: Pair) -> Validity:
+        """When one of ours ends.
+
+        Raises:
+            StorageError: it cannot be read.
+        """
+        try:
+            return read_validity(pair.certificate.read_bytes())
+        except OSError as error:
+            raise StorageError(f"{pair.certificate}: {error}") from error
+        except ValueError as error:
+            raise _damaged(pair.certificate.parent, str(error)) from error
+
+    def new_server(self, common_name: str, names: Sequence[str]) -> tuple[bytes, bytes]:
         """A key and a certificate, PEM, for a server that is reached under ``names``."""
         key = ec.generate_private_key(ec.SECP256R1())
-        usages = [ExtendedKeyUsageOID.SERVER_AUTH]
-        usages += [ExtendedKeyUsageOID.CLIENT_AUTH] if client else []
+        usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
         builder = self._builder(common_name, key.public_key(), GATEWAY_CERTIFICATE_DAYS, usages)
         builder = builder.add_extension(
             x509.SubjectAlternativeName(alternative_names(names)), critical=False
         )
         return private_pem(key), self._sign(builder).public_bytes(_PEM)
+
+    def new_client(self, common_name: str, days: float) -> tuple[bytes, x509.Certificate]:
+        """A key, PEM, and a certificate that speaks for a device; for the gateway's own use."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        builder = self._builder(
+            common_name, key.public_key(), days, [ExtendedKeyUsageOID.CLIENT_AUTH]
+        )
+        return private_pem(key), self._sign(builder)
 
     def issue(self, csr_pem: str, device: str, days: int) -> x509.Certificate:
         """A client certificate for the key of a request; nothing else in the request counts.
@@ -122,17 +159,22 @@ class Authority:
         usages = [ExtendedKeyUsageOID.CLIENT_AUTH]
         return self._sign(self._builder(device, key, days, usages))
 
-    def revocation_list(self, serials: Sequence[tuple[int, int]]) -> bytes:
+    def revocation_list(
+        self, serials: Sequence[tuple[int, int]], *, after: datetime | None = None
+    ) -> bytes:
         """(serial, revoked at in microseconds) as a CRL, PEM.
 
         It ends with the CA: OpenSSL refuses every client once a list is over, and a site that is
-        offline for a year must not lock itself out.
+        offline for a year must not lock itself out. It is dated later than the list before it
+        (``after``): mosquitto keeps both, and of two of the same second OpenSSL asks the older one.
         """
-        now = self._now()
+        dated = self._now() - timedelta(hours=CERTIFICATE_BACKDATE_H)
+        if after is not None:
+            dated = max(dated, after + timedelta(seconds=1))
         builder = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(self.ca.subject)
-            .last_update(now - timedelta(hours=CERTIFICATE_BACKDATE_H))
+            .last_update(dated)
             .next_update(self.ca.not_valid_after_utc)
         )
         for serial, revoked_at in serials:
@@ -145,7 +187,7 @@ class Authority:
         self,
         common_name: str,
         key: ec.EllipticCurvePublicKey,
-        days: int,
+        days: float,
         usages: Sequence[x509.ObjectIdentifier],
     ) -> x509.CertificateBuilder:
         issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
@@ -206,15 +248,14 @@ class Authority:
             raise _damaged(paths.folder, "ca.key and ca.crt do not belong together")
         return certificate, key
 
-    def _gateway_certificate_is_good(self, names: Sequence[str]) -> bool:
-        paths = self.paths
-        if not (paths.certificate.exists() and paths.key.exists()):
+    def _is_good(self, pair: Pair, names: Sequence[str]) -> bool:
+        if not (pair.certificate.exists() and pair.key.exists()):
             return False
-        certificate = x509.load_pem_x509_certificate(paths.certificate.read_bytes())
-        left = certificate.not_valid_after_utc - self._now()
+        certificate = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
         sans = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        now_us = round(self._now().timestamp()) * 1_000_000
         return (
-            left > timedelta(days=RENEW_BEFORE_DAYS)
+            not self.validity(pair).is_due(now_us)
             and certificate.issuer == self.ca.subject
             and set(sans) == set(alternative_names(names))
         )

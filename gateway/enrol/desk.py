@@ -31,7 +31,11 @@ from gateway.enrol.registry import Entry, OpenCode, Registry
 from headrace.batch import is_device_id
 from headrace.clock import Clock
 from headrace.errors import EnrolmentError, UsageError
-from headrace.limits import ENROL_MAX_CODE_USES, ENROL_MAX_OPEN_CODES
+from headrace.limits import (
+    ENROL_MAX_CERTIFICATES,
+    ENROL_MAX_CODE_USES,
+    ENROL_MAX_OPEN_CODES,
+)
 from headrace.pki.codes import SECRET_BYTES, Code, new_code
 from headrace.pki.messages import Application, Issued, Renewal, Site
 
@@ -126,9 +130,24 @@ class Desk:
             if refusal:
                 _audit.warning("refused %s: renewal for %s: %s", source, device, refusal)
                 raise EnrolmentError("revoked", refusal, hint=f"enrol it again: {_NEW_CODE}")
+            self._check_count(device)
             issued = self._issue(renewal.csr, device, code=None)
             _audit.info("renewed %s from %s", device, source)
             return issued
+
+    def _check_count(self, device: str) -> None:
+        now = self._clock.now_us()
+        good = [
+            entry
+            for entry in self._registry.entries_of(device)
+            if entry.revoked_at is None and entry.expires_at > now
+        ]
+        if len(good) >= ENROL_MAX_CERTIFICATES:
+            raise EnrolmentError(
+                "too_many",
+                f"{device} has {len(good)} certificates that are good",
+                hint="does it renew in a loop? a device needs one a year",
+            )
 
     def refusal(self, device: str, serial: int) -> str:
         """Why a certificate that the CA has signed is not good any more; empty when it is."""
@@ -181,11 +200,14 @@ class Desk:
         return issued
 
     def _is_taken(self, device: str, fingerprint: bytes) -> bool:
+        """Whether the name is somebody else's: a device that renews has several keys in time."""
         now = self._clock.now_us()
-        return any(
-            entry.revoked_at is None and entry.expires_at > now and entry.key != fingerprint
+        keys = {
+            entry.key
             for entry in self._registry.entries_of(device)
-        )
+            if entry.revoked_at is None and entry.expires_at > now
+        }
+        return bool(keys) and fingerprint not in keys
 
     def _issue(self, csr: str, device: str, code: OpenCode | None) -> Issued:
         certificate = self._authority.issue(csr, device, self._offer.certificate_days)

@@ -4,58 +4,44 @@
     acl             a device's own topics (pattern %u); denied names; the gateway's everything
     crl.pem         revoked certificates
     ca.crt, broker.crt, broker.key
+    revision        changes with any of these, and is written last: what watchers watch
 
 A new device needs no change: its certificate is signed by the CA, and the pattern fits its name. A
 revoked one needs both files: the list refuses its next handshake, and the ACL takes its topics from
-the connection that stands. mosquitto reads both at SIGHUP. A device that has got a certificate again is
-not denied any more; its revoked ones stay on the list.
+the connection that stands (``expel`` ends it). mosquitto reads both at SIGHUP. A device that has got a
+certificate again is not denied any more; its revoked ones stay on the list.
+
+``mosquitto.conf`` beside this file is the configuration, with the paths of a Debian machine;
+deploy/mosquitto shows it to people, and ``write_config`` puts other paths and ports in.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 from collections.abc import Sequence
+from datetime import datetime
+from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
 from cryptography import x509
 
-from gateway.enrol.authority import Authority
-from gateway.enrol.files import write_private, write_public
+from gateway.enrol.authority import Authority, Pair
+from gateway.enrol.files import write_public
 from gateway.enrol.registry import Entry
 from headrace.errors import StorageError
-from headrace.pki.names import BROKER_NAME, CA_FILE, GATEWAY_NAME
+from headrace.pki.names import BROKER_NAME, CA_FILE, OWN_NAMES
 
 ACL_FILE: Final = "acl"
 CRL_FILE: Final = "crl.pem"
 CONFIG_FILE: Final = "headrace.conf"
+REVISION_FILE: Final = "revision"
 
-_CONFIG: Final = """\
-# Written by `gateway mosquitto-config`. Include it in mosquitto.conf, or run mosquitto -c with it.
-# Its files must be readable by mosquitto's user, also after a reload.
-per_listener_settings false
-listener {port}{bind}
-cafile {folder}/ca.crt
-certfile {folder}/broker.crt
-keyfile {folder}/broker.key
-crlfile {folder}/crl.pem
-tls_version tlsv1.2
-# The name in the certificate is the user; who has none does not get past the handshake.
-require_certificate true
-use_identity_as_username true
-allow_anonymous false
-acl_file {folder}/acl
-# QoS 1 means: kept until the gateway has it on disk, over a restart of the broker too.
-persistence true
-persistence_location {data}/
-autosave_interval 5
-# Batches wait here while the gateway is away: bounded, and the devices hold the rest.
-max_queued_messages 10000
-max_queued_bytes 268435456
-max_inflight_messages 1000
-message_size_limit 8388608
-"""
+_DEFAULT_FOLDER: Final = "/etc/mosquitto/headrace"
+_DEFAULT_DATA: Final = "/var/lib/mosquitto/"
+_DEFAULT_LISTENER: Final = "listener 8883\n"
 
 _ACL: Final = """\
 # Written by the gateway; a change by hand is lost.
@@ -68,52 +54,78 @@ pattern read {root}/%u/model/#
 """
 
 
-def write_config(
-    folder: Path, authority: Authority, *, names: Sequence[str], port: int, bind: str, data: Path
-) -> None:
-    """Write the configuration, the broker's key and certificate, and the CA."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(f"{folder}: {error}") from error
-    key, certificate = authority.new_server(BROKER_NAME, names)
-    write_private(folder / "broker.key", key)
-    write_public(folder / "broker.crt", certificate)
-    write_public(folder / CA_FILE, authority.ca_pem.encode())
-    text = _CONFIG.format(
-        port=port, bind=f" {bind}" if bind else "", folder=folder.resolve(), data=data.resolve()
-    )
+def broker_pair(folder: Path) -> Pair:
+    """Key and certificate of the broker."""
+    return Pair(folder / "broker.crt", folder / "broker.key")
+
+
+def write_config(folder: Path, *, port: int, bind: str, data: Path) -> None:
+    """Write the configuration, for a mosquitto that reads its files where they are written."""
+    text = files("gateway.enrol").joinpath("mosquitto.conf").read_text(encoding="utf-8")
+    listener = f"listener {port} {bind}".rstrip() + "\n"
+    text = text.replace(_DEFAULT_LISTENER, listener)
+    text = text.replace(_DEFAULT_FOLDER, str(folder.resolve()))
+    text = text.replace(_DEFAULT_DATA, f"{data.resolve()}/")
+    _make(folder)
     write_public(folder / CONFIG_FILE, text.encode())
 
 
-def write_access(
-    folder: Path, authority: Authority, entries: Sequence[Entry], *, root: str
+def write_files(
+    folder: Path, authority: Authority, entries: Sequence[Entry], *, root: str, names: Sequence[str]
 ) -> bool:
-    """Write ACL and revocation list as the registry has it; whether that changed what they say."""
+    """Bring CA, broker's certificate, ACL and revocation list up to date; whether one has changed."""
+    _make(folder)
+    changed = authority.ensure_server(broker_pair(folder), BROKER_NAME, names)
+    changed |= _write_if_other(folder / CA_FILE, authority.ca_pem.encode())
+    changed |= _write_access(folder, authority, entries, root)
+    parts = [CA_FILE, broker_pair(folder).certificate.name, ACL_FILE, CRL_FILE]
+    revision = hashlib.sha256(b"".join((folder / part).read_bytes() for part in parts))
+    _write_if_other(folder / REVISION_FILE, revision.hexdigest().encode() + b"\n")
+    return changed
+
+
+def _write_access(folder: Path, authority: Authority, entries: Sequence[Entry], root: str) -> bool:
     revoked = [
         (entry.serial, entry.revoked_at) for entry in entries if entry.revoked_at is not None
     ]
-    text = acl(entries, root)
-    if _stand(folder) == (text, {serial for serial, _ in revoked}):
-        return False
-    write_public(folder / ACL_FILE, text.encode())
-    write_public(folder / CRL_FILE, authority.revocation_list(revoked))
+    changed = _write_if_other(folder / ACL_FILE, acl(entries, root).encode())
+    listed, dated = _listed(folder / CRL_FILE)
+    if listed == {serial for serial, _ in revoked}:
+        return changed
+    write_public(folder / CRL_FILE, authority.revocation_list(revoked, after=dated))
     return True
 
 
-def _stand(folder: Path) -> tuple[str, set[int]] | None:
-    """The ACL and the revoked serials in the folder; None when they are not whole."""
+def _listed(path: Path) -> tuple[set[int] | None, datetime | None]:
+    """The serials on the list that is there, and its date; nothing where it is not whole."""
     try:
-        text = (folder / ACL_FILE).read_text(encoding="utf-8")
-        listed = x509.load_pem_x509_crl((folder / CRL_FILE).read_bytes())
+        found = x509.load_pem_x509_crl(path.read_bytes())
     except (OSError, ValueError):
-        return None
-    return text, {entry.serial_number for entry in listed}
+        return None, None
+    return {entry.serial_number for entry in found}, found.last_update_utc
+
+
+def _write_if_other(path: Path, data: bytes) -> bool:
+    try:
+        if path.read_bytes() == data:
+            return False
+    except OSError:
+        pass  # not there, or not ours to read: writing says which
+    write_public(path, data)
+    return True
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{folder}: {error}", hint="make it for the gateway's user") from error
 
 
 def acl(entries: Sequence[Entry], root: str) -> str:
     """The ACL. A user's own lines are looked at before the patterns, so a deny there wins."""
-    text = f"user {GATEWAY_NAME}\ntopic readwrite {root}/#\n\n"
+    text = "".join(f"user {own}\ntopic readwrite {root}/#\n\n" for own in OWN_NAMES)
+    text += f"user {BROKER_NAME}\ntopic read $SYS/broker/version\n\n"
     for device in denied(entries):
         text += f"user {device}\ntopic deny {root}/#\n\n"
     return text + _ACL.format(root=root)

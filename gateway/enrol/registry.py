@@ -137,8 +137,9 @@ class Registry:
                     )  # fmt: skip
             self._do("DELETE FROM certificates WHERE expires_at < ?", now - _FORGET_AFTER_US)
             self._do(
-                "INSERT INTO certificates VALUES (?, ?, ?, ?, ?, NULL)",
+                "INSERT INTO certificates VALUES (?, ?, ?, ?, ?, ?)",
                 f"{entry.serial:x}", entry.device, entry.key, entry.issued_at, entry.expires_at,
+                entry.revoked_at,
             )  # fmt: skip
 
     def revoke(self, device: str, now: int) -> int:

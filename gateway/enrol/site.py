@@ -9,17 +9,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from gateway.enrol import mosquitto
 from gateway.enrol.authority import Authority, Paths
 from gateway.enrol.config import EnrolConfig
 from gateway.enrol.desk import Desk, Offer, refusal
+from gateway.enrol.expel import BrokerAddress, Guise, expel
 from gateway.enrol.registry import Entry, Registry
 from headrace.clock import Clock
 from headrace.errors import StorageError
+from headrace.pki.validity import Validity
 
 logger = logging.getLogger(__name__)
 
 _ANY_ADDRESS: Final = ("", "0.0.0.0", "::")
+
+#: Days of a certificate with which the gateway puts a device out: for seconds, and the shortest that a
+#: clock that is a little off does not spoil.
+_GUISE_DAYS: Final = 1 / 24
 
 
 def pki_folder(data_dir: Path) -> Path:
@@ -39,6 +47,7 @@ class SitePki:
         hosts: addresses that gateway and broker listen on; with ``config.names`` and this machine's
             own name they stand in the server certificate.
         broker_host: what devices are told; empty where it is the host that they asked.
+        broker: an external broker from which revoked devices are put out.
     """
 
     def __init__(
@@ -52,14 +61,17 @@ class SitePki:
         broker_port: int,
         topic_root: str,
         clock: Clock,
+        broker: BrokerAddress | None = None,
     ) -> None:
         self._config = config
         self._clock = clock
+        self._broker = broker
+        self._contexts: list[ssl.SSLContext] = []
         self._root = topic_root
         self.names = server_names(config.names, hosts)
         self.public_name = _public_name(config)
         self.authority = Authority(pki_folder(data_dir), site=site, clock=clock)
-        self.authority.ensure_gateway_certificate(self.names)
+        self.authority.ensure_own(self.names)
         self.registry = Registry(self.authority.paths.registry)
         offer = Offer(
             certificate_days=config.certificate_days,
@@ -77,11 +89,39 @@ class SitePki:
         return self.registry.entries()
 
     def revoke(self, device: str) -> int:
-        """Cut a device off; returns how many certificates that were good are not any more."""
+        """Cut a device off; returns how many certificates that were good are not any more.
+
+        When it returns, the device is out: at an external broker that is looked after, not assumed.
+
+        Raises:
+            TransportError: the external broker has not taken it up.
+        """
         count = self.registry.revoke(device, self._clock.now_us())
         logging.getLogger("gateway.enrol.audit").info("revoked %s (%d certificates)", device, count)
-        self.publish()
+        nobody = not self.registry.entries_of(device)
+        if nobody or self._broker is None or self._mosquitto_dir() is None:
+            self.publish()
+        else:
+            self._put_out(device, self._broker)
         return count
+
+    def _put_out(self, device: str, broker: BrokerAddress) -> None:
+        listed, unlisted = self._guise(device, listed=True), self._guise(device, listed=False)
+        self.publish()
+        expel(
+            broker, self.authority.ca_pem, device,
+            listed=listed, unlisted=unlisted, clock=self._clock,
+        )  # fmt: skip
+
+    def _guise(self, device: str, *, listed: bool) -> Guise:
+        """A certificate in the device's name, held by nobody but this process."""
+        key, certificate = self.authority.new_client(device, _GUISE_DAYS)
+        if listed:
+            now = self._clock.now_us()
+            expires_at = round(certificate.not_valid_after_utc.timestamp()) * 1_000_000
+            entry = Entry(certificate.serial_number, device, b"", now, expires_at, now)
+            self.registry.add(entry, now=now)
+        return Guise(key, certificate.public_bytes(Encoding.PEM))
 
     def _issued(self) -> None:
         """A device that got a certificate has it, whether or not mosquitto could be told."""
@@ -92,16 +132,43 @@ class SitePki:
 
     def publish(self) -> None:
         """Bring the files of an external mosquitto up to date, where one is configured."""
-        folder, pid_file = self._config.mosquitto_dir, self._config.mosquitto_pid_file
-        if folder is None or not folder.is_dir():
-            return
-        if self.write_access(folder) and pid_file is not None:
+        folder, pid_file = self._mosquitto_dir(), self._config.mosquitto_pid_file
+        if folder is not None and self.write_files(folder) and pid_file is not None:
             mosquitto.reload(pid_file)
 
-    def write_access(self, folder: Path) -> bool:
-        """Write ACL and revocation list of a mosquitto; whether they changed."""
-        entries = self.registry.entries()
-        return mosquitto.write_access(folder, self.authority, entries, root=self._root)
+    def _mosquitto_dir(self) -> Path | None:
+        folder = self._config.mosquitto_dir
+        return folder if folder is not None and folder.is_dir() else None
+
+    def write_files(self, folder: Path) -> bool:
+        """Write what a mosquitto reads of ours; whether it changed."""
+        return mosquitto.write_files(
+            folder, self.authority, self.registry.entries(), root=self._root, names=self.names
+        )
+
+    def renew(self) -> bool:
+        """Renew what the gateway and its mosquitto show, where it is due; whether something was.
+
+        Listeners show the new certificate from the next handshake on.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        renewed = self.authority.ensure_own(self.names)
+        if renewed:
+            files = self.authority.paths.gateway
+            for context in self._contexts:
+                context.load_cert_chain(files.certificate, files.key)
+        self.publish()
+        return renewed
+
+    def own_validity(self) -> dict[str, Validity]:
+        """When each of the certificates that the gateway looks after ends, by what it is for."""
+        pairs = {"gateway": self.authority.paths.gateway}
+        folder = self._mosquitto_dir()
+        if folder is not None and mosquitto.broker_pair(folder).certificate.exists():
+            pairs["broker"] = mosquitto.broker_pair(folder)
+        return {name: self.authority.validity(pair) for name, pair in pairs.items()}
 
     def now_us(self) -> int:
         return self._clock.now_us()
@@ -111,9 +178,10 @@ class SitePki:
         files = self.authority.paths
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(files.certificate, files.key)
+        context.load_cert_chain(files.gateway.certificate, files.gateway.key)
         context.load_verify_locations(files.ca)
         context.verify_mode = ssl.CERT_OPTIONAL
+        self._contexts.append(context)
         return context
 
     def broker_context(self) -> ssl.SSLContext:

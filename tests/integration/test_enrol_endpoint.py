@@ -149,10 +149,10 @@ def test_somebody_in_between_learns_nothing(site, tmp_path):
     from headrace.clock import SystemClock
 
     other = Authority(tmp_path / "pki", site="other", clock=SystemClock())
-    other.ensure_gateway_certificate(["127.0.0.1"])
+    other.ensure_own(["127.0.0.1"])
     Impostor.ca = other.ca_pem
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(other.paths.certificate, other.paths.key)
+    context.load_cert_chain(other.paths.gateway.certificate, other.paths.gateway.key)
     server = HTTPServer(("127.0.0.1", 0), Impostor)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

@@ -39,7 +39,7 @@ def authority(request, tmp_path):
 def test_openssl_accepts_the_certificates_in_strict_mode(authority, applicants):
     """A device's for clients only, the gateway's for both; Python 3.13 is strict by default."""
     folder = authority.paths.folder
-    authority.ensure_gateway_certificate(["gw.local", "192.0.2.1"])
+    authority.ensure_own(["gw.local", "192.0.2.1"])
     device = authority.issue(applicants[0].csr(), "pump-1", 30)
     from cryptography.hazmat.primitives.serialization import Encoding
 

@@ -169,7 +169,7 @@ def test_keys_are_for_their_owner_alone(site):
     """Folder 0700, keys and registry 0600."""
     paths = site.authority.paths
     assert stat.S_IMODE(paths.folder.stat().st_mode) == 0o700
-    for path in (paths.ca_key, paths.key, paths.registry):
+    for path in (paths.ca_key, paths.gateway.key, paths.commands.key, paths.registry):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
@@ -195,12 +195,12 @@ def test_a_clock_that_was_never_set_signs_nothing(tmp_path):
 def test_the_gateways_certificate_follows_names_and_is_renewed(site, clock):
     """Without anybody's doing; unchanged it stays."""
     paths = site.authority.paths
-    before = paths.certificate.read_bytes()
-    site.authority.ensure_gateway_certificate(site.names)
-    assert paths.certificate.read_bytes() == before
-    site.authority.ensure_gateway_certificate([*site.names, "gw.example"])
-    named = paths.certificate.read_bytes()
+    before = paths.gateway.certificate.read_bytes()
+    site.authority.ensure_own(site.names)
+    assert paths.gateway.certificate.read_bytes() == before
+    site.authority.ensure_own([*site.names, "gw.example"])
+    named = paths.gateway.certificate.read_bytes()
     assert named != before
-    clock.advance(800 * 24 * 3600)
-    site.authority.ensure_gateway_certificate([*site.names, "gw.example"])
-    assert paths.certificate.read_bytes() != named
+    clock.advance(560 * 24 * 3600)
+    site.authority.ensure_own([*site.names, "gw.example"])
+    assert paths.gateway.certificate.read_bytes() != named

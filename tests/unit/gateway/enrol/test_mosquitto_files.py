@@ -33,9 +33,9 @@ def test_files_are_rewritten_only_when_they_say_something_else(site, applicants,
     """A reload of the broker for every enrolment would be noise."""
     folder = tmp_path / "mosquitto"
     folder.mkdir()
-    assert site.write_access(folder)
+    assert site.write_files(folder)
     enrol(site, applicants[0], "pump-1")
-    assert not site.write_access(folder)
+    assert not site.write_files(folder)
 
 
 def test_the_acl_gives_a_device_its_own_topics():
