@@ -152,6 +152,18 @@ BUFFER_CHECK_MAX_BYTES: Final = 256 * MIB
 
 # --- the gateway ----------------------------------------------------------------------------------
 
+#: Answers (acks, nacks) that wait for an external broker, some 200 bytes each. Beyond it they are
+#: dropped, counted, and the devices ask again.
+BROKER_MAX_OUTGOING: Final = 50_000
+
+#: Seconds that an external broker keeps the session of a gateway that is away: its devices' batches
+#: wait there. Devices of ours hold theirs in any case.
+BROKER_SESSION_EXPIRY_S: Final = 7 * 86_400
+
+#: Bytes of one MQTT packet that is taken from an external broker. Twice a payload's bound, so that one
+#: that is too large is refused with a reason instead of vanishing at the broker.
+BROKER_MAX_PACKET_BYTES: Final = 2 * MAX_PAYLOAD_BYTES
+
 #: Batches waiting between broker and journal. Small: what waits here is not acknowledged yet.
 ARRIVALS_MAX_BATCHES: Final = 10_000
 

@@ -2,5 +2,5 @@
 
 Reading order: ``port`` (what a broker must do), ``config``, ``reception`` (what becomes of messages), ``auth`` (who may do what), ``door`` (mutual
 TLS in front of the embedded one), ``plugins`` (amqtt's side of it), ``embedded`` (amqtt in this process),
-``external`` (mosquitto or any other MQTT 3.1.1 broker, through paho).
+``external`` (mosquitto or any other broker: ``mqtt5/``, or ``mqtt311`` where it speaks no MQTT 5).
 """

@@ -22,6 +22,7 @@ class BrokerConfig:
 
     ``tls`` defaults to on wherever the address is not this machine. Embedded: certfile and keyfile
     are the listener's own; external: they are the gateway's client certificate and optional.
+    ``protocol`` and ``connections`` (clients that share the batches, MQTT 5 only) are for external ones.
     """
 
     kind: Literal["embedded", "external"] = "embedded"
@@ -34,6 +35,8 @@ class BrokerConfig:
     certfile: Path | None = None
     keyfile: Path | None = None
     username: str = ""
+    protocol: Literal["auto", "5", "3.1.1"] = "auto"
+    connections: Annotated[int, Meta(ge=1, le=16)] = 1
     password_file: Path | None = None
 
     @property
@@ -92,6 +95,8 @@ def check_broker(config: BrokerConfig, found: FaultList) -> None:
             found.add(f"broker.{key}", f"no such file: {path}")
     if config.kind == "external" and config.password_file is not None and not config.username:
         found.add("broker.username", "needed where password_file is given")
+    if config.connections > 1 and (config.kind != "external" or config.protocol == "3.1.1"):
+        found.add("broker.connections", "more than one needs an external broker and MQTT 5")
     _check_auth(config, found)
 
 

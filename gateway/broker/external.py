@@ -1,39 +1,35 @@
-"""mosquitto or any other MQTT 3.1.1 broker, through paho.
+"""A broker elsewhere: MQTT 5 where it speaks that, 3.1.1 otherwise.
 
 The session is persistent and PUBACK is manual: the broker keeps a message until our journal has it.
-paho's thread only puts messages into the inbox; a full inbox blocks that thread, TCP pushes back and
-the broker queues. A PUBACK belongs to the connection that delivered the message: after a reconnect
-the broker delivers again under message ids of its own choice, so acks of an older connection are
-dropped (the journal's dedup absorbs the redelivery).
+
+With ``connections`` above 1 the batches come through that many clients with one shared subscription
+(``$share/…``, MQTT 5): for brokers that limit what one client may have in flight. All of them feed this
+gateway's one journal, so dedup works as with one. States come through the first client alone: a
+shared subscription gets no retained messages.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import threading
-
-import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
-from paho.mqtt.reasoncodes import ReasonCode
+from collections import deque
+from collections.abc import Iterator
 
 from gateway.broker.config import BrokerConfig
+from gateway.broker.mqtt5.connection import Outgoing, Refused
+from gateway.broker.mqtt5.link import Link, cancelled
+from gateway.broker.mqtt311 import Mqtt311Client
 from gateway.broker.reception import Reception
-from headrace.errors import PayloadError, TransportError
-from headrace.limits import RETRY_FIRST_S, RETRY_MAX_S
-from headrace.logs import Condition
+from headrace.limits import BROKER_MAX_OUTGOING
+from headrace.logs import FirstTimes
 from headrace.metrics import Metrics
 from headrace.topics import Topics
 
 logger = logging.getLogger(__name__)
 
-#: Acks that may wait for the network. Each is a few hundred bytes; beyond it acks are dropped and
-#: the devices ask again.
-_MAX_QUEUED_ACKS = 10_000
-_KEEPALIVE_S = 30
-
 
 class ExternalBroker:
-    """The broker port over a connection to a broker elsewhere."""
+    """The broker port over connections to a broker elsewhere."""
 
     def __init__(
         self, config: BrokerConfig, reception: Reception, metrics: Metrics, *, site: str
@@ -41,92 +37,92 @@ class ExternalBroker:
         self._config = config
         self._reception = reception
         self._metrics = metrics
-        self._topics = Topics(config.topic_root)
-        self._condition = Condition(logger, f"broker {config.host}:{config.port}")
-        self._connection = 0
-        self._subscribed = threading.Event()
-        self._client = self._make_client(f"headrace-gateway-{site}")
+        self._site = site
+        self._outgoing: deque[Outgoing] = deque()
+        self._drops = FirstTimes(logger)
+        self._links = list(self._make_links())
+        self._tasks: list[asyncio.Task[None]] = []
+        self._old: Mqtt311Client | None = None
+        self._fallback: asyncio.Task[None] | None = None
 
-    def _make_client(self, client_id: str) -> mqtt.Client:
-        client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=False, manual_ack=True
-        )
-        client.max_queued_messages_set(_MAX_QUEUED_ACKS)
-        client.max_inflight_messages_set(1_000)
-        client.reconnect_delay_set(max(1, round(RETRY_FIRST_S)), round(RETRY_MAX_S))
-        client.on_connect = self._on_connect
-        client.on_connect_fail = self._on_connect_fail
-        client.on_disconnect = self._on_disconnect
-        client.on_subscribe = self._on_subscribe
-        client.on_message = self._on_message
-        config = self._config
-        if config.username:
-            password = config.password_file.read_text().strip() if config.password_file else None
-            client.username_pw_set(config.username, password)
-        if config.uses_tls:
-            client.tls_set(
-                ca_certs=str(config.cafile) if config.cafile else None,
-                certfile=str(config.certfile) if config.certfile else None,
-                keyfile=str(config.keyfile) if config.keyfile else None,
+    def _make_links(self) -> Iterator[Link]:
+        config, count = self._config, self._config.connections
+        for number in range(count):
+            filters, unwanted = self._filters(number)
+            yield Link(
+                config,
+                f"headrace-gateway-{self._site}" + (f"-{number}" if number else ""),
+                filters=filters,
+                unwanted=unwanted,
+                reception=self._reception,
+                outgoing=self._outgoing,
+                changed=self._say_connected,
             )
-        return client
+
+    def _filters(self, number: int) -> tuple[list[str], list[str]]:
+        """What a client subscribes to, and what it may have subscribed to under other settings."""
+        data, *states = Topics(self._config.topic_root).subscriptions()
+        shared = f"$share/headrace-{self._site}/{data}"
+        alone = self._config.connections == 1
+        return [data if alone else shared, *(states if number == 0 else ())], [
+            shared if alone else data
+        ]
 
     async def start(self) -> None:
-        try:
-            self._client.connect_async(self._config.host, self._config.port, _KEEPALIVE_S)
-        except ValueError as error:
-            raise TransportError(f"broker {self._config.host}: {error}") from error
-        self._client.loop_start()
+        if self._config.protocol == "3.1.1":
+            await self._start_old()
+            return
+        for link in self._links:
+            task = asyncio.create_task(link.run(), name="broker")
+            task.add_done_callback(self._ended)
+            self._tasks.append(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A link ends by itself only when the broker speaks no MQTT 5."""
+        if task.cancelled():
+            return
+        error = task.exception()
+        if not isinstance(error, Refused):
+            self._metrics.count("consumer_failures", consumer="broker")
+            logger.error("the connection to the broker ended: %r", error)
+        elif self._config.protocol == "5":
+            logger.error(
+                "broker %s:%d speaks no MQTT 5 (%s); set broker.protocol = \"3.1.1\" or \"auto\"",
+                self._config.host, self._config.port, error,
+            )  # fmt: skip
+        elif self._old is None:
+            logger.info("the broker speaks no MQTT 5 (%s); going on with 3.1.1", error)
+            self._fallback = asyncio.create_task(self._start_old(), name="broker-3.1.1")
+
+    async def _start_old(self) -> None:
+        self._old = Mqtt311Client(self._config, self._reception, self._metrics, site=self._site)
+        await self._old.start()
+        while self._outgoing:
+            topic, payload, retain = self._outgoing.popleft()
+            self._old.publish(topic, payload, retain=retain)
 
     async def stop(self) -> None:
-        self._client.disconnect()
-        self._reception.inbox.close()
-        self._client.loop_stop()
+        for task in self._tasks:
+            await cancelled(task)
+        if self._old is not None:
+            await self._old.stop()
 
     @property
     def connected(self) -> bool:
-        return self._subscribed.is_set()
+        if self._old is not None:
+            return self._old.connected
+        return all(link.up for link in self._links)
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        self._client.publish(topic, payload, qos=1, retain=retain)
-
-    def _on_connect(
-        self, client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, _props: object
-    ) -> None:
-        if reason.is_failure:
-            self._condition.bad(f"refused the connection: {reason}")
+        if self._old is not None:
+            self._old.publish(topic, payload, retain=retain)
             return
-        self._connection += 1
-        client.subscribe([(topic, 1) for topic in self._topics.subscriptions()])
+        if len(self._outgoing) >= BROKER_MAX_OUTGOING:
+            self._metrics.count("dropped_answers")
+            self._drops.warn("the broker takes no acks at present; devices will ask again")
+            return
+        self._outgoing.append((topic, payload, retain))
+        self._links[0].flush_soon()
 
-    def _on_subscribe(self, _client: mqtt.Client, _data: object, *_rest: object) -> None:
-        self._condition.good()
-        self._subscribed.set()
-        self._metrics.set("broker_connected", 1)
-        logger.info("subscribed at broker %s:%d", self._config.host, self._config.port)
-
-    def _on_connect_fail(self, _client: mqtt.Client, _data: object) -> None:
-        self._condition.bad("cannot be reached")
-
-    def _on_disconnect(
-        self,
-        _client: mqtt.Client,
-        _data: object,
-        _flags: object,
-        reason: ReasonCode,
-        _props: object,
-    ) -> None:
-        self._subscribed.clear()
-        self._metrics.set("broker_connected", 0)
-        if reason.is_failure:
-            self._condition.bad(f"connection lost: {reason}")
-
-    def _on_message(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
-        connection, mid, qos = self._connection, message.mid, message.qos
-
-        def done(_refused: PayloadError | None) -> None:
-            if connection == self._connection and qos:
-                self._client.ack(mid, qos)
-
-        self._reception.inbox.wait_for_room()
-        self._reception.take(message.topic, bytes(message.payload), done)
+    def _say_connected(self) -> None:
+        self._metrics.set("broker_connected", int(self.connected))

@@ -38,17 +38,23 @@ class Reception:
         self._known: dict[str, Incoming | None] = {}
 
     def take(self, topic: str, payload: bytes, done: Done | None = None) -> None:
-        """Hand a message on; ``done`` is called at once for one that is not journalled."""
+        """Hand a message on."""
+        arrival = self.sort(topic, payload, done)
+        if arrival is not None:
+            self.inbox.put([arrival])
+
+    def sort(self, topic: str, payload: bytes, done: Done | None) -> Arrival | None:
+        """A batch as what the inbox takes; None for what is not journalled, which is done at once."""
         incoming = self._incoming(topic)
         if incoming is not None and incoming.kind == "data":
-            device, format_name = incoming.device, incoming.format
-            now = self._clock.now_us()
-            self.inbox.put(Arrival(device, format_name, payload, now, topic, done=done))
-            return
+            return Arrival(
+                incoming.device, incoming.format, payload, self._clock.now_us(), topic, done=done
+            )
         if incoming is not None:
             self._take_state(incoming.device, payload)
         if done is not None:
             done(None)
+        return None
 
     def _incoming(self, topic: str) -> Incoming | None:
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gateway.consumer import Outcome
@@ -65,12 +66,12 @@ class Inbox:
         """Whether nothing waits but bare moves of cursors."""
         return not self._arrivals and not self._submissions
 
-    def put(self, arrival: Arrival) -> None:
-        """Add an arrival; the caller has seen to ``has_room``. Dropped, unacknowledged, when closed."""
+    def put(self, arrivals: Sequence[Arrival]) -> None:
+        """Add arrivals; the caller has seen to ``has_room``. Dropped, unacknowledged, when closed."""
         with self._changed:
             if not self._closed:
-                self._arrivals.append(arrival)
-                self._bytes += len(arrival.payload)
+                self._arrivals.extend(arrivals)
+                self._bytes += sum(len(arrival.payload) for arrival in arrivals)
                 self._changed.notify_all()
 
     def wait_for_room(self) -> None:

@@ -1,0 +1,279 @@
+"""One MQTT 5 connection: what arrives goes to the inbox, PUBACKs and acks go out in one write.
+
+A message's PUBACK waits until the journal has it. The ingest thread says so one message at a time, the
+event loop hears of it once per group. When the inbox is full nothing is read from the socket any more:
+TCP pushes back and the broker queues.
+
+A connection lives in the event loop's thread. ``publish`` and what ``take`` gets as ``done`` may be
+called from any thread, also when the connection is long gone: then they do nothing, because a PUBACK
+means something only on the connection that brought the message, and the broker delivers it again on
+the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final, cast
+
+import mqtt5
+from mqtt5 import ConnAckPacket, PubAckPacket, PublishPacket, QoS, SubAckPacket, TopicFilter
+
+from gateway.broker.reception import Reception
+from headrace.errors import PayloadError
+from headrace.limits import BROKER_MAX_PACKET_BYTES, BROKER_SESSION_EXPIRY_S
+
+logger = logging.getLogger(__name__)
+
+KEEPALIVE_S: Final = 30
+
+#: Pause between two looks at a full inbox: a commit takes about this long.
+_ROOM_POLL_S: Final = 0.002
+
+_SUBSCRIBE_ID: Final = 65_535
+_UNSUBSCRIBE_ID: Final = 65_534
+#: Ids of what is published lie below those of the two packets above.
+_MAX_ID: Final = 65_533
+
+#: Topic, payload, retain.
+Outgoing = tuple[str, bytes, bool]
+
+
+class Refused(Exception):
+    """The broker answered, but not with yes; ``too_old``: it speaks no MQTT 5."""
+
+    def __init__(self, reason: str, *, too_old: bool = False) -> None:
+        super().__init__(reason)
+        self.too_old = too_old
+
+
+class Connection(asyncio.Protocol):
+    """From CONNECT to the end of one TCP connection.
+
+    Args:
+        connect: the packet to begin with.
+        filters: what to subscribe to; ``unwanted``: what an earlier life of the session may have
+            subscribed to instead.
+        outgoing: what waits to be published; shared with later connections.
+    """
+
+    def __init__(
+        self,
+        connect: mqtt5.ConnectPacket,
+        filters: Sequence[str],
+        unwanted: Sequence[str],
+        reception: Reception,
+        outgoing: deque[Outgoing],
+    ) -> None:
+        self._connect = connect
+        self._filters = filters
+        self._unwanted = unwanted
+        self._reception = reception
+        self._outgoing = outgoing
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._unread = bytearray()
+        self._settled: deque[int] = deque()
+        self._flush_due = False
+        self._in_flight: set[int] = set()
+        self._window = 0
+        self._last_id = 0
+        self._heard = 0.0
+        self._answered = False
+        self.subscribed: asyncio.Future[None] = self._loop.create_future()
+        self.closed: asyncio.Future[str] = self._loop.create_future()
+
+    # --- from any thread ---------------------------------------------------------------------------
+
+    def flush_soon(self) -> None:
+        """Send what waits, in the event loop; many calls are one."""
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon_threadsafe(self._flush)
+
+    def _settle(self, packet_id: int, _refused: PayloadError | None) -> None:
+        """The journal (or the quarantine) has a message."""
+        self._settled.append(packet_id)
+        self.flush_soon()
+
+    # --- the transport -----------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._heard = self._loop.time()
+        self._transport.write(self._connect.write())
+        self._loop.call_later(KEEPALIVE_S / 2, self._keep_alive)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._end(f"connection lost: {exc or 'closed by the broker'}", too_old=not self._answered)
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = self._loop.time()
+        self._unread += data
+        try:
+            self._read_packets()
+        except ValueError as error:
+            # A broker that only speaks MQTT 3.1.1 answers CONNECT with a packet of its own version.
+            self._end(f"not MQTT 5: {error}", too_old=not self._answered)
+            self.close()
+            return
+        if not self._reception.inbox.has_room:
+            self._hold()
+
+    def close(self) -> None:
+        """Leave without a trace: the broker keeps the session."""
+        if self._transport is not None:
+            self._transport.write(mqtt5.DisconnectPacket().write())
+            self._transport.close()
+
+    # --- packets -----------------------------------------------------------------------------------
+
+    def _read_packets(self) -> None:
+        arrived = []
+        at = 0
+        with memoryview(self._unread) as unread:
+            while at < len(unread):
+                try:
+                    with unread[at:] as rest:
+                        packet, used = mqtt5.read(rest)
+                except IndexError:
+                    break  # the rest of it is on its way
+                at += used
+                if type(packet) is PublishPacket:
+                    arrival = self._reception.sort(packet.topic, packet.payload, self._done(packet))
+                    if arrival is not None:
+                        arrived.append(arrival)
+                else:
+                    self._handle(packet)
+        del self._unread[:at]
+        if arrived:
+            self._reception.inbox.put(arrived)
+
+    def _done(self, packet: PublishPacket) -> Callable[[PayloadError | None], None] | None:
+        return None if packet.packet_id is None else partial(self._settle, packet.packet_id)
+
+    def _handle(self, packet: mqtt5.Packet) -> None:
+        match packet:
+            case PubAckPacket():
+                self._in_flight.discard(packet.packet_id)
+                if self._outgoing:
+                    self.flush_soon()
+            case ConnAckPacket():
+                self._connected(packet)
+            case SubAckPacket():
+                self._subscribed(packet)
+            case mqtt5.DisconnectPacket():
+                self._end(
+                    f"the broker ends it: {packet.reason_code.name} {packet.reason_str or ''}"
+                )
+            case _:
+                pass  # PINGRESP, UNSUBACK: that they came is all they say
+
+    def _connected(self, packet: ConnAckPacket) -> None:
+        self._answered = True
+        if packet.reason_code != mqtt5.ConnAckReasonCode.SUCCESS:
+            too_old = packet.reason_code == mqtt5.ConnAckReasonCode.UNSUPPORTED_PROTOCOL_VERSION
+            self._end(f"refused the connection: {packet.reason_code.name}", too_old=too_old)
+            self.close()
+            return
+        self._window = packet.receive_max
+        # Also in a session that exists: a setting may have changed since it was made.
+        if packet.session_present and self._unwanted:
+            self._write(mqtt5.UnsubscribePacket(_UNSUBSCRIBE_ID, list(self._unwanted)).write())
+        filters = [TopicFilter(each, max_qos=QoS.AT_LEAST_ONCE) for each in self._filters]
+        self._write(mqtt5.SubscribePacket(_SUBSCRIBE_ID, filters).write())
+
+    def _subscribed(self, packet: SubAckPacket) -> None:
+        refused = [code.name for code in packet.reason_codes if code >= 128]
+        if refused:
+            self._end(f"refused the subscription: {refused[0]}")
+            self.close()
+        elif not self.subscribed.done():
+            self.subscribed.set_result(None)
+            self._flush()
+
+    def _end(self, why: str, *, too_old: bool = False) -> None:
+        """Say once why this connection is over."""
+        if not self.subscribed.done():
+            self.subscribed.set_exception(Refused(why, too_old=too_old))
+        if not self.closed.done():
+            self.closed.set_result(why)
+
+    # --- out ---------------------------------------------------------------------------------------
+
+    def _flush(self) -> None:
+        # Cleared first: what comes during the work is seen by it or asks for another flush.
+        self._flush_due = False
+        if self._transport is None:
+            return
+        packets: list[bytes] = []
+        settled = self._settled
+        while settled:
+            packets.append(PubAckPacket(settled.popleft()).write())
+        if self.subscribed.done():
+            packets += self._publishes()
+        if packets:
+            self._write(b"".join(packets))
+
+    def _publishes(self) -> list[bytes]:
+        """As much of what waits as the broker's window allows."""
+        made: list[bytes] = []
+        while self._outgoing and len(self._in_flight) < self._window:
+            topic, payload, retain = self._outgoing.popleft()
+            packet_id = self._next_id()
+            self._in_flight.add(packet_id)
+            made.append(
+                PublishPacket(topic, payload, qos=QoS.AT_LEAST_ONCE, retain=retain, packet_id=packet_id).write()
+            )  # fmt: skip
+        return made
+
+    def _next_id(self) -> int:
+        # The window is smaller than the ids are many, so one is free.
+        while True:
+            self._last_id = self._last_id % _MAX_ID + 1
+            if self._last_id not in self._in_flight:
+                return self._last_id
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
+
+    # --- time --------------------------------------------------------------------------------------
+
+    def _keep_alive(self) -> None:
+        if self._transport is None:
+            return
+        if self._transport.is_reading() and self._loop.time() - self._heard > 1.5 * KEEPALIVE_S:
+            self._end(f"nothing heard for {1.5 * KEEPALIVE_S:g} s")
+            self._transport.abort()
+            return
+        self._write(mqtt5.PingReqPacket().write())
+        self._loop.call_later(KEEPALIVE_S / 2, self._keep_alive)
+
+    def _hold(self) -> None:
+        """Read nothing until there is room."""
+        if self._transport is None:
+            return
+        if self._reception.inbox.has_room:
+            self._heard = self._loop.time()
+            self._transport.resume_reading()
+            return
+        self._transport.pause_reading()
+        self._loop.call_later(_ROOM_POLL_S, self._hold)
+
+
+def connect_packet(client_id: str, username: str, password: bytes | None) -> mqtt5.ConnectPacket:
+    """CONNECT for a session that the broker keeps while the gateway is away."""
+    return mqtt5.ConnectPacket(
+        client_id,
+        username=username or None,
+        password=password,
+        clean_start=False,
+        keep_alive=KEEPALIVE_S,
+        session_expiry_interval=BROKER_SESSION_EXPIRY_S,
+        max_packet_size=BROKER_MAX_PACKET_BYTES,
+    )

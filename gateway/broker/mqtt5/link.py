@@ -1,0 +1,140 @@
+"""A connection to an MQTT 5 broker that is made again whenever it is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import mqtt5
+
+from gateway.broker.config import BrokerConfig
+from gateway.broker.mqtt5.connection import Connection, Outgoing, Refused, connect_packet
+from gateway.broker.reception import Reception
+from headrace.limits import BROKER_CONNECT_TIMEOUT_S, RETRY_FIRST_S, RETRY_MAX_S
+from headrace.logs import Condition
+
+logger = logging.getLogger(__name__)
+
+
+class Link:
+    """One client of the broker.
+
+    Args:
+        filters, unwanted: see ``Connection``.
+        outgoing: what waits to be published. Several links may share it.
+        changed: called when it is up, and when it is down again.
+    """
+
+    def __init__(
+        self,
+        config: BrokerConfig,
+        client_id: str,
+        *,
+        filters: Sequence[str],
+        unwanted: Sequence[str],
+        reception: Reception,
+        outgoing: deque[Outgoing],
+        changed: Callable[[], None],
+    ) -> None:
+        self._config = config
+        self._client_id = client_id
+        self._filters = filters
+        self._unwanted = unwanted
+        self._reception = reception
+        self._outgoing = outgoing
+        self._changed = changed
+        self._condition = Condition(logger, f"broker {config.host}:{config.port}")
+        self._connection: Connection | None = None
+        self.up = False
+
+    def flush_soon(self) -> None:
+        """Send what waits; from any thread."""
+        connection = self._connection
+        if connection is not None and self.up:
+            connection.flush_soon()
+
+    async def run(self) -> None:
+        """Stay connected until cancelled.
+
+        Raises:
+            Refused: the broker speaks no MQTT 5.
+        """
+        pause = RETRY_FIRST_S
+        while True:
+            try:
+                await self._live()
+                pause = RETRY_FIRST_S
+            except Refused as refused:
+                if refused.too_old:
+                    raise
+                self._condition.bad(refused)
+            except TimeoutError:
+                self._condition.bad(f"no answer within {BROKER_CONNECT_TIMEOUT_S:g} s")
+            except OSError as error:  # TLS errors are among them
+                self._condition.bad(f"cannot be reached: {error}")
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, RETRY_MAX_S)
+
+    async def _live(self) -> None:
+        """One connection from its beginning to its end."""
+        connection = await self._connect()
+        self._connection = connection
+        try:
+            async with asyncio.timeout(BROKER_CONNECT_TIMEOUT_S):
+                await connection.subscribed
+            self._set_up(True)
+            self._condition.good()
+            logger.info("subscribed at broker %s:%d", self._config.host, self._config.port)
+            self._condition.bad(await connection.closed)
+        finally:
+            self._set_up(False)
+            self._connection = None
+            connection.close()
+
+    async def _connect(self) -> Connection:
+        config = self._config
+        async with asyncio.timeout(BROKER_CONNECT_TIMEOUT_S):
+            _, connection = await asyncio.get_running_loop().create_connection(
+                lambda: Connection(
+                    self._connect_packet(), self._filters, self._unwanted, self._reception,
+                    self._outgoing,
+                ),
+                config.host,
+                config.port,
+                ssl=_tls(config),
+            )  # fmt: skip
+        return connection
+
+    def _connect_packet(self) -> mqtt5.ConnectPacket:
+        config = self._config
+        password = None
+        if config.username and config.password_file is not None:
+            # Read again each time: secrets are replaced while programs run.
+            password = config.password_file.read_text(encoding="utf-8").strip().encode()
+        return connect_packet(self._client_id, config.username, password)
+
+    def _set_up(self, up: bool) -> None:
+        if self.up != up:
+            self.up = up
+            self._changed()
+
+
+def _tls(config: BrokerConfig) -> ssl.SSLContext | None:
+    """Made again for each connection, because certificates are renewed in place."""
+    if not config.uses_tls:
+        return None
+    context = ssl.create_default_context(cafile=str(config.cafile) if config.cafile else None)
+    if config.certfile is not None and config.keyfile is not None:
+        context.load_cert_chain(config.certfile, config.keyfile)
+    return context
+
+
+async def cancelled(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait for its end."""
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError, Refused):
+        await task
