@@ -186,7 +186,7 @@ def make_consumers(common: Common) -> list[Consumer]:
         from gateway.sinks.consumer import SinkConsumer
 
         sink = plugin.build(settings, site=config.site)
-        consumers.append(SinkConsumer(name, sink, settings.required, metrics))
+        consumers.append(SinkConsumer(name, sink, settings.required, metrics, settings.lanes))
     return consumers
 
 

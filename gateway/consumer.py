@@ -16,6 +16,7 @@ from typing import ClassVar
 import pyarrow as pa
 
 from gateway.feed import Entry
+from gateway.lanes import IN_ORDER, LanePolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +55,12 @@ class Consumer(ABC):
 
     ``name`` is the cursor's name. A ``required`` consumer holds the journal: rows stay until it is
     past them. ``tick_s``: step is called at least this often, with no entries if there are none.
+    ``lanes``: in which order and how fast it wants the batches; the state key ``lanes`` is taken.
     """
 
     name: str
     required: bool = True
+    lanes: LanePolicy = IN_ORDER
     tick_s: ClassVar[float] = 1.0
 
     def restore(self, state: Mapping[str, bytes], now_us: int) -> None:  # noqa: B027

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
+from msgspec import Meta
+
+from gateway.lanes import LanePolicy
 from headrace.config import FaultList
+from headrace.limits import BACKFILL_SHARE, LIVE_WITHIN_S
+
+#: Readings a second; 0 is no limit.
+Rate = Annotated[float, Meta(ge=0)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,10 +25,32 @@ class SinkSettings:
             name. Renaming a sink starts it at the journal's beginning again.
         required: hold the journal until this sink has taken a batch. Off, a destination that is
             away for long is skipped past (counted) rather than filling the gateway's disk.
+        live_first: after an outage go on with what arrives now, and bring what was missed beside it.
+            Off, everything goes in order, and the newest readings come last.
+        live_within_s: how late live readings may be before that happens.
+        max_readings_per_s: never more than this, live and history together.
+        backfill_readings_per_s: never more history than this.
+        backfill_share: of the destination's time, for history; the rest is for live readings.
     """
 
     name: str = ""
     required: bool = False
+    live_first: bool = True
+    live_within_s: Annotated[float, Meta(gt=0)] = LIVE_WITHIN_S
+    max_readings_per_s: Rate = 0.0
+    backfill_readings_per_s: Rate = 0.0
+    backfill_share: Annotated[float, Meta(gt=0, le=1)] = BACKFILL_SHARE
+
+    @property
+    def lanes(self) -> LanePolicy:
+        """The same for the runner."""
+        return LanePolicy(
+            live_first=self.live_first,
+            live_within_s=self.live_within_s,
+            max_readings_per_s=self.max_readings_per_s,
+            backfill_readings_per_s=self.backfill_readings_per_s,
+            backfill_share=self.backfill_share,
+        )
 
 
 def check_names(named: Sequence[tuple[str, str]], found: FaultList) -> None:

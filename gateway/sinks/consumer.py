@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from gateway.consumer import Consumer, Outcome, Rejected
 from gateway.feed import Entry
+from gateway.lanes import IN_ORDER, LanePolicy
 from gateway.sinks.port import Sink
 from headrace.errors import SinkUnavailable
 from headrace.metrics import Metrics
@@ -17,11 +18,20 @@ class SinkConsumer(Consumer):
     Args:
         name: of the sink; the cursor is called ``sink/<name>``.
         required: whether the journal keeps batches until the sink has them.
+        lanes: which batches it takes first, and how fast.
     """
 
-    def __init__(self, name: str, sink: Sink, required: bool, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        name: str,
+        sink: Sink,
+        required: bool,
+        metrics: Metrics,
+        lanes: LanePolicy = IN_ORDER,
+    ) -> None:
         self.name = f"sink/{name}"
         self.required = required
+        self.lanes = lanes
         self._sink = sink
         self._label = name
         self._metrics = metrics
