@@ -188,9 +188,10 @@ class Connection(asyncio.Protocol):
         self._write(mqtt5.SubscribePacket(_SUBSCRIBE_ID, filters).write())
 
     def _subscribed(self, packet: SubAckPacket) -> None:
-        refused = [code.name for code in packet.reason_codes if code >= 128]
+        # int(): the codec's codes do not compare with numbers, whatever its stubs say.
+        refused = [code for code in packet.reason_codes if int(code) >= 128]
         if refused:
-            self._end(f"refused the subscription: {refused[0]}")
+            self._end(f"refused the subscription: {refused[0].name}")
             self.close()
         elif not self.subscribed.done():
             self.subscribed.set_result(None)
