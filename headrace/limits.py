@@ -281,6 +281,13 @@ VITALS_MAX_FIRING: Final = 10_000
 #: Seconds for one HTTP request to a sink.
 SINK_TIMEOUT_S: Final = 10.0
 
+#: Attempts spent on finding the bad readings in what a destination refused as a whole; what is not
+#: told apart by then goes to quarantine together. 200 find about 15 bad ones among 10,000.
+SINK_MAX_PROBES: Final = 200
+
+#: Seconds for one delivery to PostgreSQL: 200,000 readings take one, ten on a slow disk.
+POSTGRES_TIMEOUT_S: Final = 30.0
+
 #: Seconds after its arrival that a reading counts as live for a sink (``sinks.live_within_s``). A sink
 #: that is later than this and more than one delivery behind goes on at the head; ten seconds are more
 #: than a hiccup and less than the patience of somebody in front of a dashboard.
@@ -382,6 +389,13 @@ BROKER_CONNECT_TIMEOUT_S: Final = 10.0
 #: Seconds that a stop lets consumers finish what was committed; the rest is done at the next start.
 GATEWAY_DRAIN_S: Final = 5.0
 
+#: Seconds that ``gateway reload`` waits for the answer: consumers end the delivery in hand first, and a
+#: destination that does not answer may hold one for as long as its own timeout.
+RELOAD_ANSWER_S: Final = 90.0
+
+#: Bytes of a token, password or URL file that are compared to see whether it has changed.
+SECRET_MAX_BYTES: Final = 64 * KIB
+
 # --- the lake -------------------------------------------------------------------------------------
 
 #: Rows and journal bytes that one landing takes. 2 million rows are about 0.5 s of work on one
@@ -476,6 +490,12 @@ MODELS_MAX_UNTOLD: Final = 200
 #: Calls and scores that a version is judged by: the newest ones, about 100 kB in all.
 MODELS_EVIDENCE_CALLS: Final = 1_000
 MODELS_EVIDENCE_SCORES: Final = 4_096
+
+#: Rows of one device from which its alert rate says something: of 20, a version that is wrong in one
+#: row of fifty has called one faulty, and one that cries wolf more than ten. Devices that are odd are
+#: named up to a number that a person still reads.
+MODELS_DEVICE_ROWS: Final = 20
+MODELS_MAX_ODD: Final = 20
 
 #: Rows after which the evidence of a version that is good begins anew: an hour's fault of its runtime
 #: must not vanish among a year of good scores.

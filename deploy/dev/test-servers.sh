@@ -12,6 +12,7 @@ need() { # command, package, tests
 need mosquitto mosquitto "external broker, agent over MQTT, kill test, bench"
 need influxd influxdb "InfluxDB 1.x sink"
 need victoria-metrics victoria-metrics "InfluxDB v2 write API"
+need pg_ctlcluster postgresql "PostgreSQL sink"
 need chromium chromium "console in a browser"
 need strace strace "what is fsynced, by system calls"
 

@@ -17,6 +17,7 @@ from tests.gateway_entries import series
 
 NAMES = (
     "influxdb_v1",
+    "postgres",
     "victoriametrics",
 )
 
