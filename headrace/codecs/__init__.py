@@ -1,7 +1,8 @@
 """Payload formats to Arrow columns, and back to the one format that Headrace writes itself.
 
-Reading order: ``columns`` (the schema that every codec yields), ``arrow``, ``senml``, ``line``,
-``many`` (small payloads that the gateway put into one).
+Reading order: ``columns`` (the schema that every codec yields), ``arrow``, ``senml``, ``line``
+(``line_columns`` and ``line_exact`` behind it, ``readings`` between), ``many`` (small payloads that the
+gateway put into one).
 Gateway and cloud_sync share them, because the journal keeps payloads as they were received. Not for
 the agent: this package imports pyarrow.
 """
@@ -23,7 +24,7 @@ DECODERS: Final[dict[str, Callable[[bytes, int], Decoded]]] = {
     "arrow": arrow.decode,
     "senml-json": senml.decode_json,
     "senml-cbor": senml.decode_cbor,
-    "line": line.decode,
+    **line.DECODERS,
     "senml-json" + many.SUFFIX: many.decode_senml_json,
 }
 
@@ -32,7 +33,8 @@ def decode(format_name: str, payload: bytes, received_us: int) -> Decoded:
     """The readings of one payload as columns.
 
     Args:
-        format_name: one of ``headrace.wire.FORMATS``.
+        format_name: one of ``headrace.wire.FORMATS``, or one that only the gateway gives: line protocol
+            in another unit of time (``line.FORMAT_OF_PRECISION``), many payloads in one.
         payload: as it arrived.
         received_us: arrival time, microseconds since 1970 UTC; what relative times refer to.
 
