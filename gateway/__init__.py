@@ -15,6 +15,7 @@ Reading order:
 - ``models/``    models of the signed repository: a consumer, and what brings versions to it
 - ``live``, ``status``   the present; ``http``, ``console/`` show it behind a ``listener``
 - ``assembly``   makes the parts; ``app`` starts and stops them
+- ``changes``    what may change while it runs; ``reload`` changes it; ``running``: who runs
 - ``quarantine`` looks at refused payloads and replays them
 - ``enrol_commands``, ``models_commands``, ``cli``   the ``gateway`` command
 """

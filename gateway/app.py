@@ -6,34 +6,70 @@ import asyncio
 import contextlib
 import logging
 import signal
+from pathlib import Path
 
 from gateway.assembly import Parts
+from gateway.reload import Reloader
 from headrace.limits import GATEWAY_DRAIN_S
 
 logger = logging.getLogger(__name__)
 
 
-async def run(parts: Parts) -> None:
-    """Work until SIGTERM or SIGINT, or until the journal fails for good.
+async def run(parts: Parts, config: Path) -> None:
+    """Work until SIGTERM or SIGINT, or until the journal fails for good; SIGHUP reads ``config`` again.
 
     Raises:
         HeadraceError: it could not start, or had to stop.
     """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    if parts.models is not None:
-        loop.add_signal_handler(signal.SIGHUP, parts.models.poller.nudge)
+    reloader = Reloader(parts, config)
+    signals = Signals(parts, reloader)
     async with contextlib.AsyncExitStack() as stack:
         await _start(parts, stack)
         logger.info("gateway of site %s is up", parts.common.config.site)
-        while not stop.is_set() and not parts.ingest.ended.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), 0.5)
+        while not signals.stop and not parts.ingest.ended.is_set():
+            await signals.wait(0.5)
+            if signals.take_reload():
+                await asyncio.to_thread(reloader.reload)
         logger.info("stopping")
     if parts.ingest.failure is not None:
         raise parts.ingest.failure
+
+
+class Signals:
+    """What the process is told: stop, or reload (which has the models looked at, too)."""
+
+    def __init__(self, parts: Parts, reloader: Reloader) -> None:
+        self.stop = False
+        self._reload = False
+        self._parts = parts
+        self._reloader = reloader
+        self._said = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_stop)
+        loop.add_signal_handler(signal.SIGHUP, self._on_reload)
+
+    async def wait(self, timeout_s: float) -> None:
+        """Return when a signal came, or after a while."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._said.wait(), timeout_s)
+        self._said.clear()
+
+    def take_reload(self) -> bool:
+        """Whether a reload was asked for since the last call; many asks are one."""
+        asked, self._reload = self._reload and not self.stop, False
+        return asked
+
+    def _on_stop(self) -> None:
+        self.stop = True
+        self._reloader.stop()
+        self._said.set()
+
+    def _on_reload(self) -> None:
+        if self._parts.models is not None:
+            self._parts.models.poller.nudge()
+        self._reload = True
+        self._said.set()
 
 
 async def _start(parts: Parts, stack: contextlib.AsyncExitStack) -> None:

@@ -6,8 +6,10 @@ reads it, and what looks at all of them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from gateway.broker.embedded import EmbeddedBroker
 from gateway.broker.external import ExternalBroker
@@ -32,6 +34,7 @@ from gateway.vitals.source import Source
 from gateway.worker import IngestWorker
 from headrace.clock import Clock, SystemClock
 from headrace.metrics import Metrics
+from headrace.plugins import Plugin
 from headrace.topics import Topics
 
 if TYPE_CHECKING:
@@ -62,9 +65,10 @@ class Parts:
     pki: RunningPki | None
     broker: Broker
     journal: JournalWriter
+    retention: Retention
     ingest: IngestWorker
     models: Models | None
-    runners: tuple[ConsumerRunner, ...]
+    runners: list[ConsumerRunner]
     live_worker: LiveWorker
     status: Status
 
@@ -80,7 +84,8 @@ def assemble(config: GatewayConfig, clock: Clock | None = None) -> Parts:
     common = Common(config, clock, Metrics("gateway"), Live(), Inbox(), feed)
     pki = make_pki(config, clock)
     broker = make_broker(common, pki)
-    journal = make_journal(common)
+    retention = Retention(max_bytes=config.journal.max_bytes, hold_for=config.journal.hold_for)
+    journal = make_journal(common, retention)
     feed.start_at(journal.head)
     ingest = IngestWorker(common.inbox, make_pipeline(common, journal, broker), journal)
     models = make_models(common, broker)
@@ -97,9 +102,10 @@ def assemble(config: GatewayConfig, clock: Clock | None = None) -> Parts:
         pki=pki,
         broker=broker,
         journal=journal,
+        retention=retention,
         ingest=ingest,
         models=models,
-        runners=tuple(runners),
+        runners=runners,
         live_worker=LiveWorker(common.live, feed),
         status=status,
     )
@@ -117,7 +123,7 @@ def make_broker(common: Common, pki: RunningPki | None) -> Broker:
     return ExternalBroker(broker, reception, common.metrics, site=common.config.site)
 
 
-def make_journal(common: Common) -> JournalWriter:
+def make_journal(common: Common, retention: Retention) -> JournalWriter:
     """The journal's one writer."""
     config = common.config
     return JournalWriter(
@@ -125,7 +131,7 @@ def make_journal(common: Common) -> JournalWriter:
         site=config.site,
         clock=common.clock,
         metrics=common.metrics,
-        retention=Retention(max_bytes=config.journal.max_bytes, hold_for=config.journal.hold_for),
+        retention=retention,
     )
 
 
@@ -162,32 +168,55 @@ def make_models(common: Common, broker: Broker) -> Models | None:
 
 
 def make_consumers(common: Common) -> list[Consumer]:
-    """Everyone who reads the journal inside this process, in the order of their results.
+    """Everyone who reads the journal inside this process, in the order of their results."""
+    return [make() for make in makers(common, common.config).values()]
+
+
+def makers(common: Common, config: GatewayConfig) -> dict[str, Callable[[], Consumer]]:
+    """How each consumer of a configuration is made, by its name.
 
     Each is imported only where it is configured: a gateway without models carries no LiteRT.
     """
-    config, metrics = common.config, common.metrics
-    consumers: list[Consumer] = []
+    made: dict[str, Callable[[], Consumer]] = {}
     if config.models:
-        from gateway.inference.consumer import InferenceConsumer
-
-        consumers.append(InferenceConsumer(config.models, metrics))
+        made["inference"] = partial(_inference, common, config)
     if config.rules:
-        from gateway.rules.consumer import RulesConsumer
-
-        judged = judged_relatively(config.rules, config.model_repository)
-        rules = resolve(judged, thresholds(config.models))
-        consumers.append(RulesConsumer(rules, metrics, common.clock.now_us()))
+        made["rules"] = partial(_rules, common, config)
     if config.notify:
-        from gateway.notify.consumer import NotifyConsumer
-
-        consumers.append(NotifyConsumer(config.notify, metrics, config.site))
+        made["notify"] = partial(_notify, common, config)
     for name, plugin, settings in build_sinks(config):
-        from gateway.sinks.consumer import SinkConsumer
+        made[f"sink/{name}"] = partial(_sink, common, config, name, plugin, settings)
+    return made
 
-        sink = plugin.build(settings, site=config.site)
-        consumers.append(SinkConsumer(name, sink, settings.required, metrics, settings.lanes))
-    return consumers
+
+def _inference(common: Common, config: GatewayConfig) -> Consumer:
+    from gateway.inference.consumer import InferenceConsumer
+
+    return InferenceConsumer(config.models, common.metrics)
+
+
+def _rules(common: Common, config: GatewayConfig) -> Consumer:
+    from gateway.rules.consumer import RulesConsumer
+
+    judged = judged_relatively(config.rules, config.model_repository)
+    rules = resolve(judged, thresholds(config.models))
+    return RulesConsumer(rules, common.metrics, common.clock.now_us())
+
+
+def _notify(common: Common, config: GatewayConfig) -> Consumer:
+    from gateway.notify.consumer import NotifyConsumer
+
+    return NotifyConsumer(config.notify, common.metrics, config.site)
+
+
+def _sink(
+    common: Common, config: GatewayConfig, name: str, plugin: Plugin, settings: Any
+) -> Consumer:
+    from gateway.sinks.consumer import SinkConsumer
+
+    metrics = common.metrics
+    sink = plugin.build(settings, site=config.site)
+    return SinkConsumer(name, sink, settings.required, metrics, settings.lanes)
 
 
 def make_status(

@@ -52,15 +52,40 @@ def main() -> None:
 @verbose_option
 @reports_errors
 def run(config_path: Path) -> None:
-    """Run the gateway until SIGTERM or Ctrl-C."""
+    """Run the gateway until SIGTERM or Ctrl-C; SIGHUP reads the configuration again."""
     config = _load(config_path)
-    from gateway import app
+    from gateway import app, running
     from gateway.assembly import assemble
 
     async def start() -> None:
-        await app.run(assemble(config))
+        await app.run(assemble(config), config_path)
 
-    asyncio.run(start())
+    with running.claim(config.data_dir):
+        asyncio.run(start())
+
+
+@main.command()
+@config_option
+@json_option
+@reports_errors
+def reload(config_path: Path, as_json: bool) -> None:
+    """Have the running gateway read its configuration again; exit status 1 if it refuses.
+
+    Rules, notify targets, sinks and the journal's limits change at a batch boundary. Anything else
+    needs a restart, and a file that is not sound changes nothing.
+
+    \b
+    Example:
+      gateway reload --config gateway.toml
+    """
+    from gateway.running import ask_to_reload
+
+    answer = ask_to_reload(_load(config_path).data_dir)
+    if as_json:
+        click.echo(msgspec.json.encode(answer))
+    else:
+        click.echo("\n".join(answer.lines))
+    sys.exit(0 if answer.ok else 1)
 
 
 @main.command("check-config")

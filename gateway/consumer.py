@@ -66,6 +66,12 @@ class Consumer(ABC):
     def restore(self, state: Mapping[str, bytes], now_us: int) -> None:  # noqa: B027
         """Take back what earlier outcomes stored; called once, before the first step."""
 
+    def take_over(self, before: Consumer) -> None:  # noqa: B027
+        """Go on in the place of a consumer of the same name, which has stopped; after ``restore``.
+
+        For what is known and not stored, and would be missed: a reload is not a restart.
+        """
+
     @abstractmethod
     def step(self, entries: Sequence[Entry], now_us: int) -> Outcome:
         """Work on ``entries`` (maybe none, at a tick) at the wall-clock time ``now_us``.

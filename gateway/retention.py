@@ -44,6 +44,11 @@ class Retention:
         self._damaged_up_to = 0
         self.used_bytes = 0
 
+    def change(self, *, max_bytes: int, hold_for: Sequence[str]) -> None:
+        """Other limits from the next look on."""
+        self._max_bytes = max_bytes
+        self._hold_for = tuple(hold_for)
+
     def check_budget(self) -> None:
         """Refuse work that would grow a journal over its budget.
 

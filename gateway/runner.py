@@ -48,11 +48,13 @@ class ConsumerRunner:
         self._submitted = 0
         self.failure: HeadraceError | None = None
 
-    def start(self, cursor: int, state: dict[str, bytes]) -> None:
-        """Go on where the journal says that the consumer is."""
+    def start(self, cursor: int, state: dict[str, bytes], before: Consumer | None = None) -> None:
+        """Go on where the journal says that the consumer is, maybe in the place of another."""
         self._lanes = Lanes(self.consumer.lanes, cursor, state.get(STATE_KEY))
         self._submitted = cursor
         self.consumer.restore(state, self._clock.now_us())
+        if before is not None:
+            self.consumer.take_over(before)
         self._thread.start()
 
     def signal_stop(self) -> None:
@@ -104,7 +106,8 @@ class ConsumerRunner:
         if self._is_late(turn, entries):
             return
         self._look_for_holes(turn, entries, head)
-        outcome = self._step(entries)
+        # A batch that was damaged in the journal has no readings left; the cursor still moves past it.
+        outcome = self._step([entry for entry in entries if entry.rows.num_rows])
         if outcome is None:
             return
         self._advance(turn, entries, head)
@@ -130,7 +133,8 @@ class ConsumerRunner:
         end = head if turn.up_to is None else turn.up_to
         found = entries[0].offset - 1 if entries else max(end, turn.after)
         skipped = found - turn.after
-        if skipped > 0 and turn.after > 0:
+        damaged = bool(entries) and not entries[0].device
+        if skipped > 0 and turn.after > 0 and not damaged:
             self._metrics.count("skipped_batches", skipped, sink=self.consumer.name)
             logger.warning(
                 "%s was skipped past %d batches: the journal's budget was used up",

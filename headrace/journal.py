@@ -262,6 +262,12 @@ class JournalReader:
                 (consumer, offset, int(required)),
             )
 
+    def forget(self, consumer: str) -> None:
+        """Drop a consumer's cursor and state: it holds nothing any more, and starts anew if it comes."""
+        with storage_errors("journal", self.path):
+            for table in ("cursors", "consumer_state"):
+                self._db.execute(f"DELETE FROM {table} WHERE consumer = ?", (consumer,))  # noqa: S608
+
     def state(self, consumer: str) -> dict[str, bytes]:
         """What a consumer has stored."""
         with storage_errors("journal", self.path):
@@ -317,7 +323,8 @@ class JournalReader:
         header = damage.find(self._db, after, last)
         if header.columns is None:
             what = f"offsets {header.first}-{header.offset} cannot be read: {error}"
-            return JournalRow(header.offset, 0, "", "", 0, 0, 0, "", b"", what)
+            at = self.received_after(header.offset) or 0
+            return JournalRow(header.offset, at, "", "", 0, 0, 0, "", b"", what)
         return _row(header.columns, b"", f"the payload cannot be read: {error}")
 
     def remember_damage(self, rows: Sequence[JournalRow]) -> list[JournalRow]:

@@ -306,15 +306,17 @@ LANES_MAX_RANGES: Final = 64
 #: each time it is written down costs an fsync.
 LANES_SAVE_S: Final = 1.0
 
+#: Bytes of one Kafka message (``sinks.message_max_bytes``): what brokers take unless told otherwise;
+#: what its headers and the protocol add to the value; and what may wait in memory for the cluster.
+KAFKA_MESSAGE_MAX_BYTES: Final = 1_000_000
+KAFKA_MESSAGE_OVERHEAD_BYTES: Final = 4 * KIB
+KAFKA_QUEUE_MAX_BYTES: Final = 32 * MIB
+
 #: Lines of line protocol in one request to InfluxDB: what its documentation recommends at most.
 INFLUXDB_MAX_LINES: Final = 10_000
 
 #: Bytes of one such request before gzip; InfluxDB 1.x refuses more than 25 MB.
 INFLUXDB_MAX_BYTES: Final = 8 * MIB
-
-#: Requests spent on finding the bad readings of one refused request; what is not told apart by then
-#: goes to quarantine together. 200 find about 15 bad ones among 10,000.
-INFLUXDB_MAX_PROBES: Final = 200
 
 # --- enrolment ------------------------------------------------------------------------------------
 

@@ -97,6 +97,16 @@ class RulesConsumer(Consumer):
             if not series and tracked.active is not None:
                 self._heard[device] = tracked.active.started
 
+    def take_over(self, before: Consumer) -> None:
+        """Who was heard when, and how far each series was judged, so that nothing is judged twice."""
+        if not isinstance(before, RulesConsumer):
+            return
+        self._listening = before._listening
+        self._heard = self._heard | before._heard
+        for key, tracked in before._tracked.items():
+            if tracked.active is None and self._still_judged(key):
+                self._tracked.setdefault(key, tracked)
+
     def _restore_alert(self, stored: Stored) -> None:
         key = (stored.rule, stored.device, stored.series)
         active = Active(stored.state, stored.started, stored.false_since)

@@ -230,3 +230,16 @@ def test_the_work_grows_with_changes_not_with_readings(count: int) -> None:
     found = Site(HOT).step(series("a", "temp", [90.0] * count, step_s=0.001))
     assert [alert.state for _, _, alert in found][:1] == ["pending"]
     assert len(found) == (1 if count == 1 else 2)
+
+
+def test_a_reload_forgets_neither_who_was_heard_nor_since_when_we_listen() -> None:
+    """A restart has to listen anew for 30 s; rules that were exchanged while listening do not."""
+    site = Site(SILENT)
+    site.step(entry("pump", rows(["flow"], [START], [1.0])), at_s=0)
+    site.tick(since_s=1, until_s=21)
+    before = site.consumer
+    site.restart(22)
+    site.consumer.take_over(before)
+    assert site.tick(since_s=22, until_s=27) == []
+    (found,) = site.tick(since_s=30.5, until_s=31)
+    assert found[:2] == ("pump", "silent")
