@@ -76,6 +76,11 @@ THREAD_STALL_S: Final = 120.0
 BUFFER_ROOM_STEP_BATCHES: Final = 64
 BUFFER_ROOM_STEPS: Final = 8
 
+#: Bytes of the disk that the buffer leaves free: to forget what was acknowledged takes pages of SQLite's
+#: write-ahead log (4 MiB before it is emptied) and a fold of the commit log. On a disk without them the
+#: buffer could never become smaller again.
+BUFFER_DISK_RESERVE_BYTES: Final = 8 * MIB
+
 #: Bytes of the agent's buffer file (``buffer.max_bytes``): about 200 million numeric readings, and a
 #: share of a 16 GB SD card that leaves room for the system.
 BUFFER_MAX_BYTES: Final = 1 * GIB

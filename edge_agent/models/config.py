@@ -16,7 +16,7 @@ from headrace.limits import (
     MODELS_SHADOW_S,
 )
 from headrace.models.gates import Gates
-from headrace.models.live import Trial
+from headrace.models.lanes import Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from headrace.limits import (
     MODELS_SHADOW_S,
 )
 from headrace.models.gates import Gates
-from headrace.models.live import Trial
+from headrace.models.lanes import Trial
 
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 

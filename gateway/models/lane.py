@@ -52,6 +52,10 @@ class GatewayLane:
     def step(self, seen: Sequence[Entry]) -> list[Derived]:
         derived, _ = self._model.step(seen)
         name, threshold = self.run.manifest.name, self.run.threshold
+        for each in derived:
+            scores = each.rows.column(2).to_numpy(zero_copy_only=False)
+            alerts = int((scores > threshold).sum())
+            self.run.evidence.add_device(each.device, rows=len(scores), alerts=alerts)
         return [_with_relative(each, name, threshold) for each in derived]
 
     def committed(self) -> None:

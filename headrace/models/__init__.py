@@ -13,10 +13,11 @@ Reading order:
 - ``floor``       the earliest time that it can be, kept over restarts
 - ``golden``      whether a runtime gives the scores that training gave
 - ``machine``     what runs under one name, and how a new version gets there (pure)
-- ``gates``       what a version must keep to
+- ``evidence``    what a version did; ``gates`` what it must keep to (pure)
 - ``store``       the machine's state on disk
-- ``sandbox``     a model in a process of its own; ``worker`` is that process, ``runtime`` its engines
-- ``run``         one version at work; ``live`` the versions of one model on live readings
+- ``sandbox``     a model in a process of its own; ``worker`` is that process, ``runtime`` its engines,
+  ``parent`` what ends it with its program
+- ``run``         one version at work; ``lanes`` its view of readings; ``live`` the versions of one model
 - ``fit``         whether a manifest suits what is measured here (pure)
 - ``reports``     what a place says of its models (pure)
 - ``requests``    what a command asks a running program for; ``nudge`` what a publisher asks a gateway

@@ -10,6 +10,7 @@ import msgspec
 
 from headrace.errors import HeadraceError, ModelError
 from headrace.models.client import ModelRepositoryClient
+from headrace.models.parent import die_with_parent
 from headrace.models.remote import KINDS, Question, Reply
 from headrace.models.sources import HttpSource, Source, open_source
 
@@ -57,6 +58,8 @@ def _root(question: Question) -> bytes:
 
 def main() -> None:
     """Answer."""
+    # A download that stalls would else hang on for minutes beside the agent's next one.
+    die_with_parent()
     question = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
     try:
         reply = answer(question)

@@ -17,15 +17,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from headrace.errors import ModelError
-from headrace.limits import MODELS_EVIDENCE_ROWS
+from headrace.limits import MODELS_EVIDENCE_ROWS, MODELS_MAX_ODD
 from headrace.models import gates, machine
-from headrace.models.gates import Gates
+from headrace.models.evidence import Evidence
+from headrace.models.lanes import Lane, Trial
 from headrace.models.machine import Slot
 from headrace.models.run import Run, open_run
 from headrace.models.store import SlotStore
@@ -34,40 +34,8 @@ logger = logging.getLogger(__name__)
 
 SECOND_US = 1_000_000
 
-Seen = TypeVar("Seen", contravariant=True)
-Found = TypeVar("Found")
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")
-
-
-class Lane(Protocol[Seen, Found]):
-    """A version and its view of the readings."""
-
-    @property
-    def run(self) -> Run: ...
-
-    def step(self, seen: Seen) -> list[Found]:
-        """Results for what was seen; the same again until ``committed``.
-
-        Raises:
-            ModelError: the version did not give scores.
-        """
-        ...
-
-    def committed(self) -> None:
-        """The last step's results are taken over."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
-    """How versions are tried: seconds in shadow and on probation, gates, a call's deadline."""
-
-    shadow_s: float
-    probation_s: float
-    gates: Gates
-    call_timeout_s: float
-    threshold: float | None = None
 
 
 class LiveSlot(Generic[Batch, Result]):
@@ -242,6 +210,7 @@ class LiveSlot(Generic[Batch, Result]):
             self._candidate = None
             return
         running = self._active.run.evidence if self._active else None
+        self._note_odd(lane.run, running)
         reason = gates.fault(self._trial.gates, lane.run.evidence, running)
         if reason:
             self._reject(reason)
@@ -249,9 +218,24 @@ class LiveSlot(Generic[Batch, Result]):
             self._promote(lane, slot)
 
     def _judge_probation(self, lane: Lane[Batch, Result], slot: Slot, now_us: int) -> None:
+        self._note_odd(lane.run, self._former.run.evidence if self._former else None)
         if _over(slot.active_since, self._trial.probation_s, now_us) and self._enough(lane):
             self._store.change(self.name, machine.prove)
             self._drop_former()
+
+    def _note_odd(self, run: Run, running: Evidence | None) -> None:
+        """What one device says is for people to look at; what many say is the gate's."""
+        if run.evidence.rows < self._trial.gates.min_rows:
+            return
+        known = self._store.get(self.name).odd
+        for odd in gates.odd_devices(self._trial.gates, run.evidence, running):
+            if odd.device not in known and len(known) < MODELS_MAX_ODD:
+                self._store.change(
+                    self.name,
+                    lambda now, at, odd=odd: machine.note_odd(
+                        now, run.version, odd.device, odd.reason, at
+                    ),  # type: ignore[misc]
+                )
 
     def _enough(self, lane: Lane[Batch, Result]) -> bool:
         return lane.run.evidence.rows >= self._trial.gates.min_rows

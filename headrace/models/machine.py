@@ -30,7 +30,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from headrace.limits import MODELS_MAX_FALLBACKS, MODELS_MAX_REFUSED, MODELS_MAX_UNTOLD
+from headrace.limits import (
+    MODELS_MAX_FALLBACKS,
+    MODELS_MAX_ODD,
+    MODELS_MAX_REFUSED,
+    MODELS_MAX_UNTOLD,
+)
 
 Phase = Literal["downloading", "verified", "checked", "shadow"]
 State = Literal[
@@ -66,7 +71,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One model name's state. ``since``: when the candidate's phase began; ``waiting``: for what."""
+    """One model name's state. ``since``: when the candidate's phase began; ``waiting``: for what.
+
+    ``odd``: devices that the version on trial calls faulty more often than it may.
+    """
 
     name: str
     candidate: int | None = None
@@ -79,6 +87,7 @@ class Slot:
     refused: tuple[Refused, ...] = ()
     trial_starts: int = 0
     waiting: str = ""
+    odd: tuple[str, ...] = ()
     untold: tuple[Step, ...] = ()
 
     @property
@@ -107,7 +116,7 @@ def want(slot: Slot, version: int, now: int) -> Slot:
     if version in (slot.active, slot.candidate) or slot.refusal(version):
         # What is active again is wanted no longer as something else.
         return _without_candidate(slot) if version == slot.active else slot
-    slot = replace(slot, candidate=version, phase="downloading", since=now, waiting="")
+    slot = replace(slot, candidate=version, phase="downloading", since=now, waiting="", odd=())
     return _say(slot, version, "downloading", "", now)
 
 
@@ -137,9 +146,19 @@ def promote(slot: Slot, reason: str, now: int) -> Slot:
         fallbacks = (slot.active, *fallbacks)[:MODELS_MAX_FALLBACKS]
     promoted = replace(
         slot, candidate=None, phase="downloading", active=version, active_since=now,
-        proven=False, fallbacks=fallbacks, trial_starts=0,
+        proven=False, fallbacks=fallbacks, trial_starts=0, odd=(),
     )  # fmt: skip
     return _say(promoted, version, "active", reason, now)
+
+
+def note_odd(slot: Slot, version: int, device: str, reason: str, now: int) -> Slot:
+    """A single device does not agree with the version on trial; said once, decides nothing."""
+    if device in slot.odd or len(slot.odd) >= MODELS_MAX_ODD:
+        return slot
+    slot = replace(slot, odd=(*slot.odd, device))
+    if version == slot.active:
+        return _say(slot, version, "active", f"odd at {device}: {reason}", now)
+    return _say(slot, version, slot.phase, f"odd at {device}: {reason}", now)
 
 
 def prove(slot: Slot, now: int) -> Slot:
@@ -166,7 +185,8 @@ def roll_back(slot: Slot, reason: str, now: int) -> Slot:
     version = slot.active
     heir = slot.fallbacks[0] if slot.fallbacks else None
     slot = replace(
-        slot, active=heir, active_since=now, proven=True, fallbacks=slot.fallbacks[1:], trial_starts=0
+        slot, active=heir, active_since=now, proven=True, fallbacks=slot.fallbacks[1:],
+        trial_starts=0, odd=(),
     )  # fmt: skip
     to = f"; version {heir} runs again" if heir is not None else "; no version is left to run"
     return _say(_refuse(slot, version, reason, now), version, "rolled_back", reason + to, now)
@@ -219,7 +239,7 @@ def told(slot: Slot, steps: Iterable[Step]) -> Slot:
 
 
 def _without_candidate(slot: Slot) -> Slot:
-    return replace(slot, candidate=None, phase="downloading", waiting="")
+    return replace(slot, candidate=None, phase="downloading", waiting="", odd=())
 
 
 def _refuse(slot: Slot, version: int, reason: str, now: int) -> Slot:

@@ -12,7 +12,7 @@ import msgspec
 from headrace.clock import Clock
 from headrace.models import files
 from headrace.models.fit import Fit
-from headrace.models.live import Trial
+from headrace.models.lanes import Trial
 from headrace.models.manifest import Manifest
 from headrace.models.repository import Assignments
 from headrace.models.run import Run

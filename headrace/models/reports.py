@@ -29,6 +29,7 @@ def row(slot: Slot) -> dict[str, Any]:
         "state": state(slot),
         "candidate": slot.candidate,
         "phase": slot.phase if slot.candidate is not None else None,
+        "odd": list(slot.odd),
         "fallbacks": list(slot.fallbacks),
         "refused": [one.version for one in slot.refused],
         "last_refused": last.version if last else None,

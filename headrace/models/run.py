@@ -10,7 +10,7 @@ from pathlib import Path
 from headrace.errors import ModelError
 from headrace.limits import MODELS_CALL_TIMEOUT_S
 from headrace.models import files
-from headrace.models.gates import Evidence
+from headrace.models.evidence import Evidence
 from headrace.models.manifest import MANIFEST_NAME, Manifest, decode_manifest
 from headrace.models.sandbox import Sandbox
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import resource
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -28,13 +27,11 @@ from headrace.models.manifest import (
     decode_golden,
     decode_manifest,
 )
+from headrace.models.parent import die_with_parent
 from headrace.models.runtime import GraphScorer, open_scorer
 from headrace.models.sandbox import ANSWER, REASON, REQUEST, SCORES
 
 _FAR: Final = float(np.finfo(np.float32).max)
-
-#: Seconds between two looks whether the program that started this one is still there.
-_PARENT_S: Final = 1.0
 
 
 def load(folder: Path) -> GraphScorer:
@@ -86,20 +83,9 @@ def _reason(answers: BinaryIO, error: ModelError) -> None:
     answers.flush()
 
 
-def _die_with_parent() -> None:
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(_PARENT_S)
-        os._exit(1)
-
-    threading.Thread(target=watch, name="parent", daemon=True).start()
-
-
 def main() -> None:
     """Run."""
-    _die_with_parent()
+    die_with_parent()
     resource.setrlimit(resource.RLIMIT_DATA, (MODELS_MAX_MEMORY_BYTES, MODELS_MAX_MEMORY_BYTES))
     os.nice(5)
     # Answers go through a copy of the pipe: a runtime that prints must not speak into a frame.

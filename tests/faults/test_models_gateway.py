@@ -8,7 +8,6 @@ import shlex
 import signal
 import ssl
 import subprocess
-import sys
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -18,108 +17,14 @@ from typing import Any
 import paho.mqtt.subscribe as subscribe
 import pytest
 
-from headrace import codecs
-from headrace.codecs import arrow
-from headrace.journal import JournalReader
 from headrace.models.remote import Question, RemoteClient
 from headrace.models.store import read_slots
 from tests import graphs
-from tests.devices import Device
-from tests.gateway_entries import rows
-from tests.model_repository import Repository, packed
-from tests.programs import Gateway, make_gateway
+from tests.model_repository import packed
+from tests.model_site import Site
 from tests.servers import free_port, wait_until
 
-TOML = """
-[model_repository]
-source = "{source}"
-root = "{root}"
-poll_interval_s = {poll_interval_s}
-shadow_s = 0.5
-probation_s = 1
-inputs_wait_s = 2
-call_timeout_s = 1
-labels = {{ ring = "canary" }}
-[model_repository.gates]
-min_rows = 5
-[[model_repository.models]]
-name = "m"
-[[rules]]
-name = "bad"
-kind = "score"
-model = "m"
-"""
-
-MIRROR = """
-[model_repository.mirror]
-port = {port}
-certfile = "{cert}"
-keyfile = "{key}"
-"""
-
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "models.md"
-
-
-class Site:
-    """A gateway that takes its models from a repository, and one device."""
-
-    def __init__(
-        self, programs, folder, *, poll_interval_s: float = 1, mirror: int = 0, tls=None
-    ) -> None:
-        self.repository = Repository(folder)
-        self.mirror = mirror
-        toml = TOML.format(
-            source=self.repository.folder, root=self.repository.root, poll_interval_s=poll_interval_s
-        )  # fmt: skip
-        if tls is not None:
-            toml += MIRROR.format(port=mirror, cert=tls.certificate, key=tls.key)
-        self.gateway: Gateway = make_gateway(programs, extra=[toml])
-        self.seq = 1
-        self.time = 1_750_000_000_000_000
-
-    def start(self) -> None:
-        self.gateway.start()
-        self.gateway.wait_ready()
-        self.device = Device("d1", self.gateway.mqtt_port)
-
-    def send(self, a: float, count: int = 5) -> None:
-        """Readings of a and b, one row a second of their own time, acknowledged when this returns."""
-        times = [self.time + number * 1_000_000 for number in range(count) for _ in "ab"]
-        self.time = times[-1] + 1_000_000
-        batch = rows(["a", "b"] * count, times, [a, 2.0] * count)
-        before = self.device.acked
-        self.device.publish(arrow.encode(batch, stream="0123456789abcdef", first_seq=self.seq))
-        self.seq += batch.num_rows
-        self.device.wait_acked(before + batch.num_rows)
-
-    def slot(self) -> dict[str, Any]:
-        found = [row for row in self.gateway.get("api/v1/models") if row["model"] == "m"]
-        return found[0] if found else {"active": None, "candidate": None, "reason": ""}
-
-    def until(self, what: str, a: float = 1.0, **wanted: object) -> dict[str, Any]:
-        """Send readings until the slot is as wanted."""
-
-        def reached() -> bool:
-            self.send(a)
-            slot = self.slot()
-            return all(slot.get(key) == value for key, value in wanted.items())
-
-        wait_until(reached, 30, f"{what}: {wanted}; it is {self.slot()}")
-        return self.slot()
-
-    def events(self) -> list[tuple[int, str, str]]:
-        """(version, state, reason) as journalled."""
-        found = []
-        with JournalReader(self.gateway.journal) as reader:
-            for row in reader.read(0, max_rows=1_000_000, max_bytes=1 << 26):
-                batch = codecs.decode(row.format, row.payload, row.received_at).rows
-                texts = [one["text"] for one in batch.to_pylist() if one["name"] == "model/m/event"]
-                found += [json.loads(text) for text in texts]
-        return [(one["version"], one["state"], one["reason"]) for one in found]
-
-    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
-        argv = [sys.executable, "-m", "gateway", "models", *words, "-c", str(self.gateway.program.config)]  # fmt: skip
-        return subprocess.run(argv, capture_output=True, text=True, timeout=30)
 
 
 def reported(site: Site) -> dict[str, Any]:
@@ -210,6 +115,19 @@ def test_a_version_that_calls_everything_faulty_never_becomes_active(site) -> No
     site.until("version 2 is refused", last_refused=2, candidate=None, active=1)
     assert "faulty" in site.slot()["reason"]
     assert (2, "active", "") not in [(version, state, "") for version, state, _ in site.events()]
+
+
+def test_a_first_version_that_fails_its_gate_leaves_no_model_and_everybody_hears_why(site) -> None:
+    """On MQTT, in the journal and by command; the next version starts from nothing."""
+    site.repository.publish(packed(graphs.nan_when_hot()), "all")
+    site.until("version 1 is refused", a=60.0, last_refused=1, active=None, candidate=None)
+    wait_until(lambda: site.events()[-1][1] == "rejected", 10, "the refusal is journalled")
+    wait_until(lambda: reported(site)["models"][0]["last_refused"] == 1, 10, "MQTT says so too")
+    said = reported(site)["models"][0]
+    assert (said["state"], "not finite" in said["reason"]) == ("none", True)
+    assert "nothing runs" in site.command("list").stdout
+    site.repository.publish(packed(graphs.good()), "all")
+    site.until("version 2 is good", active=2, state="good")
 
 
 def test_a_manifest_that_names_inputs_which_nobody_sends_is_refused(site) -> None:

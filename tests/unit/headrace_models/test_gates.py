@@ -1,6 +1,9 @@
 from __future__ import annotations
 
-from headrace.models.gates import Evidence, Gates, broken, fault
+import pytest
+
+from headrace.models.evidence import Evidence
+from headrace.models.gates import Gates, broken, fault, odd_devices
 
 GATES = Gates(min_rows=10)
 
@@ -63,3 +66,48 @@ def test_evidence_does_not_grow_with_time() -> None:
         found.add([1.0] * 1_000, threshold=10.0, alerts=0, not_finite=0, ms=1.0)
     assert len(found.calls_ms) <= 1_000
     assert len(found.relative) <= 4_096
+
+
+def fleet(devices: int, *, rows: int = 50, alerts: int = 0, mad: int = 0) -> Evidence:
+    """Devices with the same alerts, the first of them mad: all of their rows are called faulty."""
+    found = Evidence()
+    for number in range(devices):
+        above = rows if number < mad else alerts
+        found.add([1.0] * rows, threshold=10.0, alerts=above, not_finite=0, ms=1.0)
+        found.add_device(f"d{number}", rows=rows, alerts=above)
+    return found
+
+
+@pytest.mark.parametrize("devices", [2, 10, 100])
+@pytest.mark.parametrize("rows", [5, 50])
+def test_one_device_that_is_odd_is_named_and_does_not_speak_for_the_others(devices, rows) -> None:
+    """It may have broken in a way that only the new version sees; with few rows it is not even odd."""
+    found, running = fleet(devices, rows=rows, mad=1), fleet(devices, rows=rows)
+    assert fault(GATES, found, running) == ""
+    named = [odd.device for odd in odd_devices(GATES, found, running)]
+    assert named == (["d0"] if rows == 50 else [])
+
+
+@pytest.mark.parametrize(("devices", "mad"), [(1, 1), (2, 2), (10, 2), (100, 11)])
+def test_a_version_that_too_many_devices_do_not_agree_with_is_at_fault(devices, mad) -> None:
+    """More than a tenth of them, and more than one where there are others."""
+    said = fault(GATES, fleet(devices, mad=mad), fleet(devices))
+    assert "faulty" in said
+    if devices > 1:
+        assert f"{mad} of {devices} devices, d0" in said
+
+
+def test_a_device_that_is_really_broken_is_odd_to_neither_version() -> None:
+    """The running one says so too."""
+    assert odd_devices(GATES, fleet(10, mad=3), fleet(10, mad=3)) == []
+
+
+def test_a_few_alerts_of_many_devices_are_chance() -> None:
+    """A rate of one in fifty is two of 50 rows at some, and three at a few."""
+    assert odd_devices(GATES, fleet(100, alerts=3), fleet(100)) == []
+    assert "100 of 100 devices" in fault(GATES, fleet(100, alerts=6), fleet(100))
+
+
+def test_many_devices_with_few_rows_are_judged_together() -> None:
+    """Five rows of one say nothing, five rows of a hundred do."""
+    assert "those with few rows" in fault(GATES, fleet(100, rows=5, alerts=1), fleet(100, rows=5))

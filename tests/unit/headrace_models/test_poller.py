@@ -11,7 +11,7 @@ from headrace.models import requests
 from headrace.models.client import ModelRepositoryClient
 from headrace.models.fit import Fit
 from headrace.models.gates import Gates
-from headrace.models.live import Trial
+from headrace.models.lanes import Trial
 from headrace.models.place import Place, read_look
 from headrace.models.poller import Poller
 from headrace.models.requests import Request

@@ -51,11 +51,18 @@ class Site:
             self.store.change("m", lambda slot, now, phase=phase: machine.advance(slot, phase, now))
         self.consumer.offer(open_run(folder, call_timeout_s=0.5))
 
-    def see(self, a: float, rows: int = 10) -> list[float]:
-        """Readings of one device; gives the scores that were journalled for them."""
-        entry = wide("d1", {"a": [a] * rows, "b": [2.0] * rows}, start_s=self.at_s)
+    def see(self, a: float, rows: int = 10, odd: float | None = None) -> list[float]:
+        """Readings of one device; gives the scores that were journalled for them.
+
+        With ``odd`` there are three devices, and the last one measures that.
+        """
+        values = {"d1": a} if odd is None else {"d1": a, "d2": a, "d3": odd}
+        entries = [
+            wide(device, {"a": [value] * rows, "b": [2.0] * rows}, start_s=self.at_s)
+            for device, value in values.items()
+        ]
         self.at_s += rows
-        outcome = self.consumer.step([entry], self.clock.now_us())
+        outcome = self.consumer.step(entries, self.clock.now_us())
         self.consumer.committed(outcome)
         found = [row for one in outcome.derived for row in one.rows.to_pylist()]
         self.events += [row["text"] for row in found if row["name"] == "model/m/event"]
@@ -248,3 +255,43 @@ def test_every_step_is_journalled_once(site) -> None:
     states = [text.split('"state":"')[1].split('"')[0] for text in site.events]
     assert states == ["downloading", "verified", "checked", "shadow", "active", "good"]
     assert site.slot.untold == ()
+
+
+def test_a_first_version_that_fails_in_shadow_leaves_no_model_and_says_why(site) -> None:
+    """There is nothing to fall back to, and nothing scores: that is better than nonsense."""
+    site.add(1, graphs.nan_when_hot())
+    site.see(1.0)
+    assert site.see(60.0) == []
+    assert (site.slot.active, site.slot.candidate) == (None, None)
+    assert "not finite" in site.slot.refused[-1].reason
+    assert '"rejected"' in site.events[-1]
+    site.make_good(2)
+
+
+def test_a_first_version_that_fails_on_probation_leaves_no_model_and_says_why(site) -> None:
+    """Its wrong scores are not journalled, and readings go on."""
+    site.add(1, graphs.nan_when_hot())
+    site.see(1.0)
+    site.later(60)
+    site.see(1.0)
+    assert site.see(1.0) == [1.5] * 10
+    assert site.see(60.0) == []
+    assert site.slot.active is None
+    assert "no version is left to run" in site.events[-1]
+    site.make_good(2)
+
+
+def test_a_device_that_only_the_new_version_calls_faulty_is_named_and_rolls_nothing_back(
+    site,
+) -> None:
+    """In shadow and on probation: it may be right about that one."""
+    site.make_good(1)
+    site.add(2, graphs.good(), threshold=2.5)
+    site.see(1.0, rows=30, odd=9.0)
+    assert site.slot.odd == ("d3",)
+    assert any("odd at d3: 100.0% of 30 rows" in text for text in site.events)
+    site.later(60)
+    site.see(1.0, rows=30, odd=9.0)
+    site.see(1.0, rows=30, odd=9.0)
+    assert (site.slot.active, site.slot.odd) == (2, ("d3",))
+    assert site.consumer.scored()["d3"] == {"m": 2}
