@@ -68,9 +68,9 @@ class Columns:
         """What a destination refused, batch by batch, each with the first thing that was said of it."""
         mask: Mask = np.zeros(len(self), np.bool_)
         details: dict[int, str] = {}
-        for first, end, why in refusals:
-            mask[first:end] = True
-            for number in np.unique(self.batch[first:end]).tolist():
+        for items, why in refusals:
+            mask[items] = True
+            for number in np.unique(self.batch[items]).tolist():
                 details.setdefault(id(self.entries[number]), why[:500])
         return [
             Rejected(entry, "refused", details[id(entry)], entry.rows.take(pa.array(rows)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,7 +24,7 @@ def test_what_is_written_reads_back_as_it_was(readings: list[tuple[str, float | 
     lines, rejected = points([entry("d", rows(series, times, said))], measurement="m", site="")
     assert rejected == []
     # The codec takes nanoseconds.
-    payload = b"\n".join(lines.payload(at, at + 1) + b"000" for at in range(len(lines.lines)))
+    payload = b"\n".join(lines.payload(np.array([at])) + b"000" for at in range(len(lines.lines)))
     back = line.decode(payload, 0).rows
     expected = [
         f"m.{'text' if isinstance(value, str) else 'value'};device=d;name={name}"

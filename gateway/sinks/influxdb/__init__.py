@@ -1,7 +1,7 @@
-"""InfluxDB 1.x and 2.x, and what speaks their write APIs.
+"""InfluxDB 1.x, 2.x and 3.x, and what speaks their write APIs.
 
-Reading order: ``config``, ``lines`` (columns to line protocol), ``write`` (the two endpoints),
-``sink`` (answers to verdicts).
+Reading order: ``config``, ``lines`` (columns to line protocol), ``write`` (the three endpoints),
+``partial`` (refusals taken apart), ``sink`` (answers to verdicts).
 """
 
 from gateway.sinks.influxdb.config import InfluxDBSettings, check

@@ -17,7 +17,7 @@ from headrace.limits import SINK_TIMEOUT_S
 class InfluxDBSettings(SinkSettings):
     """``[[sinks]] plugin = "influxdb"``; see sample.toml for what to change when."""
 
-    api: Literal["v2", "v1"] = "v2"
+    api: Literal["v3", "v2", "v1"] = "v2"
     url: Annotated[str, Meta(pattern=r"^https?://[^/]+")] = "http://127.0.0.1:8086"
     org: str = ""
     bucket: str = ""
@@ -34,8 +34,8 @@ def check(settings: InfluxDBSettings, key: str, found: FaultList) -> None:
     """Add what single fields cannot say."""
     if settings.api == "v2" and not settings.bucket:
         found.add(f"{key}.bucket", 'missing; api = "v2" needs it (and org, token_file)')
-    if settings.api == "v1" and not settings.database:
-        found.add(f"{key}.database", 'missing; api = "v1" needs it')
+    if settings.api != "v2" and not settings.database:
+        found.add(f"{key}.database", f'missing; api = "{settings.api}" needs it')
     for name in ("token_file", "password_file"):
         path: Path | None = getattr(settings, name)
         if path is not None and not path.is_file():

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from gateway.consumer import Rejected
 from gateway.feed import Entry
+from gateway.sinks.search import Items
 from headrace.limits import INFLUXDB_MAX_BYTES, INFLUXDB_MAX_LINES
 
 # Offsets of 64 bits: a step may hold more than 2 GiB of texts.
@@ -37,14 +38,14 @@ class Points:
     entry: NDArray[np.int64]
     row: NDArray[np.int64]
 
-    def payload(self, first: int, end: int) -> bytes:
-        """Lines ``first`` up to, not including, ``end`` as one body."""
-        part = self.lines.slice(first, end - first)
+    def payload(self, items: Items) -> bytes:
+        """Some lines as one body."""
+        part = self.lines.take(pa.array(items))
         joined = pc.binary_join(pa.LargeListArray.from_arrays(pa.array([0, len(part)], pa.int64()), part), pa.scalar("\n", _TEXT))  # fmt: skip
         return bytes(joined[0].as_buffer())
 
-    def requests(self) -> list[tuple[int, int]]:
-        """Ranges of lines that each fit into one request."""
+    def requests(self) -> list[Items]:
+        """Lines that each fit into one request."""
         sizes = pc.binary_length(self.lines).to_numpy(zero_copy_only=False)
         ends = np.cumsum(sizes + 1)
         ranges, first = [], 0
@@ -52,7 +53,7 @@ class Points:
             budget = (ends[first - 1] if first else 0) + INFLUXDB_MAX_BYTES
             fitting = int(np.searchsorted(ends, budget, side="right"))
             end = min(max(fitting, first + 1), first + INFLUXDB_MAX_LINES, len(ends))
-            ranges.append((first, end))
+            ranges.append(np.arange(first, end))
             first = end
         return ranges
 

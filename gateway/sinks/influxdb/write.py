@@ -1,12 +1,14 @@
-"""The two write endpoints, each as one call that says what the server answered.
+"""The three write endpoints, each as one call that says what the server answered.
 
-v2 goes through influxdb-client (InfluxDB 2.x and 3.x, VictoriaMetrics); v1 is one POST that InfluxDB
-1.x has understood since 2015, and needs no client. Neither retries: the runner does.
+v2 goes through influxdb-client (InfluxDB 2.x, VictoriaMetrics); v1 is one POST that InfluxDB 1.x has
+understood since 2015, and v3 is one that names each bad line in its answer: neither needs a client.
+None retries: the runner does. None follows a redirect: a token must not go where nobody sent it.
 """
 
 from __future__ import annotations
 
 import gzip
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -40,20 +42,16 @@ class Writer(Protocol):
     def close(self) -> None: ...
 
 
-class V1Writer:
-    """``POST /write?db=…``."""
+class _HttpWriter:
+    """One POST of lines."""
 
-    def __init__(self, settings: InfluxDBSettings) -> None:
-        query = urlencode({"db": settings.database, "precision": "u"})
-        self._url = f"{settings.url.rstrip('/')}/write?{query}"
+    def __init__(self, settings: InfluxDBSettings, path: str, headers: Mapping[str, str]) -> None:
+        self._url = settings.url.rstrip("/") + path
         self._gzip = settings.gzip
-        headers = {"Content-Type": "text/plain; charset=utf-8"}
-        if settings.username:
-            credentials = f"{settings.username}:{_secret(settings.password_file)}"
-            headers |= urllib3.make_headers(basic_auth=credentials)
         self._pool = urllib3.PoolManager(
-            headers=headers, timeout=settings.timeout_s, retries=False, maxsize=1
-        )
+            headers={"Content-Type": "text/plain; charset=utf-8", **headers},
+            timeout=settings.timeout_s, retries=False, maxsize=1,
+        )  # fmt: skip
 
     def post(self, payload: bytes) -> Answer:
         headers = dict(self._pool.headers)
@@ -61,13 +59,35 @@ class V1Writer:
             payload = gzip.compress(payload, compresslevel=1)
             headers["Content-Encoding"] = "gzip"
         try:
-            answer = self._pool.request("POST", self._url, body=payload, headers=headers)
+            answer = self._pool.request("POST", self._url, body=payload, headers=headers, redirect=False)  # fmt: skip
         except urllib3.exceptions.HTTPError as error:
             raise SinkUnavailable(f"InfluxDB does not answer: {error}") from error
         return Answer(answer.status, answer.data.decode("utf-8", "replace").strip())
 
     def close(self) -> None:
         self._pool.clear()
+
+
+class V1Writer(_HttpWriter):
+    """``POST /write?db=…``."""
+
+    def __init__(self, settings: InfluxDBSettings) -> None:
+        query = urlencode({"db": settings.database, "precision": "u"})
+        headers: Mapping[str, str] = {}
+        if settings.username:
+            credentials = f"{settings.username}:{_secret(settings.password_file)}"
+            headers = urllib3.make_headers(basic_auth=credentials)
+        super().__init__(settings, f"/write?{query}", headers)
+
+
+class V3Writer(_HttpWriter):
+    """``POST /api/v3/write_lp?db=…``: takes what it can and says line by line what it cannot."""
+
+    def __init__(self, settings: InfluxDBSettings) -> None:
+        query = {"db": settings.database, "precision": "microsecond", "accept_partial": "true"}
+        token = _secret(settings.token_file)
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        super().__init__(settings, f"/api/v3/write_lp?{urlencode(query)}", headers)
 
 
 class V2Writer:
@@ -109,7 +129,9 @@ class V2Writer:
 
 def make_writer(settings: InfluxDBSettings) -> Writer:
     """The writer for the configured API."""
-    return V1Writer(settings) if settings.api == "v1" else V2Writer(settings)
+    writers: dict[str, type[V1Writer | V2Writer | V3Writer]]
+    writers = {"v1": V1Writer, "v2": V2Writer, "v3": V3Writer}
+    return writers[settings.api](settings)
 
 
 def _text(error: Any) -> str:

@@ -62,10 +62,8 @@ class Ledger:
         written: dict[Stream, RangeSet] = {}
         for entry in columns.entries:
             written.setdefault((entry.device, entry.stream), RangeSet()).add(*_seqs(entry))
-        for first, end, _ in refused:
-            pairs = zip(
-                columns.batch[first:end].tolist(), columns.seq[first:end].tolist(), strict=True
-            )
+        for items, _ in refused:
+            pairs = zip(columns.batch[items].tolist(), columns.seq[items].tolist(), strict=True)
             for number, seq in pairs:
                 entry = columns.entries[number]
                 written[entry.device, entry.stream].remove(seq, seq)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from gateway.feed import Entry
 from gateway.sinks.columns import Columns, Mask
+from gateway.sinks.search import Items
 
 COLUMNS: Final = "site, device, stream, received, name, unit, time, seq, value, text"
 HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + struct.pack("!ii", 0, 0)
@@ -59,9 +60,9 @@ def encode(columns: Columns, site: str) -> pa.Array:
     )
 
 
-def body(rows: pa.Array, first: int, end: int) -> memoryview:
-    """Rows ``first`` up to, not including, ``end`` side by side, as COPY wants them."""
-    part = rows.slice(first, end - first)
+def body(rows: pa.Array, items: Items) -> memoryview:
+    """Some rows side by side, as COPY wants them."""
+    part = rows if len(items) == len(rows) else rows.take(pa.array(items))
     _, offsets, data = part.buffers()
     bounds = np.frombuffer(offsets, np.int64)[part.offset : part.offset + len(part) + 1]
     return memoryview(data)[int(bounds[0]) : int(bounds[-1])]

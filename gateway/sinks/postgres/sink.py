@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+import numpy as np
 import psycopg
 
 from gateway.consumer import Rejected
@@ -32,7 +33,7 @@ from gateway.sinks.postgres import rows
 from gateway.sinks.postgres.config import PostgresSettings
 from gateway.sinks.postgres.connection import Connection
 from gateway.sinks.postgres.ledger import Ledger, new, streams
-from gateway.sinks.search import ACCEPTED, Refusal, Result, deliver, halves
+from gateway.sinks.search import ACCEPTED, Items, Refusal, Result, deliver, halves
 from headrace.errors import SinkUnavailable
 from headrace.limits import SINK_MAX_PROBES
 
@@ -85,19 +86,19 @@ class PostgresSink(Sink):
             return []
         encoded = rows.encode(wanted, self._site)
 
-        def attempt(first: int, end: int) -> Result:
+        def attempt(items: Items) -> Result:
             try:
                 with cursor.connection.transaction(), cursor.copy(self._copy) as copy:
                     copy.write(rows.HEADER)
-                    copy.write(rows.body(encoded, first, end))
+                    copy.write(rows.body(encoded, items))
                     copy.write(rows.TRAILER)
             except psycopg.Error as error:
                 if not (error.sqlstate or "").startswith(_REFUSES):
                     raise
-                return halves(first, end, str(error))
+                return halves(items, str(error))
             return ACCEPTED
 
-        return deliver((0, len(wanted)), attempt, most=SINK_MAX_PROBES)
+        return deliver(np.arange(len(wanted)), attempt, most=SINK_MAX_PROBES)
 
 
 def _unavailable(error: psycopg.Error) -> SinkUnavailable:

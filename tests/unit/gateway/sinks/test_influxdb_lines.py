@@ -12,7 +12,7 @@ from gateway.sinks.influxdb.sink import InfluxDBSink
 from gateway.sinks.influxdb.write import Answer
 from headrace.config import FaultList, PluginTable
 from headrace.errors import SinkUnavailable
-from headrace.limits import INFLUXDB_MAX_BYTES, INFLUXDB_MAX_LINES, INFLUXDB_MAX_PROBES
+from headrace.limits import INFLUXDB_MAX_BYTES, INFLUXDB_MAX_LINES, SINK_MAX_PROBES
 from headrace.plugins import SINKS, find, read_plugins
 from tests.gateway_entries import START, entry, rows, series
 
@@ -59,12 +59,12 @@ def test_numbers_and_texts_become_fields_and_names_are_escaped_as_tags() -> None
 def test_requests_are_bounded_in_lines_and_in_bytes() -> None:
     """Whichever comes first."""
     many, _ = points([series("d", "x", [1.0] * (INFLUXDB_MAX_LINES + 5))], measurement="m", site="")
-    assert many.requests() == [
+    assert [(int(items[0]), int(items[-1]) + 1) for items in many.requests()] == [
         (0, INFLUXDB_MAX_LINES),
         (INFLUXDB_MAX_LINES, INFLUXDB_MAX_LINES + 5),
     ]
     long, _ = points([series("d", "x", ["y" * 60_000] * 300)], measurement="m", site="")
-    sizes = [len(long.payload(first, end)) for first, end in long.requests()]
+    sizes = [len(long.payload(items)) for items in long.requests()]
     assert max(sizes) <= INFLUXDB_MAX_BYTES
     assert len(sizes) == 3
 
@@ -88,7 +88,7 @@ def test_a_search_for_bad_readings_is_bounded() -> None:
     server = FakeServer(bad=set(map(float, range(0, count, 2))))
     sink = InfluxDBSink(server, measurement="m", site="s")
     (rejected,) = sink.write([series("a", "x", [float(at) for at in range(count)], step_s=0.001)])
-    assert server.posts < 3 * INFLUXDB_MAX_PROBES
+    assert server.posts < 3 * SINK_MAX_PROBES
     assert rejected.rows is not None
     assert rejected.rows.num_rows + len(server.lines) >= count
 

@@ -1,0 +1,94 @@
+"""A real HTTP server whose answers a test decides: for sinks whose other end is anybody's."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.servers import free_port
+
+
+@dataclass(frozen=True)
+class Request:
+    """What arrived; ``body`` is unpacked, ``raw`` is not."""
+
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    raw: bytes
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What to answer."""
+
+    status: int = 204
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Answer = Callable[[Request], Reply]
+
+
+@dataclass
+class HttpServer:
+    """A running server: its port, the requests so far, and how it answers from now on."""
+
+    port: int
+    answer: Answer
+    requests: list[Request] = field(default_factory=list)
+    #: Cleared: requests are taken and get no answer until it is set.
+    answering: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+@contextmanager
+def http_server(
+    answer: Answer = lambda _: Reply(), *, port: int | None = None
+) -> Iterator[HttpServer]:
+    """Serve POSTs on 127.0.0.1 while the block lasts."""
+    served = HttpServer(port or free_port(), answer)
+    served.answering.set()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            raw = self.rfile.read(int(self.headers["Content-Length"]))
+            packed = self.headers.get("Content-Encoding") == "gzip"
+            request = Request(
+                self.path, dict(self.headers), gzip.decompress(raw) if packed else raw, raw
+            )
+            served.requests.append(request)
+            served.answering.wait(30)
+            reply = served.answer(request)
+            self.send_response(reply.status)
+            for name, value in reply.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(reply.body)))
+            self.end_headers()
+            self.wfile.write(reply.body)
+
+        def log_message(self, *_: object) -> None: ...
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *_: object) -> None: ...
+
+    with Server(("127.0.0.1", served.port), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), name="http-server")
+        thread.start()
+        try:
+            yield served
+        finally:
+            served.answering.set()
+            server.shutdown()
+            thread.join()
