@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from tests.servers import free_port
 
@@ -56,6 +58,7 @@ def http_server(
     """Serve POSTs on 127.0.0.1 while the block lasts."""
     served = HttpServer(port or free_port(), answer)
     served.answering.set()
+    connections: list[socket.socket] = []
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -81,6 +84,10 @@ def http_server(
     class Server(ThreadingHTTPServer):
         daemon_threads = True
 
+        def process_request(self, request: Any, client_address: Any) -> None:
+            connections.append(request)
+            super().process_request(request, client_address)
+
         def handle_error(self, *_: object) -> None: ...
 
     with Server(("127.0.0.1", served.port), Handler) as server:
@@ -92,3 +99,6 @@ def http_server(
             served.answering.set()
             server.shutdown()
             thread.join()
+            for connection in connections:  # a client that keeps its connection must notice, too
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
