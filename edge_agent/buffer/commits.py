@@ -13,6 +13,7 @@ Where a commit goes::
 from __future__ import annotations
 
 import logging
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,8 +27,9 @@ from edge_agent.buffer.tables import Tables
 from headrace.buffer_log import Record, Tail, Totals, read_tail
 from headrace.clock import Clock
 from headrace.errors import StorageFull
-from headrace.limits import BUFFER_LOG_COMMIT_BYTES
-from headrace.ranges import Range
+from headrace.limits import BUFFER_DISK_RESERVE_BYTES, BUFFER_LOG_COMMIT_BYTES
+from headrace.logs import Condition
+from headrace.ranges import Range, RangeSet
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +62,9 @@ class Commits:
         self.totals = tail.totals
         self._pending = {first: from_logged(batch) for first, batch in tail.batches.items()}
         self._checkpoints = tail.checkpoints  # those that SQLite does not have yet
+        # What was acknowledged and could not be deleted, because the disk is full.
+        self._owed = RangeSet()
+        self._deleting = Condition(_log, f"buffer {self.path} cannot delete what is acknowledged")
         # Batches of the log that were acknowledged since its last record.
         self._gone: list[int] = []
         self._recorded_at = self._clock.monotonic()
@@ -96,7 +101,9 @@ class Commits:
         self.fold(totals, batches, next_seq=next_seq, checkpoints=checkpoints)
 
     def settle(self, after_s: float) -> None:
-        """Write acks that no commit has carried for that long."""
+        """Write acks that no commit has carried for that long, and those that a full disk held up."""
+        if self._owed:
+            self.forget(())
         due = self._recorded_at + after_s
         if self._gone and self._clock.monotonic() >= due:
             self.commit((), self.next_seq, self.totals, {})
@@ -163,11 +170,28 @@ class Commits:
     # --- forgetting -------------------------------------------------------------------------------
 
     def forget(self, ranges: Sequence[Range]) -> int:
-        """Delete without an fsync what lies whole in the ranges; returns how many readings."""
-        rows = self.tables.forget(ranges) if self.tables.rows else 0
+        """Delete without an fsync what lies whole in the ranges; returns how many readings.
+
+        On a full disk the tables keep it for now: sent again after a restart, it is deduplicated.
+        """
+        rows = 0
         for first in self._pending_in(ranges):
             rows += self._pending.pop(first).rows
             self._gone.append(first)
+        if self.tables.rows:
+            rows += self._delete((*self._owed, *ranges))
+        return rows
+
+    def _delete(self, ranges: Sequence[Range]) -> int:
+        try:
+            rows = self.tables.forget(ranges)
+        except StorageFull as error:
+            self._deleting.bad(error)
+            for first, last in ranges:
+                self._owed.add(first, last)
+            return 0
+        self._deleting.good()
+        self._owed = RangeSet()
         return rows
 
     def drop(self, ranges: Sequence[Range], reason: str) -> int:
@@ -205,8 +229,16 @@ class Commits:
 
     def used_bytes(self) -> int:
         """Bytes of pages in use, and of what will come from the log."""
-        pending = sum(len(batch.payload) for batch in self._pending.values())
-        return self.tables.used_bytes() + pending
+        return self.tables.used_bytes() + self._pending_bytes()
+
+    def disk_bytes(self) -> int:
+        """Bytes that may still be stored before the disk is full, less the reserve."""
+        disk = os.statvfs(self.path.parent)
+        left = disk.f_bavail * disk.f_frsize - BUFFER_DISK_RESERVE_BYTES
+        return max(0, left) + self.tables.free_bytes() - self._pending_bytes()
+
+    def _pending_bytes(self) -> int:
+        return sum(len(batch.payload) for batch in self._pending.values())
 
     def close(self) -> None:
         """Fold and close; what cannot be folded stays in the log until the next start."""

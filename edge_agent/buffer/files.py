@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import sqlite3
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from edge_agent.buffer import schema
 from headrace.clock import Clock
-from headrace.errors import StorageCorrupt, UsageError
+from headrace.errors import StorageCorrupt, StorageError, StorageFull, UsageError
 from headrace.limits import BUFFER_CHECK_MAX_BYTES
 
 
@@ -44,12 +45,18 @@ def check(db: sqlite3.Connection, path: Path) -> None:
 
 
 def take_lock(path: Path) -> int:
-    """A lock that lasts as long as this process and the returned descriptor.
+    """A lock that lasts as long as this process and the returned descriptor; makes the folder too.
 
     Raises:
         UsageError: another agent holds it.
+        StorageError: nothing can be written there.
     """
-    lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o644)
+    name = path.with_name(path.name + ".lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(name, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise storage_error("buffer", path, error) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
@@ -67,3 +74,17 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def storage_error(what: str, path: Path, error: OSError) -> StorageError:
+    """What a failed write means, and what to do about it."""
+    message = f"{what} {path}: {error.strerror}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageFull(message, hint="free space on that disk, or set another buffer.path")
+    if error.errno == errno.EROFS:
+        # The kernel does this to a card that fails, and raspi-config to one that shall not change.
+        return StorageError(
+            message,
+            hint="look into dmesg why, then: mount -o remount,rw; or set another buffer.path",
+        )
+    return StorageError(message, hint="may the agent write there? set another buffer.path")

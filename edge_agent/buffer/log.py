@@ -8,7 +8,6 @@ the file system knows no ``O_DIRECT`` (tmpfs, some overlays) the cache is used a
 
 from __future__ import annotations
 
-import errno
 import mmap
 import os
 from pathlib import Path
@@ -16,9 +15,9 @@ from typing import Final
 
 import msgspec
 
-from edge_agent.buffer.files import sync_folder
+from edge_agent.buffer.files import storage_error, sync_folder
 from headrace.buffer_log import SECTOR, Base, Record, Tail, frame, header
-from headrace.errors import StorageError, StorageFull
+from headrace.errors import StorageFull
 from headrace.limits import BUFFER_LOG_BYTES, BUFFER_LOG_COMMIT_BYTES
 
 #: Sectors that disks are made of; larger ones are told by the first write.
@@ -80,7 +79,7 @@ class CommitLog:
             try:
                 done = os.pwrite(self._file, part, self._at)
             except OSError as error:
-                raise _storage_error(self.path, error) from error
+                raise storage_error("buffer log", self.path, error) from error
         if done != size:
             raise StorageFull(f"buffer log {self.path}: wrote {done} of {size} bytes")
 
@@ -101,14 +100,7 @@ def create(path: Path, log_id: str) -> None:
             os.fsync(file.fileno())
         sync_folder(path.parent)
     except OSError as error:
-        raise _storage_error(path, error) from error
-
-
-def _storage_error(path: Path, error: OSError) -> StorageError:
-    message = f"buffer log {path}: {error.strerror}"
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageFull(message, hint="free space on that disk, or set another buffer.path")
-    return StorageError(message, hint="may the agent write there? set another buffer.path")
+        raise storage_error("buffer log", path, error) from error
 
 
 def _open(path: Path) -> tuple[int, int]:

@@ -25,7 +25,11 @@ from edge_agent.buffer.schema import WhenFull
 from edge_agent.buffer.tables import Tables
 from edge_agent.buffer.thin import halve, neighbours
 from headrace.errors import StorageFull
-from headrace.limits import BUFFER_ROOM_STEP_BATCHES, BUFFER_ROOM_STEPS
+from headrace.limits import (
+    BUFFER_DISK_RESERVE_BYTES,
+    BUFFER_ROOM_STEP_BATCHES,
+    BUFFER_ROOM_STEPS,
+)
 from headrace.ranges import Range
 
 
@@ -107,7 +111,7 @@ POLICIES: Final[Mapping[WhenFull, type[Policy]]] = {
 
 
 class Room:
-    """Keeps a buffer within its budget. The caller locks."""
+    """Keeps a buffer within its budget, and its disk from being full. The caller locks."""
 
     def __init__(self, commits: Commits, *, max_bytes: int, when_full: WhenFull) -> None:
         self._commits, self._max_bytes = commits, max_bytes
@@ -115,6 +119,8 @@ class Room:
 
     def make(self, size: int, *, lent: int) -> Mapping[str, int]:
         """Make room for ``size`` bytes; returns what that dropped, by reason.
+
+        A full disk is a full buffer: the setting decides what goes, and freed pages are used again.
 
         Raises:
             StorageFull: the setting's steps do not free enough.
@@ -132,10 +138,7 @@ class Room:
                 self._clear(made)
                 dropped.update(made.dropped)
         if self._over_by(size) > 0:
-            raise StorageFull(
-                f"buffer {self._commits.path}: {self._max_bytes} bytes are used up",
-                hint="raise buffer.max_bytes, or look why the gateway does not acknowledge",
-            )
+            raise self._full(size)
         return dropped
 
     def _clear(self, made: Clearing) -> None:
@@ -143,4 +146,19 @@ class Room:
         self._commits.fold(totals, made.add, delete=made.delete)
 
     def _over_by(self, size: int) -> int:
+        return max(self._over_budget(size), size - self._commits.disk_bytes())
+
+    def _over_budget(self, size: int) -> int:
         return self._commits.used_bytes() + size - self._max_bytes
+
+    def _full(self, size: int) -> StorageFull:
+        path = self._commits.path
+        if self._over_budget(size) > 0:
+            return StorageFull(
+                f"buffer {path}: {self._max_bytes} bytes are used up",
+                hint="raise buffer.max_bytes, or look why the gateway does not acknowledge",
+            )
+        return StorageFull(
+            f"buffer {path}: its disk is full but for {BUFFER_DISK_RESERVE_BYTES} bytes",
+            hint="free space on that disk, or set another buffer.path",
+        )

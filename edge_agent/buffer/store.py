@@ -51,7 +51,6 @@ class Store:
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._space = threading.Condition()
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._lock_file = take_lock(path)
         try:
             self._commits = _open_or_replace(path, device, clock)

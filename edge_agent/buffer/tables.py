@@ -176,8 +176,13 @@ class Tables:
         """Bytes of pages in use; the file itself does not shrink, its free pages are used again."""
         with storage_errors("buffer", self.path):
             (pages,) = self._db.execute("PRAGMA page_count").fetchone()
+        return int(pages) * self._page_bytes - self.free_bytes()
+
+    def free_bytes(self) -> int:
+        """Bytes of the file that are used again before it grows."""
+        with storage_errors("buffer", self.path):
             (free,) = self._db.execute("PRAGMA freelist_count").fetchone()
-        return int(pages - free) * self._page_bytes
+        return int(free) * self._page_bytes
 
     def close(self) -> None:
         self._reader.close()
