@@ -17,5 +17,6 @@ Reading order:
 - ``assembly``   makes the parts; ``app`` starts and stops them
 - ``changes``    what may change while it runs; ``reload`` changes it; ``running``: who runs
 - ``quarantine`` looks at refused payloads and replays them
-- ``enrol_commands``, ``models_commands``, ``cli``   the ``gateway`` command
+- ``journal_tools/``   the journal seen from outside
+- ``options``, ``enrol_commands``, ``models_commands``, ``cli``   the ``gateway`` command
 """

@@ -12,26 +12,15 @@ import click
 import msgspec
 
 from gateway.enrol_commands import COMMANDS as ENROL_COMMANDS
+from gateway.journal_tools.commands import journal
 from gateway.models_commands import models
+from gateway.options import config_option, json_option, load
 from headrace import __version__, plugins
 from headrace.commands import reports_errors, verbose_option
 from headrace.errors import UsageError
 
 if TYPE_CHECKING:
-    from gateway.config import GatewayConfig
-
-DEFAULT_CONFIG = Path("/etc/headrace/gateway.toml")
-
-config_option = click.option(
-    "-c",
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=DEFAULT_CONFIG,
-    show_default=True,
-    help="The gateway's configuration.",
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+    pass
 
 
 @click.group()
@@ -53,7 +42,7 @@ def main() -> None:
 @reports_errors
 def run(config_path: Path) -> None:
     """Run the gateway until SIGTERM or Ctrl-C; SIGHUP reads the configuration again."""
-    config = _load(config_path)
+    config = load(config_path)
     from gateway import app, running
     from gateway.assembly import assemble
 
@@ -80,7 +69,7 @@ def reload(config_path: Path, as_json: bool) -> None:
     """
     from gateway.running import ask_to_reload
 
-    answer = ask_to_reload(_load(config_path).data_dir)
+    answer = ask_to_reload(load(config_path).data_dir)
     if as_json:
         click.echo(msgspec.json.encode(answer))
     else:
@@ -93,7 +82,7 @@ def reload(config_path: Path, as_json: bool) -> None:
 @reports_errors
 def check_config(config_path: Path) -> None:
     """Check a configuration as a whole; exit status 2 and every fault if there are any."""
-    _load(config_path)
+    load(config_path)
     click.echo(f"{config_path}: OK")
 
 
@@ -121,37 +110,14 @@ def health(config_path: Path, as_json: bool) -> None:
     """
     from headrace.health import probe
 
-    http = _load(config_path).http
+    http = load(config_path).http
     if not http.enabled:
         raise UsageError("http is off, so there is nobody to ask", hint="set http.enabled = true")
     answer = probe(http.host, http.port, "/healthz")
     click.echo(answer if as_json else "OK")
 
 
-@main.group()
-def journal() -> None:
-    """Look at the journal; safe while the gateway runs."""
-
-
-@journal.command("stat")
-@config_option
-@json_option
-@reports_errors
-def journal_stat(config_path: Path, as_json: bool) -> None:
-    """Show what the journal holds, who reads it, and what devices lack.
-
-    \b
-    Example:
-      gateway journal stat --config gateway.toml --json
-    """
-    from gateway.journal_stat import collect, lines
-
-    stat = collect(_load(config_path).journal_path)
-    if as_json:
-        click.echo(msgspec.json.encode(stat))
-        return
-    for line in lines(stat):
-        click.echo(line)
+main.add_command(journal)
 
 
 @main.group()
@@ -168,7 +134,7 @@ def quarantine_ls(config_path: Path, as_json: bool, limit: int) -> None:
     """List refused payloads, newest first."""
     from gateway.quarantine import Quarantine
 
-    store = Quarantine(_load(config_path).journal_path)
+    store = Quarantine(load(config_path).journal_path)
     found = store.list(limit)
     if as_json:
         click.echo(msgspec.json.encode([item.as_dict() for item in found]))
@@ -189,7 +155,7 @@ def quarantine_show(config_path: Path, number: int) -> None:
     """Write one payload, as it was received, to standard output."""
     from gateway.quarantine import Quarantine
 
-    _, payload = Quarantine(_load(config_path).journal_path).payload(number)
+    _, payload = Quarantine(load(config_path).journal_path).payload(number)
     sys.stdout.buffer.write(payload)
 
 
@@ -208,7 +174,7 @@ def quarantine_replay(config_path: Path, everything: bool, numbers: tuple[int, .
     """
     from gateway.quarantine import Quarantine, replay
 
-    config = _load(config_path)
+    config = load(config_path)
     store = Quarantine(config.journal_path)
     chosen = [item.id for item in reversed(store.list(10_000))] if everything else list(numbers)
     if not chosen and not everything:
@@ -245,9 +211,3 @@ def rules_test(timeline: Path) -> None:
 
 for command in ENROL_COMMANDS:
     main.add_command(command)
-
-
-def _load(path: Path) -> GatewayConfig:
-    from gateway.config import load_config
-
-    return load_config(path)

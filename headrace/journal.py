@@ -388,6 +388,25 @@ class JournalReader:
             rows = self._db.execute("SELECT consumer, offset, required FROM cursors").fetchall()
         return [(str(name), int(offset), bool(required)) for name, offset, required in rows]
 
+    def quarantine_reasons(self) -> dict[str, int]:
+        """How many payloads are in quarantine, by reason."""
+        with storage_errors("journal", self.path):
+            rows = self._db.execute(
+                "SELECT reason, count(*) FROM quarantine GROUP BY reason ORDER BY reason"
+            ).fetchall()
+        return {str(reason): int(count) for reason, count in rows}
+
+    def integrity(self) -> list[str]:
+        """What SQLite itself finds wrong with the file, a hundred faults at most; takes a while."""
+        with storage_errors("journal", self.path):
+            try:
+                rows = self._db.execute("PRAGMA integrity_check(100)").fetchall()
+            except sqlite3.Error as error:
+                if not damage.is_damage(error):
+                    raise
+                return [str(error)]
+        return [line for (text,) in rows for line in str(text).splitlines() if line != "ok"]
+
     def counts(self) -> dict[str, int]:
         """Batches, readings and payload bytes in the file, and payloads in quarantine."""
         with storage_errors("journal", self.path):

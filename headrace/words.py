@@ -24,3 +24,9 @@ def when(time_us: int | None) -> str:
     if not time_us:
         return "–"
     return datetime.fromtimestamp(time_us / 1e6, UTC).strftime("%H:%M:%S")
+
+
+def instant(time_us: int) -> str:
+    """A point in time: ISO 8601 in UTC, to the millisecond."""
+    at = datetime.fromtimestamp(time_us / 1e6, UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
