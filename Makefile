@@ -38,7 +38,7 @@ demo-models: setup ## Push three versions of a model to two sites, and watch: ma
 	@$(BIN)/headrace demo-models --data "$(if $(filter headrace-data,$(DATA)),headrace-models-demo,$(DATA))"
 
 models-test: $(VENV)/.develop ## Test signing, publishing, trying and rolling back models
-	@$(BIN)/pytest tests/unit/headrace_models tests/unit/gateway/models tests/unit/cloud_sync/models tests/unit/edge_agent/models tests/faults/test_models_*.py tests/e2e/test_models_story.py tests/integration/test_models_s3.py tests/docs/test_models_doc.py tests/docs/test_models_how_to.py $(ARGS)
+	@$(BIN)/pytest tests/unit/headrace_models tests/unit/gateway/models tests/unit/cloud_sync/models tests/unit/edge_agent/models tests/faults/test_models_*.py tests/e2e/test_models_story.py tests/integration/test_models_s3.py tests/integration/test_models_nudge.py tests/integration/test_models_console.py tests/docs/test_models_doc.py tests/docs/test_models_how_to.py $(ARGS)
 
 test: $(VENV)/.develop ## Run all tests, with real servers (as root they are installed from Debian)
 	@sh deploy/dev/test-servers.sh

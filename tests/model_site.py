@@ -24,8 +24,8 @@ TOML = """
 source = "{source}"
 root = "{root}"
 poll_interval_s = {poll_interval_s}
-shadow_s = 0.5
-probation_s = 1
+shadow_s = {shadow_s}
+probation_s = {probation_s}
 inputs_wait_s = 2
 call_timeout_s = 1
 labels = {{ ring = "canary" }}
@@ -51,16 +51,18 @@ class Site:
     """A gateway that takes its models from a repository, and one device."""
 
     def __init__(
-        self, programs, folder, *, poll_interval_s: float = 1, mirror: int = 0, tls=None
-    ) -> None:
+        self, programs, folder, *, poll_interval_s: float = 1, mirror: int = 0, tls=None,
+        shadow_s: float = 0.5, probation_s: float = 1, console: bool = False,
+    ) -> None:  # fmt: skip
         self.repository = Repository(folder)
         self.mirror = mirror
         toml = TOML.format(
-            source=self.repository.folder, root=self.repository.root, poll_interval_s=poll_interval_s
+            source=self.repository.folder, root=self.repository.root, poll_interval_s=poll_interval_s,
+            shadow_s=shadow_s, probation_s=probation_s,
         )  # fmt: skip
         if tls is not None:
             toml += MIRROR.format(port=mirror, cert=tls.certificate, key=tls.key)
-        self.gateway: Gateway = make_gateway(programs, extra=[toml])
+        self.gateway: Gateway = make_gateway(programs, extra=[toml], console=console)
         self.seq = 1
         self.time = 1_750_000_000_000_000
 

@@ -17,6 +17,7 @@ _COLUMNS: Final = (
     Column(name="state", label="State", kind="badge"),
     Column(name="candidate", label="On its way", title="a version that is being tried"),
     Column(name="since", label="Since", kind="time", minor=True),
+    Column(name="odd", label="Odd at", title="devices that do not agree with the version on trial"),
     Column(name="refused", label="Last refused", title="a version that is not tried again"),
 )
 
@@ -51,6 +52,7 @@ def model_row(model: Mapping[str, Any]) -> Row:
         {"text": model["state"], "tone": _TONES.get(model["state"], "")},
         trying,
         {"time": int(model["since"]) // 1_000},
+        ", ".join(map(str, model["odd"])) or fmt.NOTHING,
         {"text": refused or fmt.NOTHING, "title": refused},
     ]
     return Row(str(model["model"]), cells)
