@@ -11,10 +11,10 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import pyarrow as pa
 
 from headrace import codecs
@@ -27,8 +27,7 @@ logger = logging.getLogger(__name__)
 _NOTHING: Final = pa.RecordBatch.from_pylist([], schema=BATCH_SCHEMA)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One committed batch.
 
     ``rows`` has ``headrace.codecs.BATCH_SCHEMA`` and holds the readings ``first_seq``,
@@ -41,7 +40,7 @@ class Entry:
     stream: str
     first_seq: int
     rows: pa.RecordBatch
-    units: Mapping[str, str] = field(default_factory=dict)
+    units: Mapping[str, str] = {}
     clock: str = ""
 
     @classmethod

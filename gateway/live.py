@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -33,6 +34,10 @@ _REFILL_BATCHES: Final = 2_000
 
 #: Points of one series that one batch may add to the chart; more are thinned out.
 _POINTS_PER_BATCH: Final = 100
+
+
+#: Which rows of a batch; all of them as a slice.
+Index = NDArray[np.intp] | slice
 
 
 @dataclass(slots=True)
@@ -71,16 +76,24 @@ class Live:
 
     def add(self, entry: Entry) -> None:
         """Take a committed batch in; what the gateway says of itself comes from here anyway."""
-        if not entry.rows.num_rows or _first_name(entry).startswith(VITALS_PREFIX):
+        if not entry.rows.num_rows:
             return
+        name, time, value, _ = entry.rows.columns
+        names = name.dictionary.to_pylist()
+        codes: NDArray[np.int32] = name.indices.to_numpy(zero_copy_only=False)
+        first = names[codes[0]]
+        if first.startswith(VITALS_PREFIX):
+            return
+        times: NDArray[np.int64] = time.view("int64").to_numpy()
+        values: NDArray[np.float64] = value.to_numpy(zero_copy_only=False)
         with self._lock:
             device = self._device(entry.device)
-            if not _is_derived(entry):
-                device.readings += entry.rows.num_rows
+            if not first.startswith((ALERT_PREFIX, MODEL_PREFIX)):
+                device.readings += len(times)
                 device.last_received = max(device.last_received, entry.received_at)
-                newest = pc.max(entry.rows.column("time")).cast("int64").as_py()
-                device.last_time = max(device.last_time, newest)
-            self._add_rows(device, entry)
+                device.last_time = max(device.last_time, int(times.max()))
+            for code, index in _places(codes):
+                self._add_series(device, names[code], entry, index, times[index], values[index])
 
     def with_own_models(self) -> set[str]:
         """Devices that run models themselves, as their state says."""
@@ -138,28 +151,26 @@ class Live:
                 self._devices.popitem(last=False)
         return device
 
-    def _add_rows(self, device: Device, entry: Entry) -> None:
-        names = entry.rows.column("name")
-        codes: NDArray[np.int32] = names.indices.to_numpy(zero_copy_only=False)
-        times: NDArray[np.int64] = (
-            entry.rows.column("time").cast("int64").to_numpy(zero_copy_only=False)
-        )
-        order = np.argsort(codes, kind="stable")
-        starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
-        ends = np.append(starts[1:], len(order))
-        values: NDArray[np.float64] = entry.rows.column("value").to_numpy(zero_copy_only=False)
-        for start, end in zip(starts, ends, strict=True):
-            index = order[start:end]
-            name = names.dictionary[int(codes[index[0]])].as_py()
-            if name.startswith(ALERT_PREFIX):
-                self._add_alerts(device.name, name, entry, index)
-                continue
-            series = _series(device, name, entry.units.get(name, ""))
-            if series is not None:
-                _add_points(series, times[index], values[index], entry, index)
+    def _add_series(
+        self,
+        device: Device,
+        name: str,
+        entry: Entry,
+        index: Index,
+        times: NDArray[np.int64],
+        values: NDArray[np.float64],
+    ) -> None:
+        if name.startswith(ALERT_PREFIX):
+            self._add_alerts(device.name, name, entry, index)
+            return
+        series = _series(device, name, entry.units.get(name, ""))
+        if series is not None:
+            _add_points(series, times, values, entry, index)
 
-    def _add_alerts(self, device: str, name: str, entry: Entry, index: NDArray[np.intp]) -> None:
-        texts = pc.take(entry.rows.column("text"), index).to_pylist()
+    def _add_alerts(self, device: str, name: str, entry: Entry, index: Index) -> None:
+        texts = pc.take(
+            entry.rows.column("text"), np.arange(entry.rows.num_rows)[index]
+        ).to_pylist()
         for text in texts:
             if text is None:
                 continue
@@ -176,12 +187,18 @@ class Live:
                 self._alerts.popitem(last=False)
 
 
-def _is_derived(entry: Entry) -> bool:
-    return _first_name(entry).startswith((ALERT_PREFIX, MODEL_PREFIX))
-
-
-def _first_name(entry: Entry) -> str:
-    return str(entry.rows.column("name")[0].as_py())
+def _places(codes: NDArray[np.int32]) -> Iterator[tuple[int, Index]]:
+    """Each series that occurs, and where its readings are."""
+    first = codes[0]
+    if len(codes) == 1 or (codes == first).all():
+        yield int(first), slice(None)
+        return
+    order = np.argsort(codes, kind="stable")
+    starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
+    ends = np.append(starts[1:], len(order))
+    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        index = order[start:end]
+        yield int(codes[index[0]]), index
 
 
 def _series(device: Device, name: str, unit: str) -> Series | None:
@@ -200,11 +217,12 @@ def _add_points(
     times: NDArray[np.int64],
     values: NDArray[np.float64],
     entry: Entry,
-    index: NDArray[np.intp],
+    index: Index,
 ) -> None:
     finite = np.isfinite(values)
     if not finite.all():
-        text = entry.rows.column("text")[int(index[-1])].as_py()
+        last = int(np.arange(entry.rows.num_rows)[index][-1])
+        text = entry.rows.column("text")[last].as_py()
         series.text = text[:200] if text else series.text
         times, values = times[finite], values[finite]
     stride = max(1, len(times) // _POINTS_PER_BATCH)

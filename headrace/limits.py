@@ -28,6 +28,16 @@ MAX_PAYLOAD_BYTES: Final = 8 * MIB
 #: Bytes of one payload after decompression: what stops a decompression bomb.
 MAX_DECODED_BYTES: Final = 64 * MIB
 
+#: Records of one SenML pack. Each is an object in memory, some 400 bytes with what is made of it, and
+#: a payload of 8 MiB can hold 2.8 million empty ones; honest packs have thousands.
+MAX_SENML_RECORDS: Final = 200_000
+
+#: Entries of one map, depth, and items in all of a CBOR payload. A SenML record has up to 15 entries; a
+#: map of 100,000 keys that were chosen to collide takes hours to build. An item takes up to 100 bytes.
+CBOR_MAX_MAP_ENTRIES: Final = 256
+CBOR_MAX_DEPTH: Final = 16
+CBOR_MAX_ITEMS: Final = 2_000_000
+
 #: Characters of a series name. Names become tags and columns everywhere; InfluxDB allows 64 KiB,
 #: Graphite-style names with a few tags stay far below 512.
 MAX_NAME_CHARS: Final = 512
@@ -189,6 +199,9 @@ FEED_MAX_BATCHES: Final = 20_000
 #: are worth a row of the journal each.
 GATHER_MAX_PAYLOAD_BYTES: Final = 2 * KIB
 
+#: Bytes of payloads in one such batch, well below a payload's own bound: readers decode it as one.
+GATHER_MAX_BYTES: Final = 1 * MIB
+
 #: Names that batches cut out of one set of columns may share; beyond it each gets a list of its own,
 #: because readers go through a batch's names one by one.
 GATHER_MAX_NAMES: Final = 32
@@ -289,6 +302,15 @@ SINK_TIMEOUT_S: Final = 10.0
 #: Attempts spent on finding the bad readings in what a destination refused as a whole; what is not
 #: told apart by then goes to quarantine together. 200 find about 15 bad ones among 10,000.
 SINK_MAX_PROBES: Final = 200
+
+#: Bytes and readings of one request to a webhook (``max_bytes``): what API gateways and small web
+#: frameworks take without being told, and what one event may hold of a batch.
+WEBHOOK_MAX_BYTES: Final = 1 * MIB
+WEBHOOK_MAX_ROWS: Final = 10_000
+
+#: Bytes of an answer that are looked at, for the log; and seconds that a ``Retry-After`` may ask for.
+WEBHOOK_MAX_ANSWER_BYTES: Final = 2 * KIB
+WEBHOOK_MAX_PAUSE_S: Final = 3_600.0
 
 #: Seconds for one delivery to PostgreSQL: 200,000 readings take one, ten on a slow disk.
 POSTGRES_TIMEOUT_S: Final = 30.0

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from headrace.config import FaultList
+from headrace.pki.names import MAX_LINKS, link_file
 from headrace.topics import DEFAULT_ROOT
 
 Auth = Literal["none", "password", "certificate"]
@@ -36,7 +37,7 @@ class BrokerConfig:
     keyfile: Path | None = None
     username: str = ""
     protocol: Literal["auto", "5", "3.1.1"] = "auto"
-    connections: Annotated[int, Meta(ge=1, le=16)] = 1
+    connections: Annotated[int, Meta(ge=1, le=MAX_LINKS)] = 1
     password_file: Path | None = None
 
     @property
@@ -53,6 +54,16 @@ class BrokerConfig:
     @property
     def with_certificates(self) -> bool:
         return self.auth == "certificate"
+
+    def of_link(self, number: int) -> BrokerConfig:
+        """The same for one of several connections: by certificates each has a name of its own."""
+        if not self.with_certificates or self.certfile is None or self.keyfile is None:
+            return self
+        return replace(
+            self,
+            certfile=link_file(self.certfile, number),
+            keyfile=link_file(self.keyfile, number),
+        )
 
 
 def is_loopback(host: str) -> bool:

@@ -50,7 +50,7 @@ class ExternalBroker:
         for number in range(count):
             filters, unwanted = self._filters(number)
             yield Link(
-                config,
+                config.of_link(number),
                 f"headrace-gateway-{self._site}" + (f"-{number}" if number else ""),
                 filters=filters,
                 unwanted=unwanted,

@@ -39,17 +39,19 @@ class Reception:
 
     def take(self, topic: str, payload: bytes, done: Done | None = None) -> None:
         """Hand a message on."""
-        arrival = self.sort(topic, payload, done)
+        arrival = self.sort(topic, payload, self.now_us(), done)
         if arrival is not None:
             self.inbox.put([arrival])
 
-    def sort(self, topic: str, payload: bytes, done: Done | None) -> Arrival | None:
+    def now_us(self) -> int:
+        """The time at which what comes now arrives."""
+        return self._clock.now_us()
+
+    def sort(self, topic: str, payload: bytes, now_us: int, done: Done | None) -> Arrival | None:
         """A batch as what the inbox takes; None for what is not journalled, which is done at once."""
         incoming = self._incoming(topic)
         if incoming is not None and incoming.kind == "data":
-            return Arrival(
-                incoming.device, incoming.format, payload, self._clock.now_us(), topic, done=done
-            )
+            return Arrival(incoming.device, incoming.format, payload, now_us, topic, done=done)
         if incoming is not None:
             self._take_state(incoming.device, payload)
         if done is not None:

@@ -12,16 +12,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final
 
+import msgspec
+import numpy as np
 import pyarrow as pa
 
 from gateway.ingest.arrival import Arrival
 from gateway.ingest.reading import Accepted, check_device, check_names
+from headrace.batch import check_stream_and_seq
 from headrace.codecs import many, senml
 from headrace.codecs.columns import Decoded, checked
 from headrace.errors import PayloadError
-from headrace.limits import GATHER_MAX_NAMES, GATHER_MAX_PAYLOAD_BYTES, MAX_BATCH_ROWS
+from headrace.limits import (
+    GATHER_MAX_BYTES,
+    GATHER_MAX_NAMES,
+    GATHER_MAX_PAYLOAD_BYTES,
+    MAX_BATCH_ROWS,
+)
 
 #: What can be gathered.
 FORMAT: Final = "senml-json"
@@ -29,23 +38,46 @@ FORMAT: Final = "senml-json"
 
 @dataclass(slots=True)
 class _Run:
-    """Payloads of one device whose readings follow each other."""
+    """Payloads of one device whose readings follow each other.
+
+    ``rows``: their places in the columns. ``units``: of each series; empty where it has none.
+    """
 
     device: str
     stream: str | None
     first_seq: int
     arrivals: list[Arrival] = field(default_factory=list)
-    columns: senml.Columns = field(default_factory=senml.Columns)
+    bytes: int = 0
+    rows: list[int] = field(default_factory=list)
+    units: dict[str, str] = field(default_factory=dict)
 
-    @property
-    def rows(self) -> int:
-        return len(self.columns.times)
-
-    def continues_with(self, stream: str | None, first_seq: int) -> bool:
-        """Whether a payload with this identity may come next."""
-        if stream != self.stream or self.rows >= MAX_BATCH_ROWS:
+    def takes(self, pack: _Pack) -> bool:
+        """Whether a payload may come next."""
+        if pack.stream != self.stream or len(self.rows) >= MAX_BATCH_ROWS:
             return False
-        return stream is None or first_seq == self.first_seq + self.rows
+        if pack.stream is not None and pack.first_seq != self.first_seq + len(self.rows):
+            return False
+        if self.bytes + len(pack.arrival.payload) > GATHER_MAX_BYTES:
+            return False
+        # A series has one unit in a batch.
+        known = self.units
+        return all(known.get(name, unit) == unit for name, unit in pack.units.items())
+
+    def add(self, pack: _Pack) -> None:
+        self.arrivals.append(pack.arrival)
+        self.bytes += len(pack.arrival.payload)
+        self.rows.extend(pack.rows)
+        self.units.update(pack.units)
+
+
+class _Pack(msgspec.Struct, frozen=True):
+    """One payload whose readings are in the columns."""
+
+    arrival: Arrival
+    stream: str | None
+    first_seq: int
+    rows: range
+    units: dict[str, str]
 
 
 def may_gather(arrival: Arrival) -> bool:
@@ -59,64 +91,64 @@ def gather(arrivals: Sequence[Arrival]) -> tuple[list[Accepted], list[Arrival]]:
     Args:
         arrivals: for which ``may_gather`` holds, in order of arrival.
     """
-    runs, left = _runs(arrivals)
+    columns = senml.Columns()
+    runs, left = _runs(columns, arrivals)
     try:
-        return list(_accepted(runs)), left
+        return list(_accepted(columns, runs)), left
     except PayloadError:
         # One of thousands breaks the contract in a way that only its column shows.
         return [], list(arrivals)
 
 
-def _runs(arrivals: Sequence[Arrival]) -> tuple[list[_Run], list[Arrival]]:
+def _runs(columns: senml.Columns, arrivals: Sequence[Arrival]) -> tuple[list[_Run], list[Arrival]]:
     """Runs in order of their first payload, and what does not go into one."""
     runs: list[_Run] = []
     newest: dict[str, _Run] = {}
     left: list[Arrival] = []
     for arrival in arrivals:
+        device = arrival.device
+        run = newest.get(device)
         try:
-            run = _add(newest.get(arrival.device), arrival)
+            if run is None:
+                check_device(device)
+            pack = _read(columns, arrival)
         except PayloadError:
             left.append(arrival)
             # What comes behind must not overtake it into the same batch.
-            newest.pop(arrival.device, None)
+            newest.pop(device, None)
             continue
-        if newest.get(arrival.device) is not run:
-            newest[arrival.device] = run
+        if run is None or not run.takes(pack):
+            run = newest[device] = _Run(device, pack.stream, pack.first_seq)
             runs.append(run)
+        run.add(pack)
     return runs, left
 
 
-def _add(run: _Run | None, arrival: Arrival) -> _Run:
-    """Put a payload into its device's run, or into a new one.
+def _read(columns: senml.Columns, arrival: Arrival) -> _Pack:
+    """Put a payload's readings into the columns.
 
     Raises:
-        PayloadError: it cannot be gathered; the run is as it was.
+        PayloadError: it cannot be gathered; the columns are as they were.
     """
     records = senml.records_of_json(arrival.payload)
+    start = len(columns.times)
+    columns.units = {}
+    try:
+        columns.add_pack(records, arrival.received_at)
+    except PayloadError:
+        columns.cut(start)
+        raise
+    rows = range(start, len(columns.times))
+    if not rows:
+        raise PayloadError("bad_schema", "a pack without readings")
     stream, first_seq = records[0].stream, records[0].seq
     if stream is None and arrival.stream is not None:
         stream, first_seq = arrival.stream, arrival.first_seq
-    columns = senml.Columns()
-    columns.add_pack(records, arrival.received_at)
-    if not columns.times:
-        raise PayloadError("bad_schema", "a pack without readings")
-    if run is None or not run.continues_with(stream, first_seq) or _differ(run.columns, columns):
-        check_device(arrival.device)
-        run = _Run(arrival.device, stream, first_seq)
-    run.arrivals.append(arrival)
-    run.columns.extend(columns)
-    return run
+    units = {name: columns.units.get(name, "") for name in columns.names[start:]}
+    return _Pack(arrival, stream, first_seq, rows, units)
 
 
-def _differ(columns: senml.Columns, others: senml.Columns) -> bool:
-    """Whether a series has another unit here than there: a batch has one for each."""
-    if not columns.units and not others.units:
-        return False
-    names = set(columns.names).intersection(others.names)
-    return any(columns.units.get(name) != others.units.get(name) for name in names)
-
-
-def _accepted(runs: Sequence[_Run]) -> Iterator[Accepted]:
+def _accepted(columns: senml.Columns, runs: Sequence[_Run]) -> Iterator[Accepted]:
     """The runs as batches.
 
     Raises:
@@ -124,31 +156,32 @@ def _accepted(runs: Sequence[_Run]) -> Iterator[Accepted]:
     """
     if not runs:
         return
-    every = senml.Columns()
-    for run in runs:
-        every.extend(run.columns)
-    rows = checked(*every.arrays()).rows
+    rows = checked(*columns.arrays()).rows
     check_names(rows)
-    at = 0
     for run in runs:
-        part = _compact(rows.slice(at, run.rows), len(rows.column(0).dictionary))
-        at += run.rows
-        yield _batch(run, part)
+        if run.stream is not None:
+            check_stream_and_seq(run.stream, run.first_seq, len(run.rows))
+    places = np.fromiter(chain.from_iterable(run.rows for run in runs), np.int64)
+    if not np.array_equal(places, np.arange(rows.num_rows)):
+        rows = rows.take(pa.array(places))
+    at, names = 0, len(rows.column(0).dictionary)
+    for run in runs:
+        part = rows.slice(at, len(run.rows))
+        at += len(run.rows)
+        yield _batch(run, part if names <= GATHER_MAX_NAMES else _compact(part))
 
 
-def _compact(rows: pa.RecordBatch, names: int) -> pa.RecordBatch:
-    """Its own names instead of everybody's, where those are many: readers look at all names of a batch."""
-    if names <= GATHER_MAX_NAMES:
-        return rows
+def _compact(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Its own names instead of everybody's: readers look at all names of a batch."""
     own = rows.column(0).dictionary_decode().dictionary_encode()
     return rows.set_column(0, rows.schema.field(0), own)
 
 
 def _batch(run: _Run, rows: pa.RecordBatch) -> Accepted:
-    first = run.arrivals[0]
-    format_name, payload = FORMAT, first.payload
+    format_name, payload = FORMAT, run.arrivals[0].payload
     if len(run.arrivals) > 1:
         format_name = FORMAT + many.SUFFIX
         payload = many.pack([(each.received_at, each.payload) for each in run.arrivals])
-    decoded = Decoded(rows, run.stream, run.first_seq if run.stream else 0, units=run.columns.units)
+    units = {name: unit for name, unit in run.units.items() if unit}
+    decoded = Decoded(rows, run.stream, run.first_seq if run.stream else 0, units=units)
     return Accepted(tuple(run.arrivals), run.device, format_name, payload, decoded)

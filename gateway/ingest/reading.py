@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+import msgspec
 import pyarrow as pa
 
 from gateway.ingest.arrival import Arrival
@@ -14,8 +15,7 @@ from headrace.derived import ALERT_PREFIX, MODEL_PREFIX, VITALS_PREFIX, is_deriv
 from headrace.errors import PayloadError
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True):
     """A batch that may be journalled: one payload, or several small ones of a device (``gather``).
 
     ``format`` and ``payload`` are what the journal keeps of it.
@@ -38,8 +38,7 @@ class Accepted:
         return self.arrivals[0].answered
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True):
     """A payload for quarantine."""
 
     arrival: Arrival

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Final, cast
 
@@ -133,28 +133,26 @@ class Connection(asyncio.Protocol):
     # --- packets -----------------------------------------------------------------------------------
 
     def _read_packets(self) -> None:
+        reception, now = self._reception, self._reception.now_us()
         arrived = []
-        at = 0
+        at, end = 0, len(self._unread)
         with memoryview(self._unread) as unread:
-            while at < len(unread):
+            while at < end:
                 try:
-                    with unread[at:] as rest:
-                        packet, used = mqtt5.read(rest)
+                    packet, used = mqtt5.read(unread[at:])
                 except IndexError:
                     break  # the rest of it is on its way
                 at += used
-                if type(packet) is PublishPacket:
-                    arrival = self._reception.sort(packet.topic, packet.payload, self._done(packet))
-                    if arrival is not None:
-                        arrived.append(arrival)
-                else:
+                if type(packet) is not PublishPacket:
                     self._handle(packet)
+                    continue
+                done = None if packet.packet_id is None else partial(self._settle, packet.packet_id)
+                arrival = reception.sort(packet.topic, packet.payload, now, done)
+                if arrival is not None:
+                    arrived.append(arrival)
         del self._unread[:at]
         if arrived:
-            self._reception.inbox.put(arrived)
-
-    def _done(self, packet: PublishPacket) -> Callable[[PayloadError | None], None] | None:
-        return None if packet.packet_id is None else partial(self._settle, packet.packet_id)
+            reception.inbox.put(arrived)
 
     def _handle(self, packet: mqtt5.Packet) -> None:
         match packet:
