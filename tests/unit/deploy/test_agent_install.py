@@ -13,8 +13,9 @@ ROOT = Path(__file__).parents[3]
 UNIT = ROOT / "deploy/systemd/edge-agent.service"
 INSTALL = ROOT / "deploy/raspberry_pi/install.sh"
 UNINSTALL = ROOT / "deploy/raspberry_pi/uninstall.sh"
-#: systemd's own scale: up to 2 is "safe", 10 is root with everything.
-MAX_EXPOSURE = 2.5
+#: systemd's own scale: 0 is a sealed box, 10 is root with everything. 2.0 measured, of which most is the
+#: network and the devices that an agent is for. The rest is room for a version that counts one thing more.
+MAX_EXPOSURE = 2.2
 
 needs_systemd = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed"
@@ -56,6 +57,15 @@ def test_the_unit_waits_for_the_agent_and_watches_it() -> None:
     for line in ("Type=notify", "WatchdogSec=60", "RestartPreventExitStatus=2",
                  "ReadWritePaths=/var/lib/headrace", "NoNewPrivileges=yes"):  # fmt: skip
         assert line in lines
+
+
+@pytest.mark.parametrize("name", ["edge-agent", "gateway"])
+def test_models_may_lower_their_priority(name: str) -> None:
+    """headrace.models.worker calls os.nice, which @resources would refuse: the worker would die."""
+    lines = (UNIT.parent / f"{name}.service").read_text(encoding="utf-8").splitlines()
+    filters = [line for line in lines if line.startswith("SystemCallFilter=")]
+    (allowed,) = (n for n, line in enumerate(filters) if "setpriority" in line)
+    assert allowed > filters.index("SystemCallFilter=~@privileged @resources")
 
 
 @pytest.mark.parametrize(
