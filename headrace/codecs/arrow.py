@@ -67,6 +67,17 @@ def encode(
     Args:
         rows: with ``BATCH_SCHEMA``.
     """
+    plain = encode_plain(
+        rows, stream=stream, first_seq=first_seq, units=units, boot=boot, clock=clock
+    )
+    return zstandard.ZstdCompressor(level=1).compress(plain)
+
+
+def encode_plain(
+    rows: pa.RecordBatch, *, stream: str | None, first_seq: int, units: Mapping[str, str] | None = None,
+    boot: str = "", clock: str = "",
+) -> bytes:  # fmt: skip
+    """The same without the frame, for those who compress what they carry."""
     metadata = {META_BOOT: boot, META_CLOCK: clock}
     if stream is not None:
         metadata |= {META_STREAM: stream, META_SEQ: str(first_seq)}
@@ -75,7 +86,8 @@ def encode(
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, rows.schema.with_metadata(metadata)) as writer:
         writer.write_batch(rows.replace_schema_metadata(metadata))
-    return zstandard.ZstdCompressor(level=1).compress(sink.getvalue())
+    plain: bytes = sink.getvalue().to_pybytes()
+    return plain
 
 
 def _decompress(payload: bytes) -> bytes:

@@ -4,10 +4,14 @@ Base fields are resolved in one pass over the records. A record's ``sum`` become
 own, named ``<name>.sum``; booleans become 0 and 1; data values stay base64url text. Packs may carry
 the labels ``stream`` and ``seq`` in the first record; then they are deduplicated. Records that hold
 only base fields yield no reading, and seq counts readings.
+
+Packs of many ordinary records are taken as columns at once (``senml_columns``); the pass over the
+records is what a pack means, and takes the rest.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -15,8 +19,19 @@ import cbor2
 import msgspec
 import pyarrow as pa
 
+from headrace.codecs.cbor import refuse_traps
 from headrace.codecs.columns import MAX_TIME_US, TIME_TYPE, Decoded, checked
+from headrace.codecs.senml_columns import (
+    Fields,
+    First,
+    Unusual,
+    decoded,
+    fields_of_json,
+    fields_of_maps,
+    split_json,
+)
 from headrace.errors import PayloadError
+from headrace.limits import CBOR_MAX_DEPTH, MAX_SENML_RECORDS
 
 #: Times below this are seconds relative to now (RFC 8428, section 4.5.3).
 RELATIVE_BELOW: Final = 2**28
@@ -53,13 +68,53 @@ class Record(msgspec.Struct):
     seq: int = 0
 
 
+#: Bytes of a pack from which columns are faster than records one by one.
+COLUMNS_FROM_BYTES: Final = 1_000
+
 _json = msgspec.json.Decoder(list[Record])
+_json_record = msgspec.json.Decoder(Record)
 _json_keys = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 
 
 def decode_json(payload: bytes, received_us: int) -> Decoded:
     """Decode a ``senml-json`` pack."""
-    return _resolve(records_of_json(payload), received_us)
+    if len(payload) >= COLUMNS_FROM_BYTES:
+        try:
+            return ordinary_json(payload, received_us)
+        except Unusual:
+            pass
+    return resolve(records_of_json(payload), received_us)
+
+
+def ordinary_json(payload: bytes, received_us: int) -> Decoded:
+    """The readings of a pack of ordinary records.
+
+    Raises:
+        Unusual: it is not one.
+    """
+    if b'_"' in payload or payload.count(b"{") > MAX_SENML_RECORDS:
+        raise Unusual
+    first, others = split_json(payload)
+    try:
+        record = _json_record.decode(first)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise Unusual from error
+    return ordinary(record, fields_of_json(others), received_us)
+
+
+def ordinary(first: Record, others: Fields, received_us: int) -> Decoded:
+    """The pack's readings, if nothing about its first record is unusual either.
+
+    Raises:
+        Unusual: something is.
+    """
+    unusual = (first.bv, first.bs, first.s, first.vs, first.vb, first.vd)
+    if first.bver > MAX_VERSION or unusual != (None,) * len(unusual):
+        raise Unusual
+    base = First(first.bn, first.bt, first.bu, first.stream, first.seq)
+    if first.v is not None:
+        others.put_first(first.n, first.u, first.v, first.t)
+    return decoded(base, others, received_us, RELATIVE_BELOW)
 
 
 def records_of_json(payload: bytes) -> list[Record]:
@@ -68,6 +123,9 @@ def records_of_json(payload: bytes) -> list[Record]:
     Raises:
         PayloadError: it is none.
     """
+    # A record is an object of some 200 bytes, and "{}," has three.
+    if payload.count(b"{") > MAX_SENML_RECORDS:
+        _refuse_too_many()
     try:
         records = _json.decode(payload)
         if b'_"' in payload:
@@ -82,20 +140,49 @@ def records_of_json(payload: bytes) -> list[Record]:
     return records
 
 
+def _refuse_too_many() -> None:
+    raise PayloadError(
+        "too_large",
+        f"a SenML pack may have {MAX_SENML_RECORDS} records",
+        hint="send several packs, or the arrow format",
+    )
+
+
 def decode_cbor(payload: bytes, received_us: int) -> Decoded:
     """Decode a ``senml-cbor`` pack."""
+    refuse_traps(payload)
     try:
-        # str_errors and tags stay at their strict defaults: what is not SenML is refused below.
-        pack = cbor2.loads(payload)
-    except (cbor2.CBORDecodeError, ValueError, TypeError, OverflowError, RecursionError, MemoryError) as error:  # fmt: skip
+        pack = cbor2.loads(payload, max_depth=CBOR_MAX_DEPTH)
+    except (cbor2.CBORDecodeError, ValueError, TypeError, ArithmeticError, RecursionError, MemoryError) as error:  # fmt: skip
         raise PayloadError("broken_frame", f"not valid CBOR: {error}") from error
     if not isinstance(pack, list) or not all(isinstance(record, dict) for record in pack):
         raise PayloadError("bad_schema", "a SenML pack is an array of maps")
+    if len(pack) > MAX_SENML_RECORDS:
+        _refuse_too_many()
+    if len(payload) >= COLUMNS_FROM_BYTES:
+        try:
+            return ordinary(*split_maps(pack), received_us)
+        except Unusual:
+            pass
+    return resolve(records_of_maps(pack), received_us)
+
+
+def split_maps(pack: list[Mapping[Any, Any]]) -> tuple[Record, Fields]:
+    """The first record, and the fields of the others if they are ordinary."""
+    fields = fields_of_maps(pack[1:])
+    return records_of_maps(pack[:1])[0], fields
+
+
+def records_of_maps(pack: list[Mapping[Any, Any]]) -> list[Record]:
+    """The records of a CBOR pack, base fields not resolved yet.
+
+    Raises:
+        PayloadError: they are none.
+    """
     try:
-        records = msgspec.convert([_named(record) for record in pack], list[Record])
-    except (msgspec.ValidationError, TypeError) as error:
+        return msgspec.convert([_named(record) for record in pack], list[Record])
+    except (msgspec.ValidationError, TypeError, UnicodeEncodeError) as error:
         raise PayloadError("bad_schema", f"not a SenML pack: {error}") from error
-    return _resolve(records, received_us)
 
 
 def _named(record: Mapping[Any, Any]) -> dict[str, Any]:
@@ -130,13 +217,10 @@ class Columns:
         if unit:
             self.units[name] = unit
 
-    def extend(self, others: Columns) -> None:
-        """The readings of other columns behind these."""
-        self.names += others.names
-        self.times += others.times
-        self.values += others.values
-        self.texts += others.texts
-        self.units |= others.units
+    def cut(self, count: int) -> None:
+        """Keep the first ``count`` readings."""
+        for column in (self.names, self.times, self.values, self.texts):
+            del column[count:]
 
     def add_pack(self, records: list[Record], received_us: int) -> None:
         """All readings of a pack, base fields resolved.
@@ -164,7 +248,8 @@ class Columns:
         return name, time, pa.array(self.values, pa.float64()), text
 
 
-def _resolve(records: list[Record], received_us: int) -> Decoded:
+def resolve(records: list[Record], received_us: int) -> Decoded:
+    """The readings of any pack, record by record: what it means."""
     if not records:
         raise PayloadError("bad_schema", "a SenML pack has at least one record")
     columns = Columns()
@@ -206,7 +291,11 @@ def _add_readings(columns: Columns, base: Record, record: Record, received_us: i
 
 
 def _exact(number: Number) -> float:
-    if isinstance(number, int) and abs(number) > MAX_EXACT and _loses(number):
+    if isinstance(number, float):
+        if math.isfinite(number):
+            return number
+        raise PayloadError("bad_value", f"{number} is not a finite number")
+    if abs(number) > MAX_EXACT and _loses(number):
         raise PayloadError(
             "bad_value",
             f"{number} cannot be held exactly by a 64-bit float",
