@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.firmware.link import Link
 from tests.programs import Gateway, Programs, make_gateway
 from tests.servers import stop_process
+from tests.servers.link import Link
 
 
 @pytest.fixture

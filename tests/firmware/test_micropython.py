@@ -13,10 +13,10 @@ import pytest
 
 from tests.firmware.conftest import Board
 from tests.firmware.ledger import compare, journalled, lines
-from tests.firmware.link import Link
 from tests.firmware.tools import EXAMPLES, ROOT, tool
 from tests.programs import Gateway
 from tests.servers import wait_until
+from tests.servers.link import Link
 
 FIRMWARE = EXAMPLES / "micropython"
 HERE = Path(__file__).parent

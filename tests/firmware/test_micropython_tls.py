@@ -10,11 +10,11 @@ import pytest
 
 from tests.firmware.conftest import Board
 from tests.firmware.ledger import compare
-from tests.firmware.link import Link
 from tests.firmware.test_micropython import FIRMWARE, HEAP, HERE, more_readings, write_settings
 from tests.firmware.tools import tool
 from tests.programs import Gateway, Programs, make_gateway
 from tests.servers import free_port, wait_until
+from tests.servers.link import Link
 from tests.servers.mosquitto import mosquitto
 
 KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")

@@ -17,6 +17,7 @@ from tests.gateway_entries import series
 
 NAMES = (
     "influxdb_v1",
+    "kafka",
     "postgres",
     "victoriametrics",
 )
@@ -45,7 +46,7 @@ class Destination:
             each once, as a reader counts who follows the sink's README.
         bad: None where the destination takes everything that the journal holds.
         swallow: makes the network take everything and answer nothing, until ``up`` ends; None where
-            there is no network. The sink's timeout must be about a second then.
+            there is no network. The sink's timeout must be a second or two then.
     """
 
     sink: Sink
