@@ -180,7 +180,7 @@ def makers(common: Common, config: GatewayConfig) -> dict[str, Callable[[], Cons
     made: dict[str, Callable[[], Consumer]] = {}
     if config.models:
         made["inference"] = partial(_inference, common, config)
-    if config.rules:
+    if config.all_rules:
         made["rules"] = partial(_rules, common, config)
     if config.notify:
         made["notify"] = partial(_notify, common, config)
@@ -198,7 +198,7 @@ def _inference(common: Common, config: GatewayConfig) -> Consumer:
 def _rules(common: Common, config: GatewayConfig) -> Consumer:
     from gateway.rules.consumer import RulesConsumer
 
-    judged = judged_relatively(config.rules, config.model_repository)
+    judged = judged_relatively(config.all_rules, config.model_repository)
     rules = resolve(judged, thresholds(config.models))
     return RulesConsumer(rules, common.metrics, common.clock.now_us())
 

@@ -53,8 +53,8 @@ def settings_of(config: GatewayConfig) -> dict[str, bytes]:
     Secrets and lists stand in files beside the configuration: a token that was renewed is a change.
     """
     made: dict[str, Any] = {}
-    if config.rules:
-        made["rules"] = config.rules
+    if config.all_rules:
+        made["rules"] = config.all_rules
     if config.notify:
         made["notify"] = config.notify
     for name, plugin, settings in build_sinks(config):

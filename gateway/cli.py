@@ -6,7 +6,6 @@ import asyncio
 import sys
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -18,9 +17,6 @@ from gateway.options import config_option, json_option, load
 from headrace import __version__, plugins
 from headrace.commands import reports_errors, verbose_option
 from headrace.errors import UsageError
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.group()

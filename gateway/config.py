@@ -21,9 +21,10 @@ from gateway.inference.consumer import thresholds
 from gateway.models import ModelRepositoryConfig, check_repository
 from gateway.models.config import relative_thresholds
 from gateway.notify import NotifyConfig, check_notify
-from gateway.rules import RuleConfig, check_rules
+from gateway.rules import BuiltinRulesConfig, RuleConfig, builtin, check_builtin, check_rules
 from gateway.sinks import check_names
 from gateway.vitals import VitalsConfig
+from gateway.vitals.look import device_of
 from headrace import plugins
 from headrace.batch import DEVICE_PATTERN
 from headrace.config import FaultList, PluginTable, load
@@ -77,12 +78,24 @@ class GatewayConfig:
     models: tuple[ModelConfig, ...] = ()
     model_repository: ModelRepositoryConfig = field(default_factory=ModelRepositoryConfig)
     rules: tuple[RuleConfig, ...] = ()
+    builtin_rules: BuiltinRulesConfig = field(default_factory=BuiltinRulesConfig)
     notify: tuple[NotifyConfig, ...] = ()
     sinks: tuple[PluginTable, ...] = ()
 
     @property
     def journal_path(self) -> Path:
         return self.data_dir / FILE_NAME
+
+    @property
+    def all_rules(self) -> tuple[RuleConfig, ...]:
+        """The user's rules, and those that watch the pipeline itself, which its vitals feed."""
+        if not self.vitals.enabled:
+            return self.rules
+        watching = builtin(
+            self.builtin_rules, self.rules, device=device_of(self.site),
+            journal_bytes=self.journal.max_bytes, interval_s=self.vitals.interval_s,
+        )  # fmt: skip
+        return (*self.rules, *watching)
 
     @property
     def models_path(self) -> Path:
@@ -137,6 +150,7 @@ def _check(config: GatewayConfig, found: FaultList) -> None:
     check_notify(config.notify, found)
     known = {**_known_thresholds(config, found), **relative_thresholds(config.model_repository)}
     check_rules(config.rules, known, found)
+    check_builtin(config.builtin_rules, found)
     plugins.read_plugins(plugins.SINKS, config.sinks, found)
     check_names([(table.key, _sink_name(table)) for table in config.sinks], found)
     if (

@@ -57,6 +57,7 @@ class Device:
     state: DeviceState | None = None
     last_received: int = 0
     last_time: int = 0
+    ahead: int = 0
     readings: int = 0
     series: OrderedDict[str, Series] = field(default_factory=OrderedDict)
 
@@ -91,7 +92,9 @@ class Live:
             if not first.startswith((ALERT_PREFIX, MODEL_PREFIX)):
                 device.readings += len(times)
                 device.last_received = max(device.last_received, entry.received_at)
-                device.last_time = max(device.last_time, int(times.max()))
+                newest = int(times.max())
+                device.last_time = max(device.last_time, newest)
+                device.ahead = newest - entry.received_at
             for code, index in _places(codes):
                 self._add_series(device, names[code], entry, index, times[index], values[index])
 
@@ -240,6 +243,7 @@ def _device_row(device: Device) -> dict[str, Any]:
         "dropped": dict(state.dropped) if state else {},
         "last_received": device.last_received,
         "last_time": device.last_time,
+        "ahead": device.ahead,
         "readings": device.readings,
         "series": len(device.series),
     }

@@ -12,7 +12,7 @@ from gateway.ingest.dedup import Seen
 from gateway.runner import ConsumerRunner
 from gateway.worker import IngestWorker
 from headrace.errors import StorageError
-from headrace.journal import JournalReader
+from headrace.journal import DAMAGED, JournalReader
 from headrace.metrics import Metrics
 from headrace.ranges import Range
 
@@ -91,6 +91,14 @@ class Status:
             if name not in own
         ]
 
+    def _damaged(self) -> int:
+        try:
+            with JournalReader(self._journal) as reader:
+                return reader.quarantine_reasons().get(DAMAGED, 0)
+        except StorageError as error:
+            logger.warning("cannot read the quarantine: %s", error)
+            return 0
+
     @property
     def head(self) -> int:
         """Last offset of the journal."""
@@ -104,6 +112,7 @@ class Status:
         """Bring the metrics up to date that nobody counts as things happen."""
         self._metrics.set("devices_online", online)
         self._metrics.set("broker_connected", int(self._broker.connected))
+        self._metrics.set("damaged_batches", self._damaged())
         for consumer in self.consumers():
             lag = consumer["lag_batches"]
             self._metrics.set("consumer_lag_batches", lag, consumer=consumer["consumer"])

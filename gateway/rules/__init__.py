@@ -2,6 +2,7 @@
 
 Reading order:
 
+- ``builtin``   the rules that watch the pipeline itself
 - ``config``    the ``[[rules]]`` tables
 - ``machine``   inactive → pending → firing → resolved (pure)
 - ``evaluate``  columns to runs of a condition, runs to transitions (pure)
@@ -10,6 +11,14 @@ Reading order:
 - ``timeline``  the tester behind ``gateway rules test``
 """
 
+from gateway.rules.builtin import BuiltinRulesConfig, builtin, check_builtin
 from gateway.rules.config import RuleConfig, check_rules, resolve
 
-__all__ = ["RuleConfig", "check_rules", "resolve"]
+__all__ = [
+    "BuiltinRulesConfig",
+    "RuleConfig",
+    "builtin",
+    "check_builtin",
+    "check_rules",
+    "resolve",
+]

@@ -5,9 +5,12 @@ Of the gateway itself (device ``gateway-<site>``), all named ``gateway/<what>``:
 - ``lag_batches/<consumer>``, ``lag_s/<consumer>``   behind the head: batches, age of the oldest
 - ``readings_per_s``, ``batches_per_s``, ``bytes_per_s``, ``commit_s``   since the look before
 - ``refused_batches``, ``duplicate_readings``, …   counts since the look before
-- ``journal_bytes``, ``gap_readings_total``, ``devices``, ``devices_online``, ``broker_connected``   now
+- ``journal_bytes``, ``gap_readings_total``, ``devices``, ``devices_online``, ``broker_connected``,
+  ``damaged_batches``, ``disk_free_bytes``, ``consumers_stopped``   now
+- ``certificate_days/<gateway or broker>``, ``certificates_ending``   where the gateway is a CA: until its
+  own certificates end; devices whose certificates end within a month
 
-Of each device, as readings of that device: ``silent_s``, ``gap_readings``, and what it said of
+Of each device, as readings of that device: ``silent_s``, ``gap_readings``, ``clock_ahead_s``, and what it said of
 itself last: ``online``, ``buffered``, ``dropped``.
 
 Counts are since the look before, not since the start: their sum over any time is right whatever
@@ -32,8 +35,10 @@ UNITS: Final[Mapping[str, str]] = {
     "readings_per_s": "1/s", "batches_per_s": "1/s", "lag_batches": "count", "gap_readings": "count", "gap_readings_total": "count",
     "refused_batches": "count", "duplicate_readings": "count", "dropped_batches": "count",
     "skipped_batches": "count", "consumer_failures": "count", "commit_failures": "count",
-    "rejected_readings": "count", "devices": "count", "devices_online": "count",
+    "damaged_batches": "count", "disk_free_bytes": "B", "quarantined": "count",
+    "consumers_stopped": "count", "clock_ahead_s": "s", "rejected_readings": "count", "devices": "count", "devices_online": "count",
     "devices_left_out": "count", "buffered": "count", "dropped": "count", "firing": "count",
+    "certificates_ending": "count",
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ out is a reading of its own.
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -55,7 +56,8 @@ class Source:
         totals = _totals(self._metrics)
         with JournalReader(self._journal) as reader:
             heard = {name: last for name, _, last in reader.devices()}
-            lags = dict(_lags(self._status.consumers(), reader, now_us))
+            consumers = self._status.consumers()
+            lags = dict(_lags(consumers, reader, now_us))
         since = Counter(
             {name: total - self._before.get(name, 0.0) for name, total in totals.items()}
         )
@@ -68,6 +70,11 @@ class Source:
             "devices_online": totals["devices_online"],
             "devices": float(len(devices)),
             "devices_left_out": float(left_out),
+            "damaged_batches": totals["damaged_batches"],
+            "disk_free_bytes": float(shutil.disk_usage(self._journal.parent).free),
+            "quarantined": own["refused_batches"] + own["rejected_readings"],
+            "consumers_stopped": float(sum(each["failure"] is not None for each in consumers)),
+            **_certificates(self._metrics, totals),
         }
         self._before = totals
         return Look(own, devices)
@@ -82,6 +89,7 @@ class Source:
             device: {
                 "silent_s": max(0.0, (now_us - heard[device]) / _SECOND_US),
                 "gap_readings": self._metrics.value("gap_readings", device=device),
+                "clock_ahead_s": max(0.0, states.get(device, {}).get("ahead", 0) / _SECOND_US),
                 **_said(states.get(device, {})),
             }
             for device in known[:VITALS_MAX_DEVICES]
@@ -110,6 +118,17 @@ def _totals(metrics: Metrics) -> Counter[str]:
             if name == "sink_readings_total" and sample.labels["verdict"] == "reject":
                 totals["rejected_readings_total"] += sample.value  # type: ignore[assignment]
     return totals
+
+
+def _certificates(metrics: Metrics, totals: Mapping[str, float]) -> dict[str, float]:
+    """Until when the gateway's own are good, and how many of the devices' are not for long."""
+    found = {
+        f"certificate_days/{sample.labels['certificate']}": sample.value
+        for family in metrics.registry.collect()
+        for sample in family.samples
+        if sample.name == "headrace_gateway_certificate_days"
+    }
+    return found | {"certificates_ending": totals["certificates_ending"]} if found else {}
 
 
 def _flow(since: Mapping[str, float], elapsed_s: float) -> Iterator[tuple[str, float]]:
