@@ -85,7 +85,8 @@ class Columns:
 
 
 def gather(entries: Sequence[Entry]) -> Columns:
-    """The columns of all batches."""
+    """The columns of all batches that have any readings (a damaged one has none)."""
+    entries = [entry for entry in entries if entry.rows.num_rows]
     counts = np.array([entry.rows.num_rows for entry in entries], np.int64)
     starts = np.cumsum(counts) - counts
     batch = np.repeat(np.arange(len(entries)), counts)

@@ -6,11 +6,11 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from gateway.feed import Entry
 from gateway.sinks.port import Sink
@@ -115,7 +115,8 @@ def test_many_small_batches_go_in_one_transaction(server: Postgres, open_sink: O
     """One reading a message must not be one round trip a message."""
     batches = [series("d", f"s{at % 7}", [float(at)], first_seq=at + 1) for at in range(5_000)]
     started = time.monotonic()
-    assert open_sink().write(batches) == []
+    empty = replace(batches[0], rows=batches[0].rows.slice(0, 0))  # a damaged row of the journal
+    assert open_sink().write([empty, *batches, empty]) == []
     assert time.monotonic() - started < 20
     assert server.count() == 5_000
     assert server.sql("SELECT count(DISTINCT xmin::text) FROM readings") == [(1,)]
@@ -144,8 +145,8 @@ def test_a_table_in_a_schema_of_its_own(server: Postgres, open_sink: Open) -> No
     with pytest.raises(SinkUnavailable, match="create the schema"):
         sink.write([series("d", "x", [1.0])])
     server.sql("CREATE SCHEMA iot")
-    assert sink.write([series("d", "x", [1.0])]) == []
-    assert sink.write([series("d", "x", [1.0])]) == []
+    for _ in range(2):
+        assert sink.write([series("d", "x", [1.0])]) == []
     assert server.count("iot.readings") == 1
     server.sql("DROP SCHEMA iot CASCADE")
 

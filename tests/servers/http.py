@@ -43,6 +43,7 @@ class HttpServer:
     port: int
     answer: Answer
     requests: list[Request] = field(default_factory=list)
+    connections: int = 0
     #: Cleared: requests are taken and get no answer until it is set.
     answering: threading.Event = field(default_factory=threading.Event)
 
@@ -86,6 +87,7 @@ def http_server(
 
         def process_request(self, request: Any, client_address: Any) -> None:
             connections.append(request)
+            served.connections += 1
             super().process_request(request, client_address)
 
         def handle_error(self, *_: object) -> None: ...

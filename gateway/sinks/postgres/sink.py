@@ -69,7 +69,7 @@ class PostgresSink(Sink):
         rejected = columns.rejections(~good, "bad_text", "PostgreSQL cannot hold a NUL character")
         try:
             with self._connection.transaction() as cursor:
-                known = self._ledger.lock(cursor, streams(entries))
+                known = self._ledger.lock(cursor, streams(columns.entries))
                 wanted = columns.take(good & new(columns, known))
                 refused = self._insert(cursor, wanted)
                 self._ledger.write(cursor, wanted, refused)

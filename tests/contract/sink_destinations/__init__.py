@@ -17,9 +17,11 @@ from tests.gateway_entries import series
 
 NAMES = (
     "influxdb_v1",
+    "influxdb_v3",
     "kafka",
     "postgres",
     "victoriametrics",
+    "webhook",
 )
 
 

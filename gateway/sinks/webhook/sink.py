@@ -1,0 +1,174 @@
+"""The webhook sink: what each answer of the receiver means for the readings that were sent.
+
+===================================  ==============================================================
+answer                               verdict
+===================================  ==============================================================
+2xx                                  accept: the receiver has them, durably
+401, 403, 404, 405, 407, 408, 410,   keep: a token, an address or the receiver's load, which people
+421, 425, 429                        or time will mend
+any other 4xx                        reject this event; a batch is halved until each such is found
+3xx                                  keep: readings and token go nowhere but to ``url``
+5xx, no answer                       keep
+===================================  ==============================================================
+
+``Retry-After`` is honoured: until then nothing is sent, and the runner hears "keep" at once.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import urllib3
+
+from gateway.consumer import Rejected
+from gateway.feed import Entry
+from gateway.sinks.columns import gather
+from gateway.sinks.port import Sink
+from gateway.sinks.search import ACCEPTED, Items, Refusal, Result, deliver, halves
+from gateway.sinks.webhook.config import WebhookSettings
+from gateway.sinks.webhook.events import Event, events
+from gateway.sinks.webhook.records import sayable
+from gateway.sinks.webhook.request import content, secret_key, signature
+from headrace import __version__
+from headrace.clock import Clock, SystemClock
+from headrace.errors import SinkError, SinkUnavailable
+from headrace.limits import SINK_MAX_PROBES, WEBHOOK_MAX_ANSWER_BYTES, WEBHOOK_MAX_PAUSE_S
+
+_KEPT: Final = frozenset({401, 403, 404, 405, 407, 408, 410, 421, 425, 429})
+
+_HINTS: Final = {
+    401: "check token_file",
+    403: "let this token, or this gateway's address, in",
+    404: "correct url",
+    405: "correct url: it takes no POST",
+    410: "the receiver was taken down: correct url or remove this sink",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    text: str
+    retry_after: str
+
+
+class WebhookSink(Sink):
+    """Posts readings as CloudEvents.
+
+    Args:
+        site: part of each event's ``source``.
+        clock: for signatures and ``Retry-After``.
+    """
+
+    def __init__(self, settings: WebhookSettings, *, site: str, clock: Clock | None = None) -> None:
+        self._settings = settings
+        self._site = site
+        self._clock = clock or SystemClock()
+        self._not_before = 0.0
+        secret = _secret(settings.signature_secret_file)
+        self._key = secret_key(secret) if secret else b""
+        token = _secret(settings.token_file)
+        headers = {"User-Agent": f"headrace/{__version__}"}
+        headers |= {"Authorization": f"Bearer {token}"} if token else {}
+        ca = str(settings.ca_file) if settings.ca_file else None
+        self._pool = urllib3.PoolManager(
+            headers=headers, timeout=settings.timeout_s, retries=False, maxsize=1, ca_certs=ca
+        )
+
+    def write(self, entries: Sequence[Entry]) -> Sequence[Rejected]:
+        self._wait_as_told()
+        columns, rejected = sayable(gather(entries))
+        made = events(columns, self._site, self._settings.max_bytes)
+        refusals: list[Refusal] = []
+        for items in self._requests(made):
+            refusals += deliver(items, partial(self._attempt, made), most=SINK_MAX_PROBES)
+        readings = [
+            (made[item].readings, why) for items, why in refusals for item in items.tolist()
+        ]
+        return [*rejected, *columns.refusals(readings)]
+
+    def close(self) -> None:
+        self._pool.clear()
+
+    def _requests(self, made: Sequence[Event]) -> list[Items]:
+        """Which events go together."""
+        alone = self._settings.mode != "batch"
+        requests: list[list[int]] = []
+        size = 0
+        for place, event in enumerate(made):
+            size += event.size
+            if alone or not requests or size > self._settings.max_bytes:
+                requests.append([])
+                size = event.size
+            requests[-1].append(place)
+        return [np.array(request) for request in requests]
+
+    def _attempt(self, made: Sequence[Event], items: Items) -> Result:
+        answer = self._post([made[item] for item in items.tolist()])
+        if 200 <= answer.status < 300:
+            return ACCEPTED
+        why = f"the receiver answers {answer.status}: {answer.text}"
+        if 400 <= answer.status < 500 and answer.status not in _KEPT:
+            return halves(items, why)
+        self._not_before = self._clock.monotonic() + self._pause_s(answer.retry_after)
+        moved = 300 <= answer.status < 400
+        hint = "set url to where it is now" if moved else _HINTS.get(answer.status, "")
+        raise SinkUnavailable(why, hint=hint)
+
+    def _post(self, sent: Sequence[Event]) -> _Answer:
+        body, headers = content(self._settings.mode, sent)
+        headers |= self._pool.headers
+        if self._key:
+            headers |= signature(self._key, sent, body, self._clock.now_us() // 1_000_000)
+        if self._settings.gzip:
+            body = gzip.compress(body, compresslevel=1)
+            headers["Content-Encoding"] = "gzip"
+        try:
+            answer = self._pool.request(
+                "POST", self._settings.url, body=body, headers=headers, redirect=False,
+                preload_content=False,
+            )  # fmt: skip
+            # One look: an answer that never ends must not hold the sink.
+            text = answer.read1(WEBHOOK_MAX_ANSWER_BYTES, decode_content=False)
+        except urllib3.exceptions.HTTPError as error:
+            raise SinkUnavailable(f"the receiver does not answer: {error}") from error
+        if answer.connection is not None:  # there is more of it: not to be used again
+            answer.close()
+        return _Answer(answer.status, _line(text), answer.headers.get("Retry-After", ""))
+
+    def _wait_as_told(self) -> None:
+        left = self._not_before - self._clock.monotonic()
+        if left > 0:
+            raise SinkUnavailable("the receiver has asked to be left alone for a while")
+
+    def _pause_s(self, retry_after: str) -> float:
+        """Seconds, from seconds or from a date; 0 for what is neither."""
+        try:
+            if retry_after.strip().isdecimal():
+                seconds = float(retry_after)
+            else:
+                until = parsedate_to_datetime(retry_after).timestamp()
+                seconds = until - self._clock.now_us() / 1e6
+        except (ValueError, OverflowError):
+            return 0.0
+        return min(max(seconds, 0.0), WEBHOOK_MAX_PAUSE_S)
+
+
+def _line(text: bytes) -> str:
+    return " ".join(text.decode("utf-8", "replace").split())[:300]
+
+
+def _secret(path: Path | None) -> str:
+    if path is None:
+        return ""
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SinkError(f"the secret in {path} cannot be read: {error}") from error
