@@ -88,6 +88,8 @@ class Agent:
         for warning in self._config.warnings:
             _log.warning("%s", warning)
         parts.uplink.start()
+        if parts.renewal is not None:
+            parts.renewal.start()
         parts.sealer.start()
         parts.scheduler.start()
         _log.info(
@@ -98,6 +100,8 @@ class Agent:
         return parts
 
     def _stop(self, parts: Pipeline) -> None:
+        if parts.renewal is not None:
+            parts.renewal.stop()
         parts.scheduler.stop()
         parts.sealer.stop()
         if self._failure is None:

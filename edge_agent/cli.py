@@ -172,16 +172,17 @@ def simulate(
 )  # fmt: skip
 @click.option("--new-key", is_flag=True, help="Make a new key even if there is one.")
 @click.option("--renew", is_flag=True, help="Next certificate by the present one, without a code.")
+@click.option("--if-due", is_flag=True, help="With --renew: only in the last third of its life.")
 @json_option
 @reports_errors
 def enroll(
     gateway_url: str, code: str | None, out: Path | None, config_path: Path | None, new_key: bool,
-    renew: bool, as_json: bool,
+    renew: bool, if_due: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Get this device's certificate from the gateway, with the code of `gateway enroll`.
 
-    The key is made here and stays here. With --renew a running agent takes the new certificate up when it
-    connects next.
+    The key is made here and stays here. A running agent renews its certificate by itself; --renew is for
+    other clients, and takes effect when they connect next.
 
     \b
     Example:
@@ -194,10 +195,14 @@ def enroll(
         raise click.UsageError(
             "give the code that `gateway enroll` printed, or --renew without one"
         )
+    done: command.Done | None
     if code is None:
-        done = command.renew(gateway_url, out=out, config=config_path)
+        done = command.renew(gateway_url, out=out, config=config_path, if_due=if_due)
     else:
         done = command.enroll(gateway_url, code, out=out, config=config_path, new=new_key)
+    if done is None:
+        click.echo("not due yet: more than a third of the certificate's life is left", err=True)
+        return
     device = done.issued.device
     if as_json:
         _echo_json({"device": device, "expires": done.issued.expires, "uplink": done.uplink})

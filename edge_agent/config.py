@@ -36,6 +36,7 @@ from headrace.limits import (
     UPLINK_WINDOW_BATCHES,
     UPLINK_WINDOW_BYTES,
 )
+from headrace.pki.names import DEVICE_CERTIFICATE_FILE, DEVICE_KEY_FILE
 from headrace.plugins import INPUTS, Plugin, read_plugins
 from headrace.topics import DEFAULT_ROOT
 
@@ -64,6 +65,7 @@ class UplinkSettings:
     ca: Path | None = None
     cert: Path | None = None
     key: Path | None = None
+    renew_from: str = ""
     username: str = ""
     password_file: Path | None = None
     window_batches: Annotated[int, Meta(ge=1, le=1_000)] = UPLINK_WINDOW_BATCHES
@@ -157,6 +159,8 @@ topic_root = "headrace/v1"
 # ca = "/etc/headrace/ca.crt"
 # cert = "/etc/headrace/device.crt"
 # key = "/etc/headrace/device.key"
+# Where the next certificate comes from; `edge-agent enroll` writes all four.
+# renew_from = "https://gateway.local:8443"
 # Longest pause between two attempts to connect; the pauses grow up to it while nothing gets through.
 # retry_max_s = 60.0
 # username = "my-device"
@@ -250,10 +254,26 @@ def _check(settings: AgentSettings, found: FaultList) -> None:
             found.add(f"uplink.{name}", "is set, but TLS is off; set tls = true")
     if (uplink.cert is None) != (uplink.key is None):
         found.add("uplink.cert", "cert and key belong together; one of them is missing")
+    _check_renewal(uplink, found)
     if bool(uplink.username) != (uplink.password_file is not None):
         found.add("uplink.username", "username and password_file belong together")
     if settings.buffer.path.is_dir():
         found.add("buffer.path", f"expected a file, {settings.buffer.path} is a directory")
+
+
+def _check_renewal(uplink: UplinkSettings, found: FaultList) -> None:
+    if not uplink.renew_from:
+        return
+    if not uplink.renew_from.startswith("https://"):
+        found.add("uplink.renew_from", f"expected https://HOST:8443, got {uplink.renew_from!r}")
+    names = (uplink.cert and uplink.cert.name, uplink.key and uplink.key.name)
+    together = uplink.cert and uplink.key and uplink.cert.parent == uplink.key.parent
+    if names != (DEVICE_CERTIFICATE_FILE, DEVICE_KEY_FILE) or not together:
+        found.add(
+            "uplink.renew_from",
+            f"needs cert and key as `edge-agent enroll` makes them: {DEVICE_CERTIFICATE_FILE} and "
+            f"{DEVICE_KEY_FILE} in one folder; leave it out for a certificate of another kind",
+        )
 
 
 def is_loopback(host: str) -> bool:

@@ -29,7 +29,8 @@ from typing import TYPE_CHECKING
 
 from edge_agent.buffer.store import Store
 from edge_agent.config import AgentConfig, UplinkSettings
-from edge_agent.identity import boot_id
+from edge_agent.enrol.renewal import Renewal, attempt_from
+from edge_agent.identity import ClockWatch, boot_id
 from edge_agent.inputs.port import Input
 from edge_agent.intake import Intake, Sealer
 from edge_agent.report import Report
@@ -56,6 +57,7 @@ class Pipeline:
     intake: Intake
     sealer: Sealer
     scheduler: Scheduler
+    renewal: Renewal | None
 
 
 def build(config: AgentConfig, *, clock: Clock, metrics: Metrics, failed: Failed) -> Pipeline:
@@ -77,13 +79,17 @@ def build(config: AgentConfig, *, clock: Clock, metrics: Metrics, failed: Failed
         clock=clock,
     )
     desk = _desk(config)
+    renewal = _renewal(
+        settings.uplink, clock, metrics,
+        lambda: uplink.reconnect("the certificate has been renewed"),
+    )  # fmt: skip
     uplink = Uplink(
         store,
         Machine(store.stream, limits=_limits(settings.uplink), jitter=random.random),
         clock=clock,
         metrics=metrics,
         make_link=_link_maker(config),
-        state=_report(store, boot, clock, metrics, desk).state,
+        state=_report(store, boot, clock, metrics, desk, renewal).state,
         state_interval_s=settings.uplink.state_interval_s,
         broker=f"{settings.uplink.host}:{settings.uplink.port}",
         failed=failed,
@@ -101,9 +107,8 @@ def build(config: AgentConfig, *, clock: Clock, metrics: Metrics, failed: Failed
         _runner(key, source, store, intake, clock=clock, metrics=metrics, failed=failed)
         for key, source in _sources(config, desk)
     ]
-    return Pipeline(
-        store, uplink, intake, Sealer(intake, clock=clock, failed=failed), Scheduler(runners)
-    )
+    sealer = Sealer(intake, clock=clock, failed=failed)
+    return Pipeline(store, uplink, intake, sealer, Scheduler(runners), renewal)
 
 
 def _limits(settings: UplinkSettings) -> Limits:
@@ -124,9 +129,29 @@ def _link_maker(
     )
 
 
-def _report(store: Store, boot: str, clock: Clock, metrics: Metrics, desk: Desk | None) -> Report:
+def _report(
+    store: Store, boot: str, clock: Clock, metrics: Metrics, desk: Desk | None,
+    renewal: Renewal | None,
+) -> Report:  # fmt: skip
     models = None if desk is None else lambda: desk.active
-    return Report(store, boot=boot, clock=clock, metrics=metrics, models=models)
+    return Report(store, boot=boot, clock=clock, metrics=metrics, models=models, renewal=renewal)
+
+
+def _renewal(
+    settings: UplinkSettings, clock: Clock, metrics: Metrics, renewed: Callable[[], None]
+) -> Renewal | None:
+    """What keeps the certificate fresh, where the device has one; made before the uplink reads it."""
+    if settings.cert is None:
+        return None
+    watch, folder = ClockWatch(clock), settings.cert.parent
+    return Renewal(
+        settings.cert,
+        attempt=attempt_from(settings.renew_from, folder) if settings.renew_from else None,
+        clock=clock,
+        synced=lambda: watch.state() == "synced",
+        metrics=metrics,
+        renewed=renewed,
+    )
 
 
 def _desk(config: AgentConfig) -> Desk | None:

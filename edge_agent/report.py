@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edge_agent.buffer.store import Store
+from edge_agent.enrol.renewal import Renewal
 from edge_agent.identity import ClockWatch
 from headrace import __version__
 from headrace.clock import Clock
@@ -24,7 +25,9 @@ class Report:
         clock: Clock,
         metrics: Metrics,
         models: Callable[[], dict[str, int]] | None = None,
+        renewal: Renewal | None = None,
     ) -> None:
+        self._renewal = renewal
         self._store, self._boot, self._metrics, self._models = store, boot, metrics, models
         self._clock_watch = ClockWatch(clock)
 
@@ -42,6 +45,8 @@ class Report:
             sampled=counts.sampled,
             dropped=dict(counts.dropped),
             models=self._models() if self._models is not None else None,
+            certificate=self._renewal.ends_at_us if self._renewal is not None else 0,
+            renewal=self._renewal.failure if self._renewal is not None else "",
         )
 
 

@@ -82,7 +82,7 @@ def assemble(config: GatewayConfig, clock: Clock | None = None) -> Parts:
     clock = clock or SystemClock()
     feed = Feed(config.journal_path)
     common = Common(config, clock, Metrics("gateway"), Live(), Inbox(), feed)
-    pki = make_pki(config, clock)
+    pki = make_pki(config, clock, common.metrics)
     broker = make_broker(common, pki)
     retention = Retention(max_bytes=config.journal.max_bytes, hold_for=config.journal.hold_for)
     journal = make_journal(common, retention)

@@ -18,7 +18,7 @@ import msgspec
 
 from headrace.commands import reports_errors
 from headrace.errors import UsageError
-from headrace.limits import ENROL_CODE_MAX_VALID_S
+from headrace.limits import CERTIFICATE_WARN_DAYS, ENROL_CODE_MAX_VALID_S
 
 if TYPE_CHECKING:
     from gateway.config import GatewayConfig
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gateway.enrol.site import SitePki
 
 DEFAULT_CONFIG = Path("/etc/headrace/gateway.toml")
+_DAY_US = 24 * 3600 * 1_000_000
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 config_option = click.option(
@@ -61,7 +62,7 @@ def enroll(device: str, config_path: Path, valid: str, replace: bool, as_json: b
             )
         code = site.desk.open_code(device, valid_s=seconds, replace_key=replace)
         taken = not replace and _state(site, site.registry.entries_of(device)) == "enrolled"
-        url = f"https://{site.public_name}:{config.enrol.port}"
+        url = f"https://{site.public_name}:{config.enrol.public_port or config.enrol.port}"
     if as_json:
         answer = {"device": device, "code": str(code), "url": url, "valid_s": seconds}
         click.echo(msgspec.json.encode(answer))
@@ -93,7 +94,9 @@ def devices(config_path: Path, as_json: bool) -> None:
         click.echo(msgspec.json.encode(rows))
         return
     for row in rows:
-        click.echo(f"{row['device']:<32} {row['state']:<9} until {row['expires']}")
+        ends = row["state"] == "enrolled" and row["days"] < CERTIFICATE_WARN_DAYS
+        note = f"  in {row['days']:.0f} days, and not renewed" if ends else ""
+        click.echo(f"{row['device']:<32} {row['state']:<9} until {row['expires']}{note}")
     if not rows:
         click.echo("no device is enrolled; `gateway enroll DEVICE` invites one")
 
@@ -128,8 +131,14 @@ def revoke(device: str, config_path: Path) -> None:
     "--data", type=click.Path(path_type=Path, file_okay=False), default=Path("/var/lib/mosquitto"),
     show_default=True, help="Where mosquitto keeps messages.",
 )  # fmt: skip
+@click.option(
+    "--files-only", is_flag=True,
+    help="No configuration, for a mosquitto that has the one of deploy/mosquitto.",
+)  # fmt: skip
 @reports_errors
-def mosquitto_config(config_path: Path, out: Path, port: int, bind: str, data: Path) -> None:
+def mosquitto_config(
+    config_path: Path, out: Path, port: int, bind: str, data: Path, files_only: bool
+) -> None:
     """Write what a mosquitto needs to let in enrolled devices only.
 
     \b
@@ -139,10 +148,11 @@ def mosquitto_config(config_path: Path, out: Path, port: int, bind: str, data: P
     from gateway.enrol import mosquitto
 
     with _site(config_path) as (config, site):
-        mosquitto.write_config(out, port=port, bind=bind, data=data)
         site.write_files(out)
+        if not files_only:
+            mosquitto.write_config(out, port=port, bind=bind, data=data)
         known = config.enrol.mosquitto_dir
-    click.echo(f"wrote {out / mosquitto.CONFIG_FILE}")
+    click.echo(f"wrote {out if files_only else out / mosquitto.CONFIG_FILE}")
     if known is None or known.resolve() != out.resolve():
         click.echo(
             "so that revocations reach it, add to the gateway's configuration:\n\n"
@@ -194,6 +204,7 @@ def _row(site: SitePki, entries: list[Entry]) -> dict[str, Any]:
         "state": state,
         "enrolled": _iso(entries[0].issued_at),
         "expires": _iso(last.expires_at),
+        "days": round((last.expires_at - site.now_us()) / _DAY_US, 1),
         "revoked": _iso(max(revoked)) if state == "revoked" else None,
         "serials": [f"{entry.serial:x}" for entry in entries if entry.revoked_at is None],
     }

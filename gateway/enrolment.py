@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
 
 from gateway.broker.config import is_loopback
 from gateway.broker.embedded import Guard
@@ -11,15 +13,24 @@ from gateway.enrol.expel import BrokerAddress
 from gateway.enrol.server import EnrolServer
 from gateway.enrol.site import Admission, SitePki
 from headrace.clock import Clock
+from headrace.errors import EnrolmentError, StorageError
+from headrace.limits import CERTIFICATE_WARN_DAYS, RENEW_CHECK_S
+from headrace.logs import Condition
+from headrace.metrics import Metrics
+
+logger = logging.getLogger(__name__)
 
 
 class RunningPki:
-    """The site's CA in the running gateway: guards the broker, and serves devices that enrol."""
+    """The site's CA in the running gateway: guards the broker, serves devices that enrol, and looks
+    once an hour after the certificates that the gateway itself shows."""
 
-    def __init__(self, config: GatewayConfig, clock: Clock) -> None:
+    def __init__(self, config: GatewayConfig, clock: Clock, metrics: Metrics) -> None:
         self._site = open_site(config, clock)
         self._config = config.enrol
+        self._metrics = metrics
         self._admission = Admission(self._site.authority.paths.registry)
+        self._condition = Condition(logger, "the gateway's certificates")
 
     def guard(self) -> Guard:
         """What the embedded broker needs to let in enrolled devices only."""
@@ -32,12 +43,42 @@ class RunningPki:
             server = EnrolServer(self._config, self._site.desk, self._site.server_context())
             await server.start()
             stack.push_async_callback(server.stop)
+        task = asyncio.create_task(self._look_after(), name="certificates")
+        stack.push_async_callback(_end, task)
+
+    async def _look_after(self) -> None:
+        while True:
+            await asyncio.to_thread(self.look)
+            await asyncio.sleep(RENEW_CHECK_S)
+
+    def look(self) -> None:
+        """Renew what is due, bring mosquitto's files up to date, and say how long all is good."""
+        try:
+            if self._site.renew():
+                logger.info("the gateway's own certificate is renewed")
+            days = self._site.days_left()
+            self._metrics.set("certificates_ending", self._site.ending())
+        except (StorageError, EnrolmentError) as error:
+            self._condition.bad(error)
+            return
+        for name, left in days.items():
+            self._metrics.set("certificate_days", left, certificate=name)
+        short = [name for name, left in days.items() if left < CERTIFICATE_WARN_DAYS]
+        if short:
+            self._condition.bad(f"that of {', '.join(short)} ends within a month, unrenewed")
+        else:
+            self._condition.good()
 
 
-def make_pki(config: GatewayConfig, clock: Clock) -> RunningPki | None:
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def make_pki(config: GatewayConfig, clock: Clock, metrics: Metrics) -> RunningPki | None:
     """The site's CA where something needs it, made at the first use."""
     if config.enrol.enabled or config.broker.with_certificates:
-        return RunningPki(config, clock)
+        return RunningPki(config, clock, metrics)
     return None
 
 
@@ -57,6 +98,7 @@ def open_site(config: GatewayConfig, clock: Clock) -> SitePki:
         broker_host="" if beside_us else config.broker.host,
         broker_port=config.broker.port,
         topic_root=config.broker.topic_root,
+        connections=1 if embedded else config.broker.connections,
         clock=clock,
         broker=None if embedded else BrokerAddress(config.broker.own_host, config.broker.port),
     )

@@ -56,6 +56,8 @@ class DeviceState(msgspec.Struct, frozen=True, omit_defaults=False):
 
     ``buffered`` and ``sampled`` count readings; ``dropped`` counts readings by reason. ``models``:
     the versions that the device itself runs; None where it runs none, and the gateway may.
+    ``certificate``: when the device's certificate ends, microseconds since 1970 UTC, 0 where it has none;
+    ``renewal``: why it could not be renewed.
     """
 
     online: bool
@@ -67,6 +69,8 @@ class DeviceState(msgspec.Struct, frozen=True, omit_defaults=False):
     sampled: int = 0
     dropped: dict[str, int] = {}
     models: dict[str, int] | None = None
+    certificate: int = 0
+    renewal: str = ""
 
 
 class ModelDesired(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,12 @@ from click.testing import CliRunner, Result
 
 import edge_agent.cli
 import gateway.cli
+from edge_agent.enrol.files import DeviceFiles
+from edge_agent.enrol.request import new_key, request_for
+from gateway.config import load_config
+from gateway.enrolment import open_site
+from headrace.clock import ManualClock, SystemClock
+from headrace.pki.messages import Application
 from headrace.topics import Topics
 from tests.programs import Gateway, Programs, make_gateway
 from tests.servers import free_port, wait_until
@@ -64,6 +70,21 @@ def make_site(programs: Programs, *, broker: str = "", enrol: str = "", **more: 
     table = f'[enrol]\nenabled = true\nhost = "127.0.0.1"\nport = {port}\n{enrol}\n'
     made = make_gateway(programs, broker=f'auth = "certificate"\n{broker}', extra=[table], **more)
     return EnrolSite(made, port)
+
+
+def issue_long_ago(
+    site: EnrolSite, device: str, folder: Path, *, days_ago: float, days: int
+) -> Path:
+    """A device that was enrolled so many days ago, for ``days``, by the gateway's own CA."""
+    config = load_config(site.gateway.program.config)
+    config = replace(config, enrol=replace(config.enrol, certificate_days=days))
+    clock = ManualClock(SystemClock().now_us() - round(days_ago * 24 * 3600 * 1_000_000))
+    files, pki = DeviceFiles(folder / device), open_site(config, clock)
+    code = pki.desk.open_code(device, valid_s=60, replace_key=False)
+    files.keep_key(new_key())
+    files.keep(pki.desk.enrol(Application(code.secret.hex(), request_for(files.key)), "here"))
+    pki.close()
+    return files.folder
 
 
 def tls_context(ca: Path, certificate: Path | None = None) -> ssl.SSLContext:

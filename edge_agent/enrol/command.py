@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_agent.enrol import exchange, settings
-from edge_agent.enrol.files import DeviceFiles
+from edge_agent.enrol.files import DeviceFiles, validity_of
 from edge_agent.enrol.request import new_key, request_for
 from headrace.errors import UsageError
 from headrace.pki.codes import parse_code
@@ -17,7 +17,7 @@ DEFAULT_FOLDER = Path("/etc/headrace/tls")
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What came of it."""
+    """What came of it; ``written_to`` is the agent.toml, where there is one."""
 
     issued: Issued
     files: DeviceFiles
@@ -44,29 +44,44 @@ def enroll(
     if new or not files.key.exists():
         files.keep_key(new_key())
     application = Application(code.secret.hex(), request_for(files.key), device)
-    return _finish(exchange.enrol(address, site, application), address.host, files, config)
+    issued = exchange.enrol(address, site, application)
+    files.keep(issued)
+    return _finish(issued, address, files, config)
 
 
-def renew(address_text: str, *, out: Path | None, config: Path | None) -> Done:
-    """Get the next certificate for the key that is here, with the present one.
+def renew(
+    address_text: str, *, out: Path | None, config: Path | None, if_due: bool = False
+) -> Done | None:
+    """Get the next certificate, for a new key, with the present one; that stays good until its end.
+
+    Args:
+        if_due: only when less than a third of its life is left, by the gateway's clock; else None.
 
     Raises:
         HeadraceError: with what to do.
     """
     address, files = exchange.parse_address(address_text), _files(out, config)
+    files.settle()
     if not (files.key.exists() and files.certificate.exists()):
         raise UsageError(
             f"there is nothing to renew in {files.folder}",
             hint="enrol with a code first; --out names the folder",
         )
-    issued = exchange.renew(address, files, request_for(files.key))
-    return _finish(issued, address.host, files, config)
+    now_us = exchange.site_time_us(address, files)
+    if if_due and not validity_of(files.certificate).is_due(now_us):
+        return None
+    if not files.next_key.exists():
+        files.keep_next_key(new_key())
+    issued = exchange.renew(address, files, request_for(files.next_key))
+    files.keep_next(issued)
+    return _finish(issued, address, files, config)
 
 
-def _finish(issued: Issued, host: str, files: DeviceFiles, config: Path | None) -> Done:
-    files.keep(issued)
+def _finish(
+    issued: Issued, address: exchange.Address, files: DeviceFiles, config: Path | None
+) -> Done:
     files.adopt_owner()
-    uplink = settings.uplink_settings(issued, host, files)
+    uplink = settings.uplink_settings(issued, address, files)
     if config is not None:
         settings.write_settings(config, issued.device, uplink)
     return Done(issued, files, uplink, config)

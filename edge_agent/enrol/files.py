@@ -1,4 +1,18 @@
-"""The folder with key, certificate and CA: each file whole or not there."""
+"""The folder with key, certificate and CA: each file whole or not there.
+
+Key and certificate change together when a certificate is renewed, and a power cut may come between any
+two steps. So the next pair is written beside the present one, ``device.key.next`` before the gateway is
+asked and ``device.crt.next`` when it has answered; from there on the pair has changed, and ``settle``
+moves first the key and then the certificate to its place, now or at the next start.
+
+================  ================  ==============================================================
+device.key.next   device.crt.next   what it means
+================  ================  ==============================================================
+there             –                 asked and not answered; the key is used for the next attempt
+there             there             answered: move both
+–                 there             the key has been moved: move the certificate
+================  ================  ==============================================================
+"""
 
 from __future__ import annotations
 
@@ -14,6 +28,19 @@ from headrace.pki.names import (
     DEVICE_KEY_FILE,
     MODEL_ROOT_FILE,
 )
+from headrace.pki.validity import Validity, read_validity
+
+
+def validity_of(certificate: Path) -> Validity:
+    """When a certificate ends.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    try:
+        return read_validity(certificate.read_bytes())
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{certificate}: {error}", hint="enrol again with a code") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +65,14 @@ class DeviceFiles:
     def model_root(self) -> Path:
         return self.folder / MODEL_ROOT_FILE
 
+    @property
+    def next_key(self) -> Path:
+        return self.folder / f"{DEVICE_KEY_FILE}.next"
+
+    @property
+    def next_certificate(self) -> Path:
+        return self.folder / f"{DEVICE_CERTIFICATE_FILE}.next"
+
     def keep_key(self, pem: bytes) -> None:
         """Write the key, for its owner alone, before anything is asked of the gateway.
 
@@ -47,10 +82,38 @@ class DeviceFiles:
 
     def keep(self, issued: Issued) -> None:
         """Write what the gateway gave; the certificate last, because it says that all is there."""
+        self._keep_trust(issued)
+        self._write(self.certificate, issued.certificate.encode(), 0o644)
+        self.next_certificate.unlink(missing_ok=True)
+
+    def keep_next_key(self, pem: bytes) -> None:
+        """Write the key of the next certificate, before anything is asked of the gateway."""
+        self._write(self.next_key, pem, 0o600)
+
+    def keep_next(self, issued: Issued) -> None:
+        """Write what the gateway gave for the next key, and take it up."""
+        self._keep_trust(issued)
+        self._write(self.next_certificate, issued.certificate.encode(), 0o644)
+        self.settle()
+
+    def settle(self) -> None:
+        """Finish a change that was cut off; without one, nothing happens.
+
+        Raises:
+            StorageError: the files cannot be moved.
+        """
+        try:
+            if self.next_certificate.exists():
+                if self.next_key.exists():
+                    self.next_key.replace(self.key)
+                self.next_certificate.replace(self.certificate)
+        except OSError as error:
+            raise StorageError(f"{self.folder} cannot be written: {error}") from error
+
+    def _keep_trust(self, issued: Issued) -> None:
         self._write(self.ca, issued.ca.encode(), 0o644)
         if issued.model_root:
             self._write(self.model_root, issued.model_root.encode(), 0o644)
-        self._write(self.certificate, issued.certificate.encode(), 0o644)
 
     def adopt_owner(self) -> None:
         """Give them to the owner of the folder around: `sudo edge-agent enroll` writes for a service."""

@@ -12,6 +12,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from edge_agent.enrol.exchange import Address
 from edge_agent.enrol.files import DeviceFiles
 from headrace.errors import StorageError, UsageError
 from headrace.pki.messages import Issued
@@ -21,15 +22,16 @@ from headrace.topics import DEFAULT_ROOT
 PLACEHOLDER = "my-device"
 
 
-def uplink_settings(issued: Issued, asked_host: str, files: DeviceFiles) -> dict[str, Any]:
+def uplink_settings(issued: Issued, asked: Address, files: DeviceFiles) -> dict[str, Any]:
     """The keys of [uplink] that connect this device."""
     found: dict[str, Any] = {
-        "host": issued.broker_host or asked_host,
+        "host": issued.broker_host or asked.host,
         "port": issued.broker_port,
         "tls": True,
         "ca": str(files.ca.absolute()),
         "cert": str(files.certificate.absolute()),
         "key": str(files.key.absolute()),
+        "renew_from": f"https://{asked}",
     }
     if issued.topic_root != DEFAULT_ROOT:
         found["topic_root"] = issued.topic_root

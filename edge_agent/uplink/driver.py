@@ -12,7 +12,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -123,6 +123,14 @@ class Uplink:
         self._stop_at = self._clock.monotonic() + drain_s
         self.wake()
         self._thread.join()
+
+    def reconnect(self, why: str) -> None:
+        """Connect anew, because files that the connection was made with have changed.
+
+        What is on its way is sent again, and dies as a duplicate at the gateway.
+        """
+        with suppress(queue.Full):  # then the connection is being given up anyway
+            self._put(self._link.connection, Down(why))
 
     @property
     def is_alive(self) -> bool:

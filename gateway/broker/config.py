@@ -57,13 +57,11 @@ class BrokerConfig:
 
     def of_link(self, number: int) -> BrokerConfig:
         """The same for one of several connections: by certificates each has a name of its own."""
-        if not self.with_certificates or self.certfile is None or self.keyfile is None:
+        if self.certfile is None or self.keyfile is None:
             return self
-        return replace(
-            self,
-            certfile=link_file(self.certfile, number),
-            keyfile=link_file(self.keyfile, number),
-        )
+        certificate, key = link_file(self.certfile, number), link_file(self.keyfile, number)
+        # A certificate of another CA serves all connections: its broker minds no names.
+        return replace(self, certfile=certificate, keyfile=key) if key.is_file() else self
 
 
 def is_loopback(host: str) -> bool:

@@ -39,7 +39,8 @@ from headrace.pki.names import (
     COMMANDS_NAME,
     GATEWAY_CERTIFICATE_FILE,
     GATEWAY_KEY_FILE,
-    GATEWAY_NAME,
+    link_file,
+    link_name,
 )
 from headrace.pki.validity import Validity, read_validity
 
@@ -74,6 +75,11 @@ class Paths:
     def gateway(self) -> Pair:
         return Pair(self.folder / GATEWAY_CERTIFICATE_FILE, self.folder / GATEWAY_KEY_FILE)
 
+    def link(self, number: int) -> Pair:
+        """What the gateway shows on one of its connections to an external broker."""
+        own = self.gateway
+        return Pair(link_file(own.certificate, number), link_file(own.key, number))
+
     @property
     def commands(self) -> Pair:
         return Pair(self.folder / COMMANDS_CERTIFICATE_FILE, self.folder / COMMANDS_KEY_FILE)
@@ -102,11 +108,12 @@ class Authority:
     def ca_der(self) -> bytes:
         return self.ca.public_bytes(serialization.Encoding.DER)
 
-    def ensure_own(self, names: Sequence[str]) -> bool:
+    def ensure_own(self, names: Sequence[str], connections: int = 1) -> bool:
         """Make or renew what the gateway shows itself; whether anything was written."""
-        gateway = self.ensure_server(self.paths.gateway, GATEWAY_NAME, names)
-        commands = self.ensure_server(self.paths.commands, COMMANDS_NAME, names)
-        return gateway or commands
+        changed = self.ensure_server(self.paths.commands, COMMANDS_NAME, names)
+        for number in range(connections):
+            changed |= self.ensure_server(self.paths.link(number), link_name(number), names)
+        return changed
 
     def ensure_server(self, pair: Pair, common_name: str, names: Sequence[str]) -> bool:
         """Make or renew a certificate for server and client: when names change, and when it is due."""

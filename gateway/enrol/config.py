@@ -22,7 +22,8 @@ class EnrolConfig:
     ``names``: names and addresses under which devices reach gateway and broker; they stand in the
     gateway's certificate beside this machine's own name. ``broker_host`` and ``broker_port``: what
     devices are told to connect to; by default the host they asked and the port of ``[broker]``.
-    ``mosquitto_dir``: where ACL and revocation list of an external mosquitto are kept up to date.
+    ``public_port``: at which they reach the enrolment, where something forwards it from another port.
+    ``mosquitto_dir``: where the files of an external mosquitto are kept up to date.
     """
 
     enabled: bool = False
@@ -32,6 +33,7 @@ class EnrolConfig:
     certificate_days: Annotated[int, Meta(ge=1, le=3650)] = CERTIFICATE_DAYS
     broker_host: str = ""
     broker_port: Port | None = None
+    public_port: Port | None = None
     model_root: Path | None = None
     mosquitto_dir: Path | None = None
     mosquitto_pid_file: Path | None = None

@@ -19,10 +19,11 @@ from gateway.enrol.expel import BrokerAddress, Guise, expel
 from gateway.enrol.registry import Entry, Registry
 from headrace.clock import Clock
 from headrace.errors import StorageError
-from headrace.pki.validity import Validity
+from headrace.limits import CERTIFICATE_WARN_DAYS
 
 logger = logging.getLogger(__name__)
 
+_DAY_US: Final = 24 * 3600 * 1_000_000
 _ANY_ADDRESS: Final = ("", "0.0.0.0", "::")
 
 #: Days of a certificate with which the gateway puts a device out: for seconds, and the shortest that a
@@ -48,6 +49,7 @@ class SitePki:
             own name they stand in the server certificate.
         broker_host: what devices are told; empty where it is the host that they asked.
         broker: an external broker from which revoked devices are put out.
+        connections: how many the gateway has to it.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class SitePki:
         topic_root: str,
         clock: Clock,
         broker: BrokerAddress | None = None,
+        connections: int = 1,
     ) -> None:
         self._config = config
         self._clock = clock
@@ -71,7 +74,8 @@ class SitePki:
         self.names = server_names(config.names, hosts)
         self.public_name = _public_name(config)
         self.authority = Authority(pki_folder(data_dir), site=site, clock=clock)
-        self.authority.ensure_own(self.names)
+        self._connections = connections
+        self.authority.ensure_own(self.names, connections)
         self.registry = Registry(self.authority.paths.registry)
         offer = Offer(
             certificate_days=config.certificate_days,
@@ -154,7 +158,7 @@ class SitePki:
         Raises:
             StorageError: it cannot be written.
         """
-        renewed = self.authority.ensure_own(self.names)
+        renewed = self.authority.ensure_own(self.names, self._connections)
         if renewed:
             files = self.authority.paths.gateway
             for context in self._contexts:
@@ -162,13 +166,24 @@ class SitePki:
         self.publish()
         return renewed
 
-    def own_validity(self) -> dict[str, Validity]:
-        """When each of the certificates that the gateway looks after ends, by what it is for."""
+    def days_left(self) -> dict[str, float]:
+        """Until each of the certificates ends that the gateway looks after, by what it is for."""
         pairs = {"gateway": self.authority.paths.gateway}
         folder = self._mosquitto_dir()
         if folder is not None and mosquitto.broker_pair(folder).certificate.exists():
             pairs["broker"] = mosquitto.broker_pair(folder)
-        return {name: self.authority.validity(pair) for name, pair in pairs.items()}
+        now = self._clock.now_us()
+        return {name: self.authority.validity(pair).days_left(now) for name, pair in pairs.items()}
+
+    def ending(self) -> int:
+        """Devices that are enrolled, and whose last certificate ends within a month."""
+        now = self._clock.now_us()
+        last: dict[str, int] = {}
+        for entry in self.registry.entries():
+            if entry.revoked_at is None and entry.expires_at > now:
+                last[entry.device] = max(entry.expires_at, last.get(entry.device, 0))
+        soon = now + CERTIFICATE_WARN_DAYS * _DAY_US
+        return sum(1 for expires_at in last.values() if expires_at < soon)
 
     def now_us(self) -> int:
         return self._clock.now_us()

@@ -7,14 +7,24 @@ colon, which no device id can contain: nobody can enrol as the gateway.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 GATEWAY_NAME: Final = "headrace:gateway"
 BROKER_NAME: Final = "headrace:broker"
 #: `gateway quarantine replay` and the like: under the gateway's own name they would take its session.
 COMMANDS_NAME: Final = "headrace:commands"
+#: Connections that a gateway may have to one broker (``broker.connections``).
+MAX_LINKS: Final = 16
+
+
+def link_name(number: int) -> str:
+    """The gateway's name on one of its connections to a broker: each needs a client id of its own."""
+    return f"{GATEWAY_NAME}-{number}" if number else GATEWAY_NAME
+
+
 #: Who may do everything below the topic root.
-OWN_NAMES: Final = (GATEWAY_NAME, COMMANDS_NAME)
+OWN_NAMES: Final = (*(link_name(number) for number in range(MAX_LINKS)), COMMANDS_NAME)
 
 CA_FILE: Final = "ca.crt"
 GATEWAY_CERTIFICATE_FILE: Final = "gateway.crt"
@@ -24,5 +34,13 @@ COMMANDS_KEY_FILE: Final = "commands.key"
 DEVICE_CERTIFICATE_FILE: Final = "device.crt"
 DEVICE_KEY_FILE: Final = "device.key"
 MODEL_ROOT_FILE: Final = "model-root.json"
+
+
+def link_file(gateway_file: Path, number: int) -> Path:
+    """Key or certificate of that connection, beside the gateway's own."""
+    if not number:
+        return gateway_file
+    return gateway_file.with_name(f"{gateway_file.stem}-{number}{gateway_file.suffix}")
+
 
 DEFAULT_ENROL_PORT: Final = 8443

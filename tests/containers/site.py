@@ -33,6 +33,7 @@ class Site:
     project: str
     mqtt_port: int
     console_port: int
+    enrol_port: int
 
     @property
     def services(self) -> dict[str, Any]:
@@ -102,23 +103,25 @@ class Site:
 
 
 def make_site(engine: Engine, root: Path, project: str) -> Site:
-    """Copy deploy/compose, prepare it, and put ports and images of this test into its .env."""
+    """Copy deploy/compose, put ports and images of this test into its .env, and prepare it."""
     folder = root / "deploy" / "compose"
-    ignore = shutil.ignore_patterns(".env", "config", "secrets", "private")
+    ignore = shutil.ignore_patterns(".env", "config", "secrets")
     shutil.copytree(ROOT / "deploy" / "compose", folder, ignore=ignore)
-    subprocess.run(["sh", folder / "prepare.sh"], check=True, capture_output=True)
-    site = Site(engine, folder, project, free_port(), free_port())
+    shutil.copytree(ROOT / "deploy" / "mosquitto", root / "deploy" / "mosquitto")
+    site = Site(engine, folder, project, free_port(), free_port(), free_port())
     settings = {
-        "MQTT_ADDRESS": "127.0.0.1",
+        "LISTEN_ADDRESS": "127.0.0.1",
         "MQTT_PORT": str(site.mqtt_port),
         "CONSOLE_PORT": str(site.console_port),
+        "ENROL_PORT": str(site.enrol_port),
         **{_variable(name): f"localhost/headrace-{name}:test" for name in TARGETS},
         **{_variable(name): f"localhost/headrace-test-{name}:1" for name in STAND_INS},
     }
-    path = folder / ".env"
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = (folder / ".env.example").read_text(encoding="utf-8").splitlines()
     kept = [line for line in lines if line.split("=")[0] not in settings]
-    path.write_text("\n".join([*kept, *(f"{k}={v}" for k, v in settings.items())]) + "\n")
+    text = "\n".join([*kept, *(f"{k}={v}" for k, v in settings.items())]) + "\n"
+    (folder / ".env").write_text(text, encoding="utf-8")
+    subprocess.run(["sh", folder / "prepare.sh"], check=True, capture_output=True)
     config = folder / "config" / "cloud_sync.toml"
     config.write_text(config.read_text().replace("interval_s = 30.0", "interval_s = 1.0"))
     return site

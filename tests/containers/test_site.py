@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import ssl
-import threading
+from pathlib import Path
 from typing import Any
 
-import paho.mqtt.client as mqtt
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.containers.site import Site
+from tests.enrolment import Client, run_enroll, tls_context
 from tests.servers import wait_until
+from tests.servers.agent import agent, log_of, write_agent_config
 from tests.servers.chromium import EXECUTABLE, chromium
 
 
@@ -25,51 +24,65 @@ def stat(site: Site, device: str) -> dict[str, Any]:
     return found
 
 
-def client(site: Site, name: str) -> mqtt.Client:
-    """Somebody with the certificate of ``name``, from outside the containers."""
-    secrets = site.folder / "secrets"
-    made = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=f"test-{name}")
-    made.tls_set(
-        ca_certs=str(secrets / "site_ca.crt"),
-        certfile=str(secrets / f"{name}.crt") if name else None,
-        keyfile=str(secrets / f"{name}.key") if name else None,
-    )
-    return made
+def client(site: Site, name: str = "") -> Client:
+    """Somebody outside the containers; enrolled as ``name``, or with no certificate."""
+    folder = site.folder / "devices"
+    folder.mkdir(exist_ok=True)
+    ca = folder / "ca.crt"
+    ca.write_text(site.exec("gateway", "cat", "/var/lib/headrace/pki/ca.crt"), encoding="utf-8")
+    certificate = folder / name if name else None
+    if certificate is not None and not certificate.exists():
+        enrol(site, name, "--out", certificate)
+    return Client("any", site.mqtt_port, tls_context(ca, certificate)).connect()
+
+
+def enrol(site: Site, name: str, *options: str | Path) -> None:
+    """A code in the gateway's container, and with it a certificate over the published port."""
+    said = site.exec("gateway", "gateway", "enroll", name)
+    command = next(line.split() for line in said.splitlines() if "edge-agent" in line)
+    result = run_enroll(*command[2:], *options)
+    assert result.exit_code == 0, result.output
 
 
 def test_a_device_without_certificate_does_not_get_in(site: Site) -> None:
     """The broker ends the handshake or the first packet after it."""
-    stranger = client(site, "")
-    joined = threading.Event()
-    stranger.on_connect = lambda *_: joined.set()
-    try:
-        stranger.connect("127.0.0.1", site.mqtt_port)
-        stranger.loop_start()
-        assert not joined.wait(2)
-    except (ssl.SSLError, ConnectionError):
-        pass
-    finally:
-        stranger.loop_stop()
+    assert client(site).refused
 
 
 def test_a_device_cannot_speak_for_another(site: Site) -> None:
-    """What pump-1's certificate publishes under another name never reaches the gateway."""
-    pump = client(site, "pump-1")
-    connected = threading.Event()
-    pump.on_connect = lambda *_: connected.set()
-    pump.connect("127.0.0.1", site.mqtt_port)
-    pump.loop_start()
-    try:
-        assert connected.wait(10)
-        payload = b'[{"n":"x","v":1}]'
-        pump.publish("headrace/v1/ghost/data/senml-json", payload, qos=1)
-        pump.publish("headrace/v1/pump-1/data/senml-json", b"not a known format", qos=1)
-        seen = site.get("/api/v1/devices")
-        wait_until(lambda: "pump-1" in devices(site), 20, f"pump-1 is known: {seen}")
-        assert "ghost" not in devices(site)
-    finally:
-        pump.disconnect()
-        pump.loop_stop()
+    """What mill-1's certificate publishes under another name never reaches the gateway."""
+    thief, honest = client(site, "mill-1"), client(site, "mill-2")
+    pack = b'[{"n":"x","v":1}]'
+    sent = thief.publish("headrace/v1/ghost/data/senml+json", pack)
+    wait_until(lambda: sent.is_published() or thief.down.is_set(), 10, "the broker is done with it")
+    honest.publish("headrace/v1/mill-2/data/senml+json", pack)
+    wait_until(lambda: "mill-2" in devices(site), 20, f"mill-2 is known: {devices(site)}")
+    assert "ghost" not in devices(site)
+    for one in (thief, honest):
+        one.close()
+
+
+def test_an_agent_outside_enrols_delivers_and_is_cut_off_at_once(
+    site: Site, tmp_path: Path
+) -> None:
+    """By the commands of the page; when `gateway revoke` returns, its connection has ended."""
+    host = '[[inputs]]\nplugin = "host"\n'
+    config = write_agent_config(tmp_path, port=1, inputs=host, device="my-device")
+    enrol(site, "pump-9", "--write-config", config)
+    with agent(config):
+        wait_until(lambda: "pump-9" in devices(site), 30, f"it delivers: {log_of(config)}")
+        assert "trying again" not in log_of(config)
+        said = site.exec("gateway", "gateway", "revoke", "pump-9")
+        wait_until(lambda: "trying again" in log_of(config), 2, "it has lost its connection")
+    assert "1 certificate revoked" in said
+    ca, certificate = tmp_path / "tls" / "ca.crt", tmp_path / "tls"
+    assert Client("any", site.mqtt_port, tls_context(ca, certificate)).connect().refused
+    assert (
+        run_enroll(
+            f"https://localhost:{site.enrol_port}", "--renew", "--out", certificate
+        ).exit_code
+        == 1
+    )
 
 
 def devices(site: Site) -> set[str]:
@@ -140,11 +153,7 @@ def test_readings_are_in_influxdb_for_who_may_read(site: Site) -> None:
 
 def test_our_containers_hold_no_secret_in_their_environment(site: Site) -> None:
     """As `inspect` shows it to everybody who may ask the engine."""
-    secrets = [
-        path.read_text().strip()
-        for path in (site.folder / "secrets").iterdir()
-        if path.suffix not in {".crt", ".key"}
-    ]
+    secrets = [path.read_text().strip() for path in (site.folder / "secrets").iterdir()]
     for name in site.services:
         shown = json.dumps(site.engine.inspect("container", site.container(name)))
         assert not [secret for secret in secrets if secret in shown], name

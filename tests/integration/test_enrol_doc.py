@@ -65,7 +65,7 @@ def test_the_commands_in_their_order(programs, tmp_path):
             )
             assert result.exit_code == 0, result.output
         wait_until(lambda: "ot authorized" in log_of(config), 20, "the agent says why")
-    out = [word.replace("/etc", str(tmp_path)) for word in mosquitto]
+    out = [word.replace("/var/lib", str(tmp_path)) for word in mosquitto]
     result = CliRunner().invoke(gateway.cli.main, [*out, "-c", str(site.gateway.program.config)])
     assert result.exit_code == 0, result.output
 

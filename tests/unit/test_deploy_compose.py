@@ -13,19 +13,22 @@ import pytest
 import yaml
 
 from headrace.limits import MAX_PAYLOAD_BYTES
-from headrace.topics import DEFAULT_ROOT
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "compose"
 TEXT = (FOLDER / "compose.yaml").read_text(encoding="utf-8")
 SITE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = SITE["services"]
-OURS = ("gateway", "cloud-sync", "pump-1", "pump-2", "influxdb-init")
+OURS = (
+    "gateway", "cloud-sync", "pump-1", "pump-2", "influxdb-init", "broker-files", "demo-codes",
+    "mosquitto",
+)  # fmt: skip
+MOSQUITTO = (ROOT / "deploy" / "mosquitto" / "mosquitto.conf").read_text(encoding="utf-8")
 
 #: Keys of a service that the Compose specification has and that are used here; one more is either a
 #: typing error or belongs on this list.
 KEYS = {
-    "build", "cap_drop", "command", "depends_on", "entrypoint", "environment", "healthcheck",
+    "build", "cap_add", "cap_drop", "command", "depends_on", "entrypoint", "environment", "healthcheck",
     "image", "networks", "ports", "profiles", "read_only", "restart", "secrets", "security_opt",
     "stop_grace_period", "tmpfs", "volumes",
 }  # fmt: skip
@@ -41,14 +44,13 @@ def variables() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the folder after prepare.sh."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
     root = tmp_path_factory.mktemp("site")
     shutil.copytree(
         FOLDER,
         root / "deploy" / "compose",
-        ignore=shutil.ignore_patterns(".env", "config", "secrets", "private"),
+        ignore=shutil.ignore_patterns(".env", "config", "secrets"),
     )
+    shutil.copytree(ROOT / "deploy" / "mosquitto", root / "deploy" / "mosquitto")
     shutil.copytree(ROOT / "dashboards", root / "dashboards")
     folder = root / "deploy" / "compose"
     subprocess.run(["sh", folder / "prepare.sh"], check=True, capture_output=True)
@@ -67,7 +69,7 @@ def test_services_have_keys_of_the_specification_only() -> None:
 def test_every_variable_is_in_the_example_and_every_one_there_is_used() -> None:
     """`docker compose up` with a copy of the example asks for nothing and ignores nothing."""
     used = set(re.findall(r"(?<!\$)\$\{?([A-Z][A-Z0-9_]*)", TEXT))
-    for_prepare = {"SITE", "MQTT_NAMES"}
+    for_prepare = {"SITE", "SITE_NAMES"}
     assert used | for_prepare == set(variables())
     script = (FOLDER / "prepare.sh").read_text(encoding="utf-8")
     assert all(f"${name}" in script for name in for_prepare)
@@ -89,7 +91,6 @@ def test_every_secret_is_a_file_that_prepare_makes(prepared: Path) -> None:
     files = {(prepared / secret["file"]).resolve() for secret in SITE["secrets"].values()}
     assert {path.resolve() for path in (prepared / "secrets").iterdir()} == files
     assert (prepared / "secrets").stat().st_mode & 0o077 == 0
-    assert (prepared / "private").stat().st_mode & 0o077 == 0
 
 
 def test_services_name_secrets_and_networks_that_there_are() -> None:
@@ -125,86 +126,81 @@ def test_our_containers_have_no_rights_and_write_only_to_volumes() -> None:
         assert service["read_only"] is True, name
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert "cap_add" not in service or name == "mosquitto"
 
 
-def test_only_the_broker_is_reachable_from_outside() -> None:
+def test_only_broker_and_enrolment_are_reachable_from_outside() -> None:
     """Pages without login are published on loopback; everything else not at all."""
-    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert set(published) == {"mosquitto", "gateway", "grafana"}
-    for name in ("gateway", "grafana"):
-        assert all(port.startswith("127.0.0.1:") for port in published[name])
+    published = [port for service in SERVICES.values() for port in service.get("ports", [])]
+    outside = [port for port in published if not port.startswith("127.0.0.1:")]
+    assert sorted(port.rsplit(":", 1)[1] for port in outside) == ["8443", "8883"]
+    assert sorted(port.rsplit(":", 1)[1] for port in set(published) - set(outside)) == [
+        "3000", "8080",
+    ]  # fmt: skip
+
+
+def test_the_cas_keys_are_in_the_gateways_containers_only() -> None:
+    """Not where mosquitto or cloud-sync could read them, though they share volumes with it."""
+    mounted = {
+        name for name, service in SERVICES.items()
+        if any(mount.startswith("gateway-pki:") for mount in service.get("volumes", []))
+    }  # fmt: skip
+    assert mounted == {"gateway", "broker-files", "demo-codes"}
+    assert "broker-files:/exchange:ro" in SERVICES["mosquitto"]["volumes"]
 
 
 def test_configurations_name_files_that_the_container_has(prepared: Path) -> None:
-    """Every /run/secrets path is a secret of that very service."""
+    """Every /run/secrets path is a secret of that very service, and they are TOML."""
     files = {
         "gateway": prepared / "config" / "gateway.toml",
         "cloud-sync": prepared / "config" / "cloud_sync.toml",
         "pump-1": prepared / "demo" / "pump-1.toml",
         "pump-2": prepared / "demo" / "pump-2.toml",
-        "mosquitto": prepared / "mosquitto" / "mosquitto.conf",
     }
     for name, path in files.items():
         text = path.read_text(encoding="utf-8")
-        if path.suffix == ".toml":
-            tomllib.loads(text)
+        tomllib.loads(text)
         named = set(re.findall(r"/run/secrets/(\w+)", text))
-        assert named, name
-        assert named <= set(SERVICES[name]["secrets"]), name
+        assert named <= set(SERVICES[name].get("secrets", [])), name
+
+
+def test_mosquitto_finds_what_its_configuration_names() -> None:
+    """The files of the gateway in memory, the data in its volume, and the port that is published."""
+    folders = {Path(path).parent for path in re.findall(r"^\w*file (\S+)$", MOSQUITTO, re.M)}
+    service = SERVICES["mosquitto"]
+    assert {str(folder) for folder in folders} == {service["tmpfs"][0].split(":")[0]}
+    data = re.search(r"^persistence_location (\S+)/$", MOSQUITTO, re.M)
+    assert data is not None
+    assert f"mosquitto-data:{data[1]}" in service["volumes"]
+    assert re.search(r"^listener 8883$", MOSQUITTO, re.M)
+
+
+def test_prepare_puts_names_and_ports_into_the_configuration(prepared: Path) -> None:
+    """What devices are told is what .env publishes; the containers' own names stand beside it."""
+    enrol = tomllib.loads((prepared / "config" / "gateway.toml").read_text())["enrol"]
+    settings = variables()
+    assert enrol["names"] == [*settings["SITE_NAMES"].split(), "gateway", "mosquitto"]
+    assert enrol["broker_host"] == enrol["names"][0]
+    assert enrol["broker_port"] == int(settings["MQTT_PORT"])
+    assert enrol["public_port"] == int(settings["ENROL_PORT"])
 
 
 def test_the_broker_takes_what_the_gateway_takes() -> None:
     """A payload that one of them refuses and the other not would be sent for ever."""
-    text = (FOLDER / "mosquitto" / "mosquitto.conf").read_text(encoding="utf-8")
-    found = re.search(r"^max_packet_size (\d+)$", text, re.M)
+    found = re.search(r"^max_packet_size (\d+)$", MOSQUITTO, re.M)
     assert found is not None
     assert MAX_PAYLOAD_BYTES < int(found[1]) <= MAX_PAYLOAD_BYTES + 65_536
-
-
-def test_a_device_may_speak_for_itself_alone() -> None:
-    """Every pattern of the ACL holds the name in the certificate, at the device's place."""
-    text = (FOLDER / "mosquitto" / "acl").read_text(encoding="utf-8")
-    patterns = re.findall(r"^pattern (read|write) (\S+)$", text, re.M)
-    assert {topic.split("/")[len(DEFAULT_ROOT.split("/"))] for _, topic in patterns} == {"%u"}
-    assert "readwrite" not in text
 
 
 def test_prepare_again_changes_nothing(prepared: Path) -> None:
     """A second run after an update keeps keys, passwords and the site's own configuration."""
     kept = {
         path: path.read_bytes()
-        for folder in ("secrets", "private", "config")
+        for folder in ("secrets", "config")
         for path in (prepared / folder).iterdir()
     }
     subprocess.run(["sh", prepared / "prepare.sh"], check=True, capture_output=True)
     assert {path: path.read_bytes() for path in kept} == kept
-
-
-@pytest.mark.parametrize("name", ["../escape", "gateway", "-x", "a b", ""])
-def test_prepare_makes_no_certificate_for_a_name_that_is_none(prepared: Path, name: str) -> None:
-    """A path, an option, or the name of the site's own programs."""
-    done = subprocess.run(
-        ["sh", prepared / "prepare.sh", "device", name], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2
-    assert done.stderr.strip()
-
-
-def test_prepare_makes_a_certificate_for_one_more_device(prepared: Path, tmp_path: Path) -> None:
-    """Its CN is the device, and the site's CA stands for it."""
-    subprocess.run(
-        ["sh", prepared / "prepare.sh", "device", "mill-1"], check=True, capture_output=True
-    )
-    secrets = prepared / "secrets"
-    try:
-        said = subprocess.run(
-            ["openssl", "verify", "-CAfile", secrets / "site_ca.crt", secrets / "mill-1.crt"],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert said.stdout.strip().endswith("OK"), said.stderr
-    finally:
-        for name in ("mill-1.crt", "mill-1.key"):
-            (secrets / name).unlink()
 
 
 def test_the_page_names_what_there_is() -> None:
@@ -216,7 +212,7 @@ def test_the_page_names_what_there_is() -> None:
     dockerfile = (ROOT / "deploy" / "container" / "Dockerfile").read_text(encoding="utf-8")
     for target in re.findall(r"--target (\S+)", page):
         assert f"AS {target}\n" in dockerfile
-    assert set(re.findall(r"`?(MQTT_[A-Z]+|HEADRACE_[A-Z]+)\b", page)) <= {
+    assert set(re.findall(r"`?(MQTT_[A-Z]+|SITE_[A-Z]+|ENROL_[A-Z]+|HEADRACE_[A-Z]+)\b", page)) <= {
         *variables(), "HEADRACE_EPHEMERAL",
     }  # fmt: skip
     assert f":{variables()['CONSOLE_PORT']}`" in page
