@@ -10,7 +10,7 @@ SECONDS ?=
 DATA    ?= headrace-data
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test pi-test firmware-test check format bench constraints clean dashboards-test container-test demo-models models-test
+.PHONY: help setup demo test pi-test firmware-test check format bench constraints clean dashboards-test container-test demo-models models-test fuzz
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,7 +58,7 @@ dashboards-test: $(VENV)/.develop ## Run every Grafana panel and alert rule agai
 	@$(BIN)/python -m dashboards.build --check
 	@$(BIN)/pytest tests/dashboards tests/unit/gateway/vitals $(ARGS)
 
-pi-test: $(VENV)/.develop ## Install the agent on an emulated Raspberry Pi and cut its link (root, Debian)
+pi-test: $(VENV)/.develop ## Install the agent on an emulated Pi, cut its link (root; PI_RELEASE=trixie, PI_ARCH=armhf)
 	@base=$$(sh tests/pi/rootfs.sh) && HEADRACE_PI_BASE=$$base $(BIN)/pytest -s tests/pi $(ARGS)
 
 check: $(VENV)/.develop ## Format, lint, types and import rules
@@ -74,6 +74,13 @@ format: $(VENV)/.develop ## Format the code and mend what can be mended
 container-test: $(VENV)/.develop ## Build the images and run a composed site of them (root; minutes the first time)
 	@sh tests/containers/install.sh
 	@HEADRACE_CONTAINER_TEST=1 $(BIN)/pytest tests/containers --timeout 900 $(ARGS)
+
+$(VENV)/.fuzz: $(VENV)/.develop
+	@PIP_CONSTRAINT=constraints.txt $(PIP) install --group fuzz
+	@touch $@
+
+fuzz: $(VENV)/.fuzz ## Look for payloads that break a codec, a minute each: make fuzz [ARGS="line --seconds 600"]
+	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 bench: $(VENV)/.develop ## Measure the whole path and print a table (needs mosquitto)
 	@$(BIN)/python -m tests.bench $(ARGS)

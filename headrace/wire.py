@@ -103,7 +103,7 @@ def decode(payload: bytes, kind: type[_T]) -> _T:
         )
     try:
         return msgspec.json.decode(payload, type=kind)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise PayloadError("bad_schema", f"not a valid {kind.__name__}: {error}") from error
 
 

@@ -165,7 +165,7 @@ async def _read_request(
 def _decode(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise EnrolmentError("bad_request", f"not a request: {error}") from error
 
 

@@ -97,7 +97,7 @@ def ordinary_json(payload: bytes, received_us: int) -> Decoded:
     first, others = split_json(payload)
     try:
         record = _json_record.decode(first)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Unusual from error
     return ordinary(record, fields_of_json(others), received_us)
 
@@ -133,7 +133,7 @@ def records_of_json(payload: bytes) -> list[Record]:
                 _refuse_unknown_must(fields)
     except msgspec.ValidationError as error:
         raise PayloadError("bad_schema", f"not a SenML pack: {error}") from error
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PayloadError("broken_frame", f"not valid JSON: {error}") from error
     if not records:
         raise PayloadError("bad_schema", "a SenML pack has at least one record")

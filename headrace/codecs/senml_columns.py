@@ -79,7 +79,7 @@ def fields_of_json(array: bytes) -> Fields:
     """The records of an array; at least one, because a comma stood before it."""
     try:
         records = _plain.decode(array)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Unusual from error
     if not records:
         raise Unusual

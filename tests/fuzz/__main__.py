@@ -1,0 +1,65 @@
+"""``python -m tests.fuzz [CODEC]… --seconds N``: look for payloads that break a codec.
+
+Each codec runs in a process of its own, because the fuzzer ends the one that it finds something in. It
+stops at the first crash, at 20 s for one payload, and at 1 GB of memory; the payload is kept in the
+folder that it names.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.fuzz import CODECS
+
+MAX_PAYLOAD_S = 20
+MAX_MEMORY_MB = 1_024
+MAX_BYTES = 16_384
+
+
+def fuzz(target: str, seconds: int, folder: Path) -> None:
+    """Run one target in this process, which does not survive it."""
+    import atheris
+
+    with atheris.instrument_imports(include=["headrace.codecs", "headrace.batch"]):
+        from tests.fuzz.targets import TARGETS, seeds
+    corpus = folder / target
+    corpus.mkdir(parents=True, exist_ok=True)
+    for number, seed in enumerate(seeds(target)):
+        (corpus / f"seed-{number:03d}").write_bytes(seed)
+    options = [
+        f"-max_total_time={seconds}", f"-timeout={MAX_PAYLOAD_S}", f"-rss_limit_mb={MAX_MEMORY_MB}",
+        f"-max_len={MAX_BYTES}", f"-artifact_prefix={folder}/found-{target}-", "-verbosity=0", "-print_final_stats=1",
+    ]  # fmt: skip
+    atheris.Setup([sys.argv[0], *options, str(corpus)], TARGETS[target])
+    atheris.Fuzz()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("codec", nargs="*", choices=[[], *CODECS], help="default: all")
+    parser.add_argument("--seconds", type=int, default=60, help="for each codec (60)")
+    parser.add_argument(
+        "--keep", type=Path, help="folder for corpus and findings (a temporary one)"
+    )
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    folder = given.keep or Path(tempfile.mkdtemp(prefix="headrace-fuzz-"))
+    if given.here:
+        fuzz(given.codec[0], given.seconds, folder)
+    failed = []
+    for codec in given.codec or CODECS:
+        print(f"fuzzing {codec} for {given.seconds} s ...", flush=True)
+        command = [sys.executable, "-m", "tests.fuzz", codec, "--here"]
+        command += ["--seconds", str(given.seconds), "--keep", str(folder)]
+        if subprocess.run(command, check=False).returncode:
+            failed.append(codec)
+    print(f"found something in {', '.join(failed)}: see {folder}" if failed else "nothing found")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,29 @@
+"""Every codec against bytes of all kinds: columns that keep the contract, or a refusal with its reason."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.fuzz.targets import TARGETS, seeds
+
+
+@st.composite
+def damaged(draw: st.DrawFn, target: str) -> bytes:
+    """A wire vector with some bytes changed, cut out, doubled or put in."""
+    data = bytearray(draw(st.sampled_from(seeds(target))))
+    for _ in range(draw(st.integers(0, 4))):
+        at = draw(st.integers(0, len(data)))
+        size = draw(st.integers(0, 6))
+        part = data[at : at + size] * 2 if draw(st.booleans()) else draw(st.binary(max_size=6))
+        data[at : at + size] = part
+    return bytes(data)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@given(data=st.data())
+@settings(max_examples=150)
+def test_any_bytes_are_readings_or_a_refusal(target: str, data: st.DataObject) -> None:
+    """Never a crash, never half a batch, and both readers of a format agree."""
+    TARGETS[target](data.draw(damaged(target) | st.binary(max_size=80)))
