@@ -18,7 +18,7 @@ import msgspec
 import pyarrow as pa
 
 from headrace import codecs
-from headrace.codecs import BATCH_SCHEMA
+from headrace.codecs import BATCH_SCHEMA, Decoded
 from headrace.journal import JournalReader, JournalRow, describe_damage
 from headrace.limits import COMMIT_MAX_BYTES, FEED_MAX_BATCHES, FEED_MAX_ROWS
 
@@ -43,25 +43,24 @@ class Entry(msgspec.Struct, frozen=True):
     units: Mapping[str, str] = {}
     clock: str = ""
 
-    @classmethod
-    def from_row(cls, row: JournalRow) -> Entry:
-        """Decode a row of the journal again; one that is damaged has no readings.
 
-        It keeps its place, so that everybody's cursor moves past it (``headrace/damage.py``).
-        """
-        if row.damage:
-            return cls(row.offset, row.received_at, row.device, row.stream, row.first_seq, _NOTHING)
-        decoded = codecs.decode(row.format, row.payload, row.received_at)
-        return cls(
-            row.offset,
-            row.received_at,
-            row.device,
-            row.stream,
-            row.first_seq,
-            decoded.rows,
-            decoded.units,
-            decoded.clock,
-        )
+def from_rows(rows: Sequence[JournalRow]) -> list[Entry]:
+    """Decode rows of the journal again; one that is damaged has no readings.
+
+    It keeps its place, so that everybody's cursor moves past it (``headrace/damage.py``).
+    """
+    together = codecs.decode_small([(row.format, row.payload, row.received_at) for row in rows])
+    return [_entry(row, decoded) for row, decoded in zip(rows, together, strict=True)]
+
+
+def _entry(row: JournalRow, decoded: Decoded | None) -> Entry:
+    if row.damage:
+        return Entry(row.offset, row.received_at, row.device, row.stream, row.first_seq, _NOTHING)
+    decoded = decoded or codecs.decode(row.format, row.payload, row.received_at)
+    return Entry(
+        row.offset, row.received_at, row.device, row.stream, row.first_seq, decoded.rows,
+        decoded.units, decoded.clock,
+    )  # fmt: skip
 
 
 class Feed:
@@ -118,7 +117,7 @@ class Feed:
             rows = reader.read(after, up_to=up_to, max_rows=max_rows, max_bytes=COMMIT_MAX_BYTES)
             for row in reader.remember_damage(rows):
                 logger.error("journal offset %d: %s", row.offset, describe_damage(row))
-        return [Entry.from_row(row) for row in rows]
+        return from_rows(rows)
 
     def close(self) -> None:
         """Wake everyone who waits."""

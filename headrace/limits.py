@@ -22,6 +22,10 @@ MAX_BATCH_ROWS: Final = 10_000
 #: other senders may choose; a million rows decode into about 40 MB.
 MAX_PAYLOAD_ROWS: Final = 1_000_000
 
+#: Names that batches cut out of one set of columns may share; beyond it each gets a list of its own,
+#: because readers go through a batch's names one by one.
+MAX_SHARED_NAMES: Final = 32
+
 #: Bytes of one payload as it arrives. Larger than any honest batch, small next to a gateway's RAM.
 MAX_PAYLOAD_BYTES: Final = 8 * MIB
 
@@ -201,10 +205,6 @@ GATHER_MAX_PAYLOAD_BYTES: Final = 2 * KIB
 
 #: Bytes of payloads in one such batch, well below a payload's own bound: readers decode it as one.
 GATHER_MAX_BYTES: Final = 1 * MIB
-
-#: Names that batches cut out of one set of columns may share; beyond it each gets a list of its own,
-#: because readers go through a batch's names one by one.
-GATHER_MAX_NAMES: Final = 32
 
 #: Bytes of the journal (``journal.max_bytes``). With required sinks behind and the budget used up
 #: the gateway stops acknowledging: the devices hold the rest.

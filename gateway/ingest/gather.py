@@ -27,13 +27,13 @@ from headrace.codecs.columns import Decoded, checked
 from headrace.errors import PayloadError
 from headrace.limits import (
     GATHER_MAX_BYTES,
-    GATHER_MAX_NAMES,
     GATHER_MAX_PAYLOAD_BYTES,
     MAX_BATCH_ROWS,
+    MAX_SHARED_NAMES,
 )
 
 #: What can be gathered.
-FORMAT: Final = "senml-json"
+FORMAT: Final = many.JSON
 
 
 @dataclass(slots=True)
@@ -164,17 +164,11 @@ def _accepted(columns: senml.Columns, runs: Sequence[_Run]) -> Iterator[Accepted
     places = np.fromiter(chain.from_iterable(run.rows for run in runs), np.int64)
     if not np.array_equal(places, np.arange(rows.num_rows)):
         rows = rows.take(pa.array(places))
-    at, names = 0, len(rows.column(0).dictionary)
+    at, share = 0, len(rows.column(0).dictionary) <= MAX_SHARED_NAMES
     for run in runs:
         part = rows.slice(at, len(run.rows))
         at += len(run.rows)
-        yield _batch(run, part if names <= GATHER_MAX_NAMES else _compact(part))
-
-
-def _compact(rows: pa.RecordBatch) -> pa.RecordBatch:
-    """Its own names instead of everybody's: readers look at all names of a batch."""
-    own = rows.column(0).dictionary_decode().dictionary_encode()
-    return rows.set_column(0, rows.schema.field(0), own)
+        yield _batch(run, part if share else many.with_own_names(part))
 
 
 def _batch(run: _Run, rows: pa.RecordBatch) -> Accepted:

@@ -14,11 +14,12 @@ from typing import Final
 
 from headrace.codecs import arrow, line, many, senml
 from headrace.codecs.columns import BATCH_SCHEMA, Decoded
+from headrace.codecs.many import decode_small
 from headrace.errors import PayloadError
 from headrace.limits import MAX_PAYLOAD_BYTES, MAX_PAYLOAD_ROWS
 from headrace.wire import FORMATS
 
-__all__ = ["BATCH_SCHEMA", "DECODERS", "Decoded", "decode"]
+__all__ = ["BATCH_SCHEMA", "DECODERS", "Decoded", "decode", "decode_small"]
 
 DECODERS: Final[dict[str, Callable[[bytes, int], Decoded]]] = {
     "arrow": arrow.decode,

@@ -15,12 +15,18 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
+import pyarrow as pa
 
 from headrace.codecs import senml
 from headrace.codecs.columns import Decoded, checked
 from headrace.errors import PayloadError
+from headrace.limits import KIB, MAX_SHARED_NAMES
 
+JSON: Final = "senml-json"
 SUFFIX: Final = "+many"
+
+#: Bytes up to which sharing columns pays; what is larger fills columns of its own.
+_SMALL_BYTES: Final = 2 * KIB
 
 #: (received, payload)
 Part = tuple[int, bytes]
@@ -49,10 +55,79 @@ def decode_senml_json(payload: bytes, received_us: int) -> Decoded:
     """All readings of ``senml-json+many``; the identity is that of the first payload."""
     del received_us  # each part has its own
     columns = senml.Columns()
+    stream, first_seq = _add(columns, unpack(payload))
+    return checked(*columns.arrays(), stream=stream, first_seq=first_seq, units=columns.units)
+
+
+def decode_small(items: Sequence[tuple[str, bytes, int]]) -> list[Decoded | None]:
+    """Several payloads with one set of columns between them, for readers of many small rows.
+
+    Args:
+        items: format, payload and received of each, as ``codecs.decode`` takes them.
+
+    Returns:
+        One for each item; None for what has to be decoded by itself: it is large, of another format,
+        or broken.
+    """
+    columns = senml.Columns()
+    found: list[Decoded | None] = [None] * len(items)
+    spans: list[_Span] = []
+    for number, (format_name, payload, received) in enumerate(items):
+        if len(payload) <= _SMALL_BYTES and format_name in (JSON, JSON + SUFFIX):
+            span = _read(columns, number, format_name, payload, received)
+            if span is not None:
+                spans.append(span)
+    try:
+        rows = checked(*columns.arrays()).rows
+    except PayloadError:
+        return found
+    share = len(rows.column(0).dictionary) <= MAX_SHARED_NAMES
+    for span in spans:
+        part = rows.slice(span.start, span.end - span.start)
+        found[span.number] = Decoded(
+            part if share else with_own_names(part), span.stream, span.first_seq, units=span.units
+        )
+    return found
+
+
+def with_own_names(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """The same with no other names in its dictionary: readers look at all names of a batch."""
+    own = rows.column(0).dictionary_decode().dictionary_encode()
+    return rows.set_column(0, rows.schema.field(0), own)
+
+
+class _Span(msgspec.Struct, frozen=True):
+    """Where an item's readings are in the columns, and what it says of itself."""
+
+    number: int
+    start: int
+    end: int
+    stream: str | None
+    first_seq: int
+    units: dict[str, str]
+
+
+def _read(
+    columns: senml.Columns, number: int, format_name: str, payload: bytes, received: int
+) -> _Span | None:
+    """Add an item's readings to the columns; None, and nothing added, where that cannot be."""
+    start = len(columns.times)
+    columns.units = {}
+    try:
+        parts = [(received, payload)] if format_name == JSON else unpack(payload)
+        stream, first_seq = _add(columns, parts)
+    except PayloadError:
+        columns.cut(start)
+        return None
+    return _Span(number, start, len(columns.times), stream, first_seq, columns.units)
+
+
+def _add(columns: senml.Columns, parts: Sequence[Part]) -> tuple[str | None, int]:
+    """Add payloads that follow each other; the identity of the first."""
     stream, first_seq = None, 0
-    for number, (received, part) in enumerate(unpack(payload)):
+    for number, (received, part) in enumerate(parts):
         records = senml.records_of_json(part)
         if number == 0:
             stream, first_seq = records[0].stream, records[0].seq
         columns.add_pack(records, received)
-    return checked(*columns.arrays(), stream=stream, first_seq=first_seq, units=columns.units)
+    return stream, first_seq

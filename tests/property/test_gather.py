@@ -85,3 +85,17 @@ def test_the_journal_gives_back_what_was_gathered(made: list[Arrival]) -> None:
             batch.decoded.stream,
             dict(batch.decoded.units),
         )
+
+
+@given(arrivals())
+def test_small_rows_that_are_decoded_together_are_what_each_is_alone(made: list[Arrival]) -> None:
+    """What cannot be decoded with the others is left to be decoded by itself, as ever."""
+    items = [(batch.format, batch.payload, batch.received_at) for batch in gather(made)[0]]
+    items += [(each.format, each.payload, each.received_at) for each in made]
+    for item, decoded in zip(items, codecs.decode_small(items), strict=True):
+        if decoded is None:
+            continue
+        alone = codecs.decode(*item)
+        assert decoded.rows.to_pylist() == alone.rows.to_pylist()
+        identity = (decoded.stream, decoded.first_seq, dict(decoded.units))
+        assert identity == (alone.stream, alone.first_seq, dict(alone.units))
