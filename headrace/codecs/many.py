@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 import pyarrow as pa
 
+from headrace.batch import check_stream_and_seq
 from headrace.codecs import senml
 from headrace.codecs.columns import Decoded, checked
 from headrace.errors import PayloadError
@@ -116,10 +117,15 @@ def _read(
     try:
         parts = [(received, payload)] if format_name == JSON else unpack(payload)
         stream, first_seq = _add(columns, parts)
+        count = len(columns.times) - start
+        if stream is not None:
+            check_stream_and_seq(stream, first_seq, count)
     except PayloadError:
         columns.cut(start)
         return None
-    return _Span(number, start, len(columns.times), stream, first_seq, columns.units)
+    if not count:
+        return None
+    return _Span(number, start, start + count, stream, first_seq, columns.units)
 
 
 def _add(columns: senml.Columns, parts: Sequence[Part]) -> tuple[str | None, int]:
