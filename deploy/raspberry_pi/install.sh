@@ -5,7 +5,8 @@
 #
 # What it makes: /opt/headrace (virtual environment), /usr/local/bin/edge-agent, the system user
 # headrace, /etc/headrace/agent.toml, /var/lib/headrace (the buffer), edge-agent.service. Running it again
-# upgrades the program and leaves agent.toml and the buffer as they are.
+# upgrades the program and leaves agent.toml and the buffer as they are. Everything is fetched before the
+# old agent is stopped; where that breaks off, the old one goes on, and the next run takes up what was fetched.
 set -eu
 
 usage() {
@@ -32,6 +33,15 @@ prefix=
 start=yes
 extras=agent,modbus
 left_out=
+device_given=
+gateway_given=
+
+# What the general package index has no wheels of for 32 bit ARM.
+NOT_FOR_32_BIT=nanoarrow,msgspec,zstandard,psutil,cffi
+# Room for the program and, while it is put in place, for what was fetched: measured, and half as much again.
+NEED_MB=250
+NEED_INFERENCE_MB=200
+NEED_COMPILER_MB=600
 
 say() { printf '%s\n' "$*"; }
 fail() {
@@ -50,8 +60,8 @@ while [ $# -gt 0 ]; do
             [ $# -ge 2 ] || fail "$1 needs a value" "see --help" ;;
     esac
     case $1 in
-        --device) device=$2; shift 2 ;;
-        --gateway) gateway=$2; shift 2 ;;
+        --device) device=$2 device_given=yes; shift 2 ;;
+        --gateway) gateway=$2 gateway_given=yes; shift 2 ;;
         --from) from=$2; shift 2 ;;
         --wheel) wheel=$2; shift 2 ;;
         --prefix) prefix=$2; shift 2 ;;
@@ -91,14 +101,6 @@ check_system() {
         *) [ "${VERSION_ID%%.*}" -gt 13 ] || fail "expected Debian 12 or newer, got $VERSION_ID" "Python 3.11 is needed; upgrade the system"
             say "note: tried on Debian 12 and 13, this is $VERSION_ID" ;;
     esac
-    # A 64 bit kernel may carry a 32 bit system: what counts is what Python is made for.
-    bits=$(python3 -c 'import struct; print(struct.calcsize("P") * 8)' 2>/dev/null || echo 0)
-    case $machine/$bits in
-        aarch64/64|x86_64/64|*/0) ;;
-        *) leave_out "models on the device: there is no inference runtime for 32 bit ($machine); readings,
-    buffer and uplink work. For models install the 64 bit Raspberry Pi OS (Pi 3 and newer)."
-            case $extras in *agent-inference*) fail "--with-inference needs a 64 bit system, this is $machine, $bits bit" ;; esac ;;
-    esac
 }
 
 check_python() {
@@ -109,30 +111,97 @@ check_python() {
     say "python: $(python3 --version 2>&1)"
 }
 
+check_bits() {
+    # A 64 bit kernel may carry a 32 bit system: what counts is what Python is made for.
+    bits=$(python3 -c 'import struct; print(struct.calcsize("P") * 8)')
+    [ "$bits" = 32 ] || return 0
+    case $extras in *agent-inference*) fail "--with-inference needs a 64 bit system, this is $machine, $bits bit" \
+        "the 64 bit Raspberry Pi OS runs on a Pi 3, a Zero 2 W and newer" ;; esac
+    leave_out "models on the device: there is no inference runtime for 32 bit ($machine). Inputs, buffer, enrolment
+    and uplink are all there. For models install the 64 bit Raspberry Pi OS (Pi 3, Zero 2 W and newer)."
+}
+
+# Where the program goes must be writable and have room, or the card fills up in the middle.
+check_room() {
+    mkdir -p "$prefix/opt/headrace" && touch "$prefix/opt/headrace/.writable" \
+        || fail "$prefix/opt/headrace cannot be written" "a read-only card? raspi-config turns the overlay off; mount -o remount,rw /"
+    rm -f "$prefix/opt/headrace/.writable"
+    need=$NEED_MB
+    case $extras in *agent-inference*) need=$((need + NEED_INFERENCE_MB)) ;; esac
+    [ "$bits" = 64 ] || need=$((need + NEED_COMPILER_MB))
+    free=$(($(df -Pk "$prefix/opt/headrace" | awk 'NR == 2 { print $4 }') / 1024))
+    [ "$free" -ge "$need" ] || {
+        rmdir "$prefix/opt/headrace" 2>/dev/null || true
+        fail "expected $need MB of room for $prefix/opt/headrace, got $free MB" "free some (sudo apt clean), or take a larger card"
+    }
+}
+
 install_package() {
-    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || fail "$1 is missing" "sudo apt install $1"
-    say "installing $1 ..."
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || fail "$* is missing" "sudo apt install $*"
+    say "installing $* ..."
     apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1" >/dev/null
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null \
+        || fail "could not install $*" "look at the network, then run it again: it goes on where it ended" 1
 }
 
 has_systemd() { [ -z "$prefix" ] && [ -d /run/systemd/system ]; }
 
-install_program() {
+# Everything that is needed as wheels in a folder, while an agent that is there goes on.
+fetch_program() {
     bin=$prefix/opt/headrace/bin
-    [ -x "$bin/python" ] || python3 -m venv "$prefix/opt/headrace"
+    wheels=$prefix/opt/headrace/wheels
+    # An environment without pip was broken off, or is from the Python before an upgrade of Debian.
+    "$bin/python" -m pip --version >/dev/null 2>&1 || python3 -m venv --clear "$prefix/opt/headrace"
     what=$from
     [ -z "$wheel" ] || what=$(CDPATH='' cd -- "$(dirname -- "$wheel")" && pwd)/$(basename -- "$wheel")
-    pins=$from/constraints.txt
-    say "installing $what ..."
-    # The pins are those that the tests ran with; a wheel on its own takes what fits.
-    if [ -f "$pins" ]; then
-        "$bin/python" -m pip install --quiet --upgrade --constraint "$pins" "$what[$extras]"
-    else
-        "$bin/python" -m pip install --quiet --upgrade "$what[$extras]"
+    say "fetching what $what needs ..."
+    if [ "$bits" = 64 ]; then
+        pip_wheel || not_fetched
+        return
     fi
-    # A wheel of the version that is there already would be left out.
-    [ -z "$wheel" ] || "$bin/python" -m pip install --quiet --force-reinstall --no-deps "$what"
+    # The index of Raspberry Pi OS may have ready-made packages for 32 bit; the general one has not.
+    pip_wheel --only-binary "$NOT_FOR_32_BIT,cryptography" 2>/dev/null || build_for_32_bit
+}
+
+pip_wheel() {
+    # The pins are those that the tests ran with; a wheel on its own takes what fits.
+    pins=$from/constraints.txt
+    [ ! -f "$pins" ] || set -- --constraint "$pins" "$@"
+    rm -f "$wheels"/headrace-*.whl
+    # What one run has built or fetched, the next one finds; /tmp may be memory, which is scarce here.
+    mkdir -p "$prefix/var/tmp"
+    TMPDIR=$prefix/var/tmp "$bin/python" -m pip wheel --quiet --disable-pip-version-check \
+        --find-links "$wheels" --wheel-dir "$wheels" "$@" "$what[$extras]"
+}
+
+not_fetched() {
+    fail "not everything could be fetched; nothing is changed$(old_runs)" \
+        "look at the network and what pip says above, then run it again: it goes on where it ended" 1
+}
+
+build_for_32_bit() {
+    [ "$machine" != armv6l ] || fail "some packages have no ready-made version for $machine, and cryptography cannot be built there" \
+        "use the package index that Raspberry Pi OS sets in /etc/pip.conf, a Pi 2 or newer, or firmware_examples/ for small boards"
+    say "building $NOT_FOR_32_BIT here: for 32 bit there are no ready-made ones (some minutes, once) ..."
+    missing=
+    command -v cc >/dev/null || missing=build-essential
+    [ -e "$(python3 -c 'import sysconfig; print(sysconfig.get_paths()["include"])')/Python.h" ] || missing="$missing python3-dev"
+    [ -e /usr/include/ffi.h ] || [ -e "/usr/include/$(cc -dumpmachine 2>/dev/null)/ffi.h" ] || missing="$missing libffi-dev"
+    # shellcheck disable=SC2086
+    [ -z "$missing" ] || install_package $missing
+    pip_wheel --only-binary cryptography || not_fetched
+}
+
+old_runs() {
+    ! has_systemd || ! systemctl is-active --quiet edge-agent || printf ', and the agent that was there goes on'
+}
+
+install_program() {
+    pip="$bin/python -m pip install --quiet --disable-pip-version-check --no-index --find-links $wheels"
+    ours=$(echo "$wheels"/headrace-*.whl)
+    $pip --upgrade "$ours[$extras]" && $pip --force-reinstall --no-deps "$ours" \
+        || fail "the program could not be put in place" "see what pip says above, then run it again: everything is fetched" 1
+    rm -rf "$wheels"
     mkdir -p "$prefix/usr/local/bin"
     ln -sfn "$bin/edge-agent" "$prefix/usr/local/bin/edge-agent"
     say "program: $("$bin/edge-agent" --version)"
@@ -161,6 +230,8 @@ make_config() {
     config=$prefix/etc/headrace/agent.toml
     if [ -e "$config" ]; then
         say "config: $config is there and stays as it is"
+        [ -z "$device_given" ] || ours_is device "$device"
+        [ -z "$gateway_given" ] || ours_is uplink.host "$gateway"
     else
         write_config > "$config.new"
         mv "$config.new" "$config"
@@ -172,7 +243,21 @@ make_config() {
     fi
     chmod 640 "$config"
     [ -n "$prefix" ] || chown headrace:headrace "$config"
-    "$bin/edge-agent" check-config --config "$config"
+    "$bin/edge-agent" check-config --config "$config" \
+        || fail "$config has the faults above, so the agent is not started" "mend them and run this again; what is in the buffer stays"
+}
+
+# An option that a config of before overrules is said, not swallowed.
+ours_is() {
+    found=$("$bin/python" - "$config" "$1" <<'PYTHON'
+import sys, tomllib
+value = tomllib.load(open(sys.argv[1], "rb"))
+for key in sys.argv[2].split("."):
+    value = value.get(key, {})
+print(value or "not set")
+PYTHON
+    ) || return 0
+    [ "$found" = "$2" ] || say "note: $1 stays '$found', not '$2'; to change it edit $config, then: systemctl restart edge-agent"
 }
 
 write_config() {
@@ -235,6 +320,9 @@ next_steps() {
 check_arguments
 check_system
 check_python
+check_bits
+check_room
+fetch_program
 stop_old
 install_program
 make_user

@@ -21,11 +21,13 @@ class Machine:
 
     root: Path
 
-    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run as root inside, to its end."""
-        done = subprocess.run(
-            ["chroot", str(self.root), *command], env=_environment(), capture_output=True, text=True
-        )
+    def run(
+        self, *command: str, check: bool = True, user: str = "root", network: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run inside to its end; without ``network`` there is not even a loopback."""
+        cut = [] if network else ["unshare", "--net"]
+        argv = [*cut, "chroot", f"--userspec={user}", str(self.root), *command]
+        done = subprocess.run(argv, env=_environment(), capture_output=True, text=True)
         if check and done.returncode:
             raise AssertionError(f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
@@ -61,6 +63,14 @@ def machine(base: Path, work: Path) -> Iterator[Machine]:
         stack.enter_context(_mounted("--bind", str(cache), str(inside)))
         _share_network(root)
         yield Machine(root)
+
+
+@contextmanager
+def small_disk(pi: Machine, at: str, options: str) -> Iterator[None]:
+    """Another disk at ``at`` of the device, with mount options such as ``size=20m`` or ``ro``."""
+    folder = pi.root / at.lstrip("/")
+    with _mounted("-t", "tmpfs", "tmpfs", str(folder), "-o", options):
+        yield
 
 
 @contextmanager
