@@ -11,6 +11,7 @@ records is what a pack means, and takes the rest.
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Mapping
 from typing import Any, Final
@@ -151,10 +152,15 @@ def _refuse_too_many() -> None:
 def decode_cbor(payload: bytes, received_us: int) -> Decoded:
     """Decode a ``senml-cbor`` pack."""
     refuse_traps(payload)
+    source = io.BytesIO(payload)
     try:
-        pack = cbor2.loads(payload, max_depth=CBOR_MAX_DEPTH)
+        pack = cbor2.load(source, max_depth=CBOR_MAX_DEPTH)
     except (cbor2.CBORDecodeError, ValueError, TypeError, ArithmeticError, RecursionError, MemoryError) as error:  # fmt: skip
         raise PayloadError("broken_frame", f"not valid CBOR: {error}") from error
+    if source.tell() != len(payload):
+        raise PayloadError(
+            "broken_frame", f"the pack has {source.tell()} bytes, the payload {len(payload)}"
+        )
     if not isinstance(pack, list) or not all(isinstance(record, dict) for record in pack):
         raise PayloadError("bad_schema", "a SenML pack is an array of maps")
     if len(pack) > MAX_SENML_RECORDS:
