@@ -17,6 +17,7 @@ Reading order:
 - ``assembly``   makes the parts; ``app`` starts and stops them
 - ``changes``    what may change while it runs; ``reload`` changes it; ``running``: who runs
 - ``quarantine`` looks at refused payloads and replays them
+- ``doctor/``    what a gateway needs, checked
 - ``journal_tools/``   the journal seen from outside
 - ``options``, ``enrol_commands``, ``models_commands``, ``cli``   the ``gateway`` command
 """

@@ -8,8 +8,9 @@ import logging
 import signal
 from pathlib import Path
 
-from gateway.assembly import Parts
+from gateway.assembly import CONSUMERS, Parts
 from gateway.reload import Reloader
+from headrace.journal import JournalReader
 from headrace.limits import GATEWAY_DRAIN_S
 
 logger = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ class Signals:
 async def _start(parts: Parts, stack: contextlib.AsyncExitStack) -> None:
     """Sinks before sources; the stack stops them in the other order."""
     stack.callback(parts.journal.close)
+    _forget_gone(parts)
     for runner in parts.runners:
         cursor, state = parts.journal.register(
             runner.consumer.name, required=runner.consumer.required
@@ -91,6 +93,17 @@ async def _start(parts: Parts, stack: contextlib.AsyncExitStack) -> None:
         await parts.models.start(stack)
     if parts.pki is not None:
         await parts.pki.start(stack)
+
+
+def _forget_gone(parts: Parts) -> None:
+    """Drop the cursors of consumers that the configuration no longer has: they would hold the journal."""
+    here = {runner.consumer.name for runner in parts.runners}
+    with JournalReader(parts.journal.path) as journal:
+        for name, offset, _ in journal.cursors():
+            inside = name in CONSUMERS or name.startswith("sink/")
+            if inside and name not in here:
+                journal.forget(name)
+                logger.warning("%s is configured no more; forgot its cursor %d", name, offset)
 
 
 async def _start_http(parts: Parts, stack: contextlib.AsyncExitStack) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway.broker.embedded import EmbeddedBroker
 from gateway.broker.external import ExternalBroker
@@ -39,6 +39,9 @@ from headrace.topics import Topics
 
 if TYPE_CHECKING:
     from gateway.models.assembly import Models
+
+#: Consumers inside this process beside the sinks, by the names of their cursors.
+CONSUMERS: Final = frozenset({"inference", "models", "rules", "notify", "vitals"})
 
 
 @dataclass(frozen=True, slots=True)

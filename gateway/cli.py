@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from gateway.doctor.command import doctor
 from gateway.enrol_commands import COMMANDS as ENROL_COMMANDS
 from gateway.journal_tools.commands import journal
 from gateway.models_commands import models
@@ -113,6 +114,7 @@ def health(config_path: Path, as_json: bool) -> None:
     click.echo(answer if as_json else "OK")
 
 
+main.add_command(doctor)
 main.add_command(journal)
 
 

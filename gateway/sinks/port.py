@@ -32,6 +32,23 @@ class Sink(ABC):
             SinkUnavailable: keep all of them and call again later.
         """
 
+    def probe(self) -> str:
+        """Ask the destination whether it would take readings, without writing any (``gateway doctor``).
+
+        Returns what it said of itself; empty where it cannot be asked.
+
+        Raises:
+            SinkError: it would not, with a hint.
+        """
+        return ""
+
+    def idle(self) -> None:  # noqa: B027
+        """Nothing has come for about a second: the time for what is done at a time, not at a batch.
+
+        Raises:
+            SinkUnavailable: it could not be done; call again later.
+        """
+
     def close(self) -> None:  # noqa: B027
         """Let go of connections."""
 

@@ -168,7 +168,11 @@ def test_the_journals_limits_change_without_a_restart(quiet):
     text = quiet.program.config.read_text(encoding="utf-8")
     rewrite(quiet, text.replace("[journal]\n", "[journal]\nmax_bytes = 33554432\n"))
     done = reload(quiet, "--json")
-    assert done.stdout.strip() == '{"number":1,"ok":true,"lines":["changed journal.max_bytes"]}'
+    assert (
+        done.stdout.strip()
+        == '{"number":1,"ok":true,"lines":["changed rules","changed journal.max_bytes"]}'
+    )
+    # "rules": the built-in one about the journal has its threshold from there.
 
 
 def test_a_second_gateway_on_the_same_data_is_refused(quiet, programs):
@@ -187,3 +191,16 @@ def test_without_a_gateway_a_reload_says_so(programs):
     done = reload(make_gateway(programs))
     assert done.returncode == 2
     assert "no gateway runs" in done.stderr
+
+
+def test_a_consumer_that_is_configured_no_more_does_not_hold_the_journal(programs):
+    """Its cursor goes at the next start, with a word in the log."""
+    gateway = make_gateway(programs, extra=['[[notify]]\nurl = "json://127.0.0.1:9/"\n'])
+    gateway.start()
+    gateway.wait_ready()
+    assert gateway.program.stop() == 0
+    rewrite(gateway, gateway.program.config.read_text().partition("[[notify]]")[0])
+    gateway.start()
+    with JournalReader(gateway.journal) as reader:
+        assert "notify" not in {name for name, _, _ in reader.cursors()}
+    assert "notify is configured no more" in gateway.program.output()

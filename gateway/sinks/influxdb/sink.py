@@ -62,6 +62,12 @@ class InfluxDBSink(Sink):
             refusals += deliver(items, partial(self._attempt, lines), most=SINK_MAX_PROBES)
         return [*rejected, *_rejections(entries, lines, refusals)]
 
+    def probe(self) -> str:
+        # A request without a line: whoever may not write is told so, and nobody is given a point.
+        answer = self._writer.post(b"")
+        _is_refused(answer)
+        return f"answers {answer.status}"
+
     def close(self) -> None:
         self._writer.close()
 

@@ -1,0 +1,13 @@
+"""``gateway doctor``: what stands between this machine and a gateway that works, before it hurts.
+
+Reading order:
+
+- ``finding``   a line of the answer (pure)
+- ``machine``   clock, memory, open files
+- ``storage``   the data folder: permissions, room, fsync, the journal itself
+- ``ports``     who listens where
+- ``network``   broker, sinks, the running gateway
+- ``secrets``   certificates and files with passwords
+- ``examine``   all of it, in order
+- ``command``   the command
+"""
