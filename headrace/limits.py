@@ -339,6 +339,12 @@ KAFKA_MESSAGE_MAX_BYTES: Final = 1_000_000
 KAFKA_MESSAGE_OVERHEAD_BYTES: Final = 4 * KIB
 KAFKA_QUEUE_MAX_BYTES: Final = 32 * MIB
 
+#: Bytes of one message to another MQTT broker (``sinks.max_bytes``): brokers of clouds take 128 to
+#: 256 KiB; and what may be unconfirmed at once, enough for a line of 100 ms to carry 600 messages/s.
+MQTT_SINK_MAX_BYTES: Final = 128 * KIB
+MQTT_SINK_WINDOW_MESSAGES: Final = 64
+MQTT_SINK_WINDOW_BYTES: Final = 4 * MIB
+
 #: Lines of line protocol in one request to InfluxDB: what its documentation recommends at most.
 INFLUXDB_MAX_LINES: Final = 10_000
 

@@ -19,6 +19,8 @@ NAMES = (
     "influxdb_v1",
     "influxdb_v3",
     "kafka",
+    "mqtt_gateway",
+    "mqtt_json",
     "postgres",
     "victoriametrics",
     "webhook",

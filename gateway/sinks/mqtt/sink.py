@@ -1,0 +1,69 @@
+"""The MQTT sink: what each answer means for the readings of a message.
+
+==============================  ==============================================================
+answer                          verdict
+==============================  ==============================================================
+the other gateway's ack         accept: it is on that gateway's disk (``await_ack``)
+PUBACK                          accept, where nobody acknowledges above MQTT
+the other gateway's nack        reject: it is in quarantine there, and here too
+none, or a connection lost      keep
+==============================  ==============================================================
+
+What was confirmed before a failure is remembered until the rest is too, and not sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from gateway.consumer import Rejected
+from gateway.feed import Entry
+from gateway.sinks.mqtt.config import MqttSettings
+from gateway.sinks.mqtt.connection import Connection
+from gateway.sinks.mqtt.headrace import HeadraceProfile
+from gateway.sinks.mqtt.message import Message
+from gateway.sinks.mqtt.plain import PlainProfile
+from gateway.sinks.port import Sink
+
+_Key = tuple[int, str, int]
+
+
+class MqttSink(Sink):
+    """Publishes batches on another broker."""
+
+    def __init__(self, settings: MqttSettings, *, site: str) -> None:
+        client_id = f"headrace-{site}-{settings.name or 'mqtt'}"
+        self._connection = Connection(settings, client_id=client_id)
+        self._profile: HeadraceProfile | PlainProfile = (
+            HeadraceProfile(settings, site=site)
+            if settings.profile == "headrace"
+            else PlainProfile(settings, site=site)
+        )
+        self._done: dict[_Key, Rejected | None] = {}
+
+    def write(self, entries: Sequence[Entry]) -> Sequence[Rejected]:
+        messages, rejected = self._profile.messages(entries)
+        self._publish([message for message in messages if message.key not in self._done])
+        rejected += [refused for refused in self._done.values() if refused is not None]
+        self._done.clear()
+        return rejected
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _publish(self, messages: Sequence[Message]) -> None:
+        if not messages:
+            return
+        waiting = self._connection.deliver(messages)
+        self._done |= {messages[place].key: None for place in waiting.done}
+        for place, (reason, detail) in waiting.refused.items():
+            self._done[messages[place].key] = _rejected(messages[place], reason, detail)
+        if waiting.failure:
+            raise self._connection.unavailable(waiting.failure)
+
+
+def _rejected(message: Message, reason: str, detail: str) -> Rejected:
+    rows = message.entry.rows.take(pa.array(list(message.rows), pa.int64()))
+    return Rejected(message.entry, reason, detail[:500], rows)
