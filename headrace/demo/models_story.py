@@ -1,13 +1,15 @@
 """The story of three versions, played by the real programs: ``headrace demo-models``.
 
-A good version reaches everybody. One that was trained on quiet nights alone goes to the canary, does
-well there until the morning comes, and is rolled back by the gateway itself. A better one reaches every
-gateway and every device. Nothing here decides anything: the story publishes, promotes, lets the sun
-rise, and watches.
+Yesterday's readings reach the lake through agents, gateways and cloud_sync; every version is trained
+there, on a range of time and on devices. A good version reaches everybody. One that was trained on quiet
+nights alone goes to the canary, does well there until the morning comes, and is rolled back by the
+gateway itself. A better one reaches every gateway and every device. Nothing here decides anything: the
+story publishes, promotes, nudges, lets the sun rise, and watches.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -15,22 +17,16 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from rich.console import Console
 from rich.table import Table
 
-from headrace.demo.models_plan import (
-    HZ,
-    ROWS,
-    SEEDS,
-    UNITS,
-    ModelsPlan,
-    Site,
-    make_models_plan,
-    split_recordings,
-)
+from headrace.demo.models_days import HZ, ROWS, write_days, yesterday
+from headrace.demo.models_plan import ModelsPlan, Site, make_models_plan
+from headrace.demo.models_reports import Reports
 from headrace.demo.processes import Processes
 from headrace.demo.run import stopping_on_signals
 from headrace.errors import HeadraceError
@@ -44,7 +40,7 @@ MODEL: Final = "pump"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Somewhere that models run: a gateway, or a pump of its own."""
+    """A gateway."""
 
     name: str
     slots: Path
@@ -63,11 +59,11 @@ class Story:
         self._console = console
         self._stop = stop
         self._began = time.monotonic()
+        self._midnight = yesterday()
         self._processes = Processes()
-        gateways = [Place(f"gateway {site.name}", plan.slots(site)) for site in plan.sites]
-        pumps = [Place(site.thinking, plan.slots(site, site.thinking)) for site in plan.sites]
-        self.places = (*gateways, *pumps)
-        self.canary = gateways[0]
+        self._reports = Reports(MODEL, (site.mqtt for site in plan.sites))
+        self.gateways = [Place(f"gateway {site.name}", plan.slots(site)) for site in plan.sites]
+        self.canary = self.gateways[0]
 
     def tell(self) -> None:
         """From the first version to the third.
@@ -76,57 +72,82 @@ class Story:
             HeadraceError: a step did not come true.
         """
         with self._processes:
-            self._prepare()
+            self._yesterday()
+            self._today()
             self._first()
             self._second()
             self._third()
+            self._console.print(self._table())
             for site in self._plan.sites:
                 pumps = [self._plan.agent(site, pump, "night") for pump in site.pumps]
                 self._processes.stop(pumps)
             self._processes.stop([site.gateway for site in self._plan.sites])
 
-    def _prepare(self) -> None:
-        self._say("recording three pumps, and making a signed repository with keys of its own")
-        recordings = []
-        for seed in SEEDS:
-            recordings.append(self._plan.recording(f"seed-{seed}"))
-            words = ("simulate", "--rows", ROWS, "--hz", HZ, "--seed", seed, recordings[-1])
-            self._command("edge_agent", *words)
-        split_recordings(self._plan, recordings)
+    def close(self) -> None:
+        self._reports.close()
+
+    def _yesterday(self) -> None:
+        self._say("recording four pumps, and starting two sites with two of them each")
+        recordings = {pump: self._plan.recording(pump) for _, pump in self._pumps()}
+        for seed, path in enumerate(recordings.values(), start=101):
+            self._command(
+                "edge_agent", "simulate", "--rows", ROWS, "--hz", HZ, "--seed", seed, path
+            )
+        night, day = self._plan.recording("night"), self._plan.recording("day")
+        write_days(recordings, self._midnight, night, day)
         self._cloud("init-repo")
-        self._say(
-            "starting two sites: north is the canary; the first pump of each runs models itself"
-        )
         for site in self._plan.sites:
             self._processes.start(site.gateway)
+        with Processes() as agents:
+            for site, pump in self._pumps():
+                agents.start(self._plan.history(site, pump))
+            self._until("yesterday's readings are at the gateways", agents.have_ended)
+        # The north registers for both, so it comes last.
+        for site in reversed(self._plan.sites):
+            self._command("cloud_sync", "once", "--config", self._plan.cloud_sync(site))
+        self._say("yesterday's readings are in the lake", style="green")
+
+    def _today(self) -> None:
+        thinking = [pump for site in self._plan.sites for pump in site.thinking]
+        self._say(f"it is night; {', '.join(thinking)} run models themselves")
         for site in self._plan.sites:
             self._start_pumps(site, "night")
 
     def _first(self) -> None:
-        self._publish("t2q", "all", "all", "version 1, from day and night, is for all")
-        self._until("version 1 runs everywhere", lambda: self._all(self.places, 1))
+        self._publish("t2q", 24, "all", "version 1, from night and day, is for all")
+        self._everywhere(1)
         self._until("and has proved good at the canary", lambda: self.canary.slot().proven)
 
     def _second(self) -> None:
-        what = "version 2 has seen quiet nights alone; it goes to the canary first"
-        self._publish("autoencoder", "night", "canary", what)
-        there = (self.canary,)
-        self._until("version 2 runs there: by night it does well", lambda: self._all(there, 2))
+        what = "version 2, from the nights of the north alone, goes to the canary first"
+        self._publish("autoencoder", 6, "canary", what, devices="north-*")
+        self._until("version 2 runs there: by night it does well", lambda: self._canary_runs(2))
         self._say("the sun rises in the north: demand grows, pumps run faster")
         north = self._plan.sites[0]
         self._processes.stop([self._plan.agent(north, pump, "night") for pump in north.pumps])
         self._start_pumps(north, "day")
-        self._until("version 2 is rolled back, by nobody's hand", lambda: self._all(there, 1))
+        self._until("version 2 is rolled back, by nobody's hand", lambda: self._canary_runs(1))
         self._say(f"  {self.canary.slot().refused[-1].reason}")
 
     def _third(self) -> None:
-        self._publish(
-            "autoencoder", "all", "all", "version 3, from day and night again, is for all"
-        )
-        self._until("version 3 runs everywhere", lambda: self._all(self.places, 3))
+        self._publish("autoencoder", 24, "all", "version 3, from night and day again, is for all")
+        self._everywhere(3)
 
-    def _all(self, places: tuple[Place, ...], version: int) -> bool:
-        return all(place.slot().active == version for place in places)
+    def _everywhere(self, version: int) -> None:
+        self._until(
+            f"version {version} runs at both gateways",
+            lambda: all(place.slot().active == version for place in self.gateways),
+        )
+        self._until(
+            f"and all four devices report version {version}",
+            lambda: all(self._reports.of(pump).version == version for _, pump in self._pumps()),
+        )
+
+    def _canary_runs(self, version: int) -> bool:
+        return self.canary.slot().active == version
+
+    def _pumps(self) -> list[tuple[Site, str]]:
+        return [(site, pump) for site in self._plan.sites for pump in site.pumps]
 
     def _start_pumps(self, site: Site, time_of_day: str) -> None:
         for pump in site.pumps:
@@ -134,17 +155,29 @@ class Story:
 
     # --- commands ---------------------------------------------------------------------------------
 
-    def _publish(self, recipe: str, recording: str, to: str, what: str) -> None:
+    def _publish(
+        self, recipe: str, until_hour: int, to: str, what: str, devices: str = "*"
+    ) -> None:
+        """Train on yesterday up to an hour, sign, promote and nudge."""
         self._say(f"training: {what}")
         folder = self._plan.data / "trained"
-        units = [word for name, unit in UNITS.items() for word in ("--unit", f"{name}={unit}")]
         self._command(
             "cloud_sync", "models", "train", "--recipe", recipe, "--name", MODEL, "--out", folder,
-            "--csv", self._plan.recording(recording), "--align-s", 1 / HZ, "--max-epochs", 20, *units,
+            "--config", self._plan.cloud_sync(self._plan.sites[0]), "--devices", devices,
+            "--from", self._midnight.isoformat(),
+            "--to", (self._midnight + timedelta(hours=until_hour)).isoformat(),
+            "--align-s", 1 / HZ, "--max-epochs", 20,
         )  # fmt: skip
+        lineage = json.loads((folder / "manifest.json").read_bytes())["lineage"]
+        self._say(
+            f"  its card: {lineage['rows']} rows of {lineage['table']} at snapshot "
+            f"{lineage['snapshot']}, {lineage['first'][11:19]} to {lineage['last'][11:19]}"
+        )
         self._cloud("publish", folder)
         version = len(list((self._plan.repository / "targets" / "models" / MODEL).iterdir()))
-        self._cloud("promote", MODEL, version, "--to", to)
+        nudges = [word for site in self._plan.sites for word in ("--nudge", site.url)]
+        token = ("--nudge-token-file", self._plan.token)
+        self._cloud("promote", MODEL, version, "--to", to, *nudges, *token)
 
     def _cloud(self, verb: str, *words: object) -> None:
         where = ("--repo", self._plan.repository, "--keys", self._plan.keys)
@@ -169,11 +202,27 @@ class Story:
         self._say(what, style="green")
 
     def _state(self) -> str:
-        slots = [(place.name, place.slot()) for place in self.places]
-        return "\n".join(
+        slots = [(place.name, place.slot()) for place in self.gateways]
+        lines = [
             f"{name}: active {slot.active}, candidate {slot.candidate} ({slot.phase}) {slot.waiting}"
             for name, slot in slots
-        )
+        ]
+        return "\n".join(lines + [f"{pump}: {self._reports.of(pump)}" for _, pump in self._pumps()])
+
+    def _table(self) -> Table:
+        table = Table(title="which version runs where", title_justify="left")
+        for title in ("place", "version", "run by", "fall back to", "refused"):
+            table.add_column(title)
+        for place in self.gateways:
+            slot = place.slot()
+            refused = "; ".join(f"{one.version}: {one.reason}" for one in slot.refused)
+            fallbacks = ", ".join(map(str, slot.fallbacks))
+            table.add_row(place.name, str(slot.active), "itself", fallbacks, refused)
+        for site, pump in self._pumps():
+            report = self._reports.of(pump)
+            runner = "itself" if report.where == "device" else f"gateway {site.name}"
+            table.add_row(pump, str(report.version), runner, "", "")
+        return table
 
     def _say(self, text: str, style: str = "") -> None:
         elapsed = time.monotonic() - self._began
@@ -196,19 +245,9 @@ def run_models_demo(data: Path, console: Console) -> None:
     stop = threading.Event()
     with stopping_on_signals(stop):
         story = Story(plan, console, stop)
-        story.tell()
-    console.print(_table(story.places))
+        try:
+            story.tell()
+        finally:
+            story.close()
     console.print("what each gateway wrote down, for example:", highlight=False)
     console.print(f"  gateway models status --config {plan.data / 'north.toml'}", highlight=False, soft_wrap=True)  # fmt: skip
-
-
-def _table(places: tuple[Place, ...]) -> Table:
-    table = Table(title="where which version runs now", title_justify="left")
-    for title in ("place", "version", "fall back to", "refused"):
-        table.add_column(title)
-    for place in places:
-        slot = place.slot()
-        refused = "; ".join(f"{one.version}: {one.reason}" for one in slot.refused)
-        fallbacks = ", ".join(map(str, slot.fallbacks))
-        table.add_row(place.name, str(slot.active), fallbacks, refused)
-    return table

@@ -66,6 +66,17 @@ class Processes:
                     hint=f"its whole log: {program.log}",
                 )
 
+    def have_ended(self) -> bool:
+        """Whether all of them, which end by themselves, have done so, and well.
+
+        Raises:
+            ProgramEnded: one has failed.
+        """
+        for name, (program, process) in self._running.items():
+            if process.poll():
+                raise ProgramEnded(f"{name} failed:\n{tail(program.log)}")
+        return all(process.poll() == 0 for _, process in self._running.values())
+
     def stop(self, programs: Iterable[Program]) -> None:
         """Ask programs to stop, wait for them, and kill the ones that do not."""
         chosen = [

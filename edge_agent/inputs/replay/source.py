@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 class Place(msgspec.Struct, frozen=True):
-    """The checkpoint: which file, the chunk's first byte, rows of it that are done, time shift."""
+    """The checkpoint: which file (its name and columns), the chunk's first byte, rows of it that are done, time shift."""
 
     header: int
     offset: int
@@ -71,7 +71,8 @@ class CsvSource:
             raise StorageError(f"replay {settings.path}: {error}") from error
         header = next(self._reader(), [])
         self.start = self._file.tell()
-        self.header = zlib.crc32("\0".join(header).encode())
+        # The name too: of two files with the same columns one was gone on with in mid-line.
+        self.header = zlib.crc32("\0".join([settings.path.name, *header]).encode())
         self.columns, self._time_index = _columns(settings, header)
 
     def _reader(self) -> Iterator[list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,17 @@ def test_another_file_is_read_from_its_start(tmp_path: Path) -> None:
     text = "time,other\n2026-01-01T00:00:00,1\n"
     again = opened(make(tmp_path, text, speed="max", text=(), exclude=()), poll.checkpoint)
     assert len(drain(again)) == 1
+
+
+def test_a_file_of_another_name_with_the_same_columns_is_read_from_its_start(
+    tmp_path: Path,
+) -> None:
+    """The place in the one is the middle of a line in the other."""
+    settings = make(tmp_path, speed="max")
+    poll = opened(settings).poll()
+    other = settings.path.rename(settings.path.with_name("other.csv"))
+    again = opened(replace(settings, path=other), poll.checkpoint)
+    assert len(drain(again)) == len(drain(opened(replace(settings, path=other))))
 
 
 def test_a_file_that_has_grown_is_followed_on_the_next_start(tmp_path: Path) -> None:
