@@ -303,6 +303,12 @@ SINK_TIMEOUT_S: Final = 10.0
 #: told apart by then goes to quarantine together. 200 find about 15 bad ones among 10,000.
 SINK_MAX_PROBES: Final = 200
 
+#: A file of the file sink (``max_file_bytes``, ``max_file_age_s``): large enough to be few, small enough
+#: to be moved over a slow link; and all of them together (``max_total_bytes``).
+FILE_MAX_BYTES: Final = 64 * MIB
+FILE_MAX_AGE_S: Final = 3_600.0
+FILE_TOTAL_BYTES: Final = 8 * GIB
+
 #: Bytes and readings of one request to a webhook (``max_bytes``): what API gateways and small web
 #: frameworks take without being told, and what one event may hold of a batch.
 WEBHOOK_MAX_BYTES: Final = 1 * MIB

@@ -40,6 +40,7 @@ class SinkConsumer(Consumer):
     def step(self, entries: Sequence[Entry], now_us: int) -> Outcome:
         self._rows = sum(entry.rows.num_rows for entry in entries)
         if not entries:
+            self._sink.idle()
             return Outcome()
         try:
             rejected = self._sink.deliver(entries)

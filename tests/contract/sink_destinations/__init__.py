@@ -16,6 +16,7 @@ from gateway.sinks.port import Sink
 from tests.gateway_entries import series
 
 NAMES = (
+    "file",
     "influxdb_v1",
     "influxdb_v3",
     "kafka",
