@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 from cloud_sync.config import CloudSync
 from cloud_sync.lake.registrar import Registrar
 from cloud_sync.lake.table import IcebergReadings, ReadingsTable
-from cloud_sync.landing.lander import Lander
+from cloud_sync.landing.lander import Lander, Next
 from headrace.batch import is_device_id
 from headrace.errors import StorageError, UsageError
 from headrace.journal import JournalReader
@@ -50,32 +51,39 @@ class Pipeline:
 
     def land(self) -> int:
         """Land all that is in the journal now; returns the number of readings."""
-        with self._open_journal() as reader, _alone(reader.path):
+        with (
+            self._open_journal() as reader,
+            _alone(reader.path),
+            ThreadPoolExecutor(1, "encoding") as encoder,
+        ):
             lander = self._lander(reader)
             lander.attach()
             goal = reader.head()
             landed = 0
-            while reader.cursor(lander.consumer) < goal:
-                rows = self._land_next(lander)
-                if rows is None:
-                    break
+            following = lander.next(lander.cursor)
+            while following is not None:
+                rows, following = self._land(lander, following, goal, encoder)
                 landed += rows
             self._metrics.set("lag_batches", lander.lag())
         return landed
 
-    def _land_next(self, lander: Lander) -> int | None:
-        following = lander.next()
-        if following is None:
-            return None
-        rows = 0
-        if not following.has_landed:
-            table = lander.table(following.rows)
-            manifest = lander.put_files(following.span, table, following.rows)
-            lander.put_manifest(manifest)
-            rows = manifest.rows
-        lander.done(following.span)
+    def _land(
+        self, lander: Lander, this: Next, goal: int, encoder: Executor
+    ) -> tuple[int, Next | None]:
+        """Land one range; while its files are encoded and put, the next one is read and decoded.
+
+        Returns:
+            The readings that landed, and what lands next, up to the journal offset ``goal``.
+        """
+        lander.begin(this.span)
+        encoding = None if this.has_landed else encoder.submit(lander.put_files, this)
+        following = lander.next(this.span.last) if this.span.last < goal else None
+        if encoding is not None:
+            lander.put_manifest(encoding.result())
+        lander.done(this.span)
+        rows = 0 if this.has_landed else this.table.num_rows
         self._metrics.count("landed_readings", rows)
-        return rows
+        return rows, following
 
     def register(self) -> int:
         """Register all that has landed; returns the number of readings."""

@@ -12,6 +12,9 @@ same range again and overwrites the same names; files without a manifest are rea
 after 3, it finds the manifest and only moves the cursor: what may be registered already is never
 written again, not even with equal content. So the newest manifest of a journal must stay in place.
 
+While 2 runs, the next range is read and decoded already, by another thread; that leaves no trace, and
+two ranges are in memory at a time.
+
 Rows that are damaged in the journal (``headrace/damage.py``) hold nothing up: the manifest and the log
 name what is lost, and the range lands without it.
 """
@@ -29,7 +32,7 @@ import pyarrow as pa
 from cloud_sync.landing.parquet import DayFile, encode_days
 from headrace.errors import StorageCorrupt
 from headrace.journal import JournalReader, JournalRow, describe_damage
-from headrace.lake.readings import to_table
+from headrace.lake.readings import READINGS_SCHEMA, to_table
 from headrace.lake.store import Store
 from headrace.landing import DataFile, Manifest, data_path, encode
 
@@ -48,17 +51,19 @@ class Span(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """What lands next: its range and, unless it has landed already, its rows."""
+    """What lands next: its range and, unless it has landed already, its readings.
+
+    ``damaged``: what the journal could not give any more.
+    """
 
     span: Span
-    rows: Sequence[JournalRow]
+    table: pa.Table
+    damaged: tuple[str, ...] = ()
     has_landed: bool = False
 
 
 class Lander:
     """Lands one journal, step by step."""
-
-    consumer = CONSUMER
 
     def __init__(
         self, reader: JournalReader, store: Store, *, site: str, max_rows: int, max_bytes: int
@@ -73,32 +78,40 @@ class Lander:
         """Make the journal hold its rows for the lake; before the first landing."""
         self._reader.move_cursor(CONSUMER, 0, required=True)
 
-    def next(self) -> Next | None:
-        """What lands next, with its range written down; None when all has landed."""
-        cursor = self._reader.cursor(CONSUMER)
+    @property
+    def cursor(self) -> int:
+        """The last offset that has landed."""
+        return self._reader.cursor(CONSUMER)
+
+    def next(self, after: int) -> Next | None:
+        """What lands behind an offset; None when that is all. Leaves no trace."""
         intent = self._intent()
-        if intent is not None and intent.last > cursor:
+        if intent is not None and intent.last > after:
             return self._resume(intent)
-        rows = self._read(cursor, None)
+        rows = self._read(after, None)
         if not rows:
             return None
-        span = Span(cursor + 1, rows[-1].offset)
-        self._reader.set_state(CONSUMER, _INTENT, msgspec.json.encode(span))
-        return Next(span, rows)
+        return self._decoded(Span(after + 1, rows[-1].offset), rows)
 
-    def table(self, rows: Sequence[JournalRow]) -> pa.Table:
-        """The rows as columns of the lake."""
-        return to_table(self.site, rows)
+    def begin(self, span: Span) -> None:
+        """Write down what lands now."""
+        if self._intent() != span:
+            self._reader.set_state(CONSUMER, _INTENT, msgspec.json.encode(span))
 
-    def put_files(self, span: Span, table: pa.Table, rows: Sequence[JournalRow] = ()) -> Manifest:
-        """Encode and put the data files, day by day; the manifest says what they are, and what of
-        ``rows`` is not in them."""
-        files = tuple(self._put_file(span, file) for file in encode_days(table))
-        journal = self._reader.journal_id
+    def _decoded(self, span: Span, rows: Sequence[JournalRow]) -> Next:
         damaged = tuple(describe_damage(row) for row in rows if row.damage)
+        return Next(span, to_table(self.site, rows), damaged)
+
+    def put_files(self, following: Next) -> Manifest:
+        """Encode and put the data files, day by day; the manifest says what they are, and what is not
+        in them. May run beside ``next``: it does not touch the journal.
+        """
+        span, table = following.span, following.table
+        files = tuple(self._put_file(span, file) for file in encode_days(table))
         return Manifest(
-            self.site, journal, span.first, span.last, table.num_rows, files, damaged=damaged
-        )
+            self.site, self._reader.journal_id, span.first, span.last, table.num_rows, files,
+            damaged=following.damaged,
+        )  # fmt: skip
 
     def put_manifest(self, manifest: Manifest) -> None:
         """Make the landing count. One that is there already stays: it may be registered."""
@@ -119,7 +132,7 @@ class Lander:
     def _resume(self, span: Span) -> Next:
         blank = Manifest(self.site, self._reader.journal_id, span.first, span.last, 0, ())
         if self._store.size(blank.path) is not None:
-            return Next(span, (), has_landed=True)
+            return Next(span, READINGS_SCHEMA.empty_table(), has_landed=True)
         rows: list[JournalRow] = []
         after = span.first - 1
         # The bounds may have been lowered since the range was written down: read it in parts.
@@ -133,14 +146,17 @@ class Lander:
                 )
             rows += part
             after = rows[-1].offset
-        return Next(span, rows)
+        return self._decoded(span, rows)
 
     def _read(self, after: int, up_to: int | None) -> list[JournalRow]:
         rows = self._reader.read(
             after, up_to=up_to, max_rows=self._max_rows, max_bytes=self._max_bytes
         )
         for row in self._reader.remember_damage(rows):
-            logger.error("journal offset %d: %s", row.offset, describe_damage(row))
+            logger.error(
+                "journal: %s", describe_damage(row),
+                extra={"offset": row.offset, "device": row.device, "stream": row.stream},
+            )  # fmt: skip
         return rows
 
     def _put_file(self, span: Span, file: DayFile) -> DataFile:
