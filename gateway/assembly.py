@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway.broker.embedded import EmbeddedBroker
+from gateway.broker.embedded import EmbeddedBroker, password_guard
 from gateway.broker.external import ExternalBroker
 from gateway.broker.port import Broker
 from gateway.broker.reception import Reception
@@ -121,7 +121,11 @@ def make_broker(common: Common, pki: RunningPki | None) -> Broker:
         Topics(broker.topic_root), common.inbox, common.live, common.clock, common.metrics
     )
     if broker.kind == "embedded":
-        guard = pki.guard() if pki and broker.with_certificates else None
+        guard = (
+            pki.guard()
+            if pki and broker.with_certificates
+            else password_guard(broker, common.config.data_dir)
+        )
         return EmbeddedBroker(broker, reception, common.metrics, guard)
     return ExternalBroker(broker, reception, common.metrics, site=common.config.site)
 

@@ -12,6 +12,7 @@ from gateway.broker.config import (
     BrokerConfig,
     Port,
     check_broker,
+    commands_password,
     is_loopback,
     with_site_files,
 )
@@ -35,6 +36,7 @@ from headrace.pki.names import (
     CA_FILE,
     COMMANDS_CERTIFICATE_FILE,
     COMMANDS_KEY_FILE,
+    COMMANDS_NAME,
     GATEWAY_CERTIFICATE_FILE,
     GATEWAY_KEY_FILE,
 )
@@ -104,6 +106,15 @@ class GatewayConfig:
     @property
     def commands_broker(self) -> BrokerConfig:
         """The broker as commands use it beside the running gateway, whose session they must not take."""
+        if self.broker.kind == "embedded" and self.broker.password_file is not None:
+            secret = commands_password(self.data_dir)
+            return replace(
+                self.broker,
+                username=COMMANDS_NAME,
+                password_file=secret,
+                certfile=None,
+                keyfile=None,
+            )
         pki = self.data_dir / "pki"
         if self.broker.certfile != pki / GATEWAY_CERTIFICATE_FILE:
             return self.broker

@@ -161,7 +161,39 @@ def mosquitto_config(
         )
 
 
-COMMANDS = (enroll, devices, revoke, mosquitto_config)
+@click.command()
+@click.argument("device")
+@config_option
+@click.option(
+    "--file", "path", type=click.Path(path_type=Path, dir_okay=False),
+    help="Password file; default: broker.password_file.",
+)  # fmt: skip
+@click.option("--remove", is_flag=True, help="Take the password away: the device is cut off.")
+@reports_errors
+def password(device: str, config_path: Path, path: Path | None, remove: bool) -> None:
+    """Make a password for DEVICE, print it once, and keep its hash.
+
+    For clients that cannot have certificates, with auth = "password". mosquitto reads the same file.
+
+    \b
+    Example:
+      gateway password pump-7
+      gateway password pump-7 --file /etc/mosquitto/headrace/passwords
+    """
+    from gateway.broker.passwords import new_password, write_user
+    from gateway.config import load_config
+
+    chosen = path or load_config(config_path).broker.password_file
+    if chosen is None:
+        raise UsageError(
+            "there is no password file", hint='set broker.password_file and auth = "password"'
+        )
+    word = None if remove else new_password()
+    write_user(chosen, device, word)
+    click.echo(word if word is not None else f"{device} has no password any more")
+
+
+COMMANDS = (enroll, devices, revoke, mosquitto_config, password)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import logging
 
 from gateway.broker.config import is_loopback
 from gateway.broker.embedded import Guard
+from gateway.broker.keepers import CertificateKeeper
 from gateway.config import GatewayConfig
 from gateway.enrol.expel import BrokerAddress
 from gateway.enrol.server import EnrolServer
@@ -34,7 +35,7 @@ class RunningPki:
 
     def guard(self) -> Guard:
         """What the embedded broker needs to let in enrolled devices only."""
-        return Guard(self._site.broker_context(), self._admission)
+        return Guard(self._site.broker_context(), CertificateKeeper(self._admission))
 
     async def start(self, stack: contextlib.AsyncExitStack) -> None:
         stack.callback(self._site.close)

@@ -97,13 +97,14 @@ def tls_context(ca: Path, certificate: Path | None = None) -> ssl.SSLContext:
 
 @dataclass
 class Client:
-    """Plain paho over TLS, which remembers what happened to it."""
+    """Plain paho, over TLS where there is a context, which remembers what happened to it."""
 
     client_id: str
     port: int
-    context: ssl.SSLContext
+    context: ssl.SSLContext | None = None
     will: str = ""
     clean: bool = True
+    user: tuple[str, str] | None = None
     refused: str = ""
     codes: list[Any] = field(default_factory=list)
     heard: list[tuple[str, bytes]] = field(default_factory=list)
@@ -118,7 +119,10 @@ class Client:
             mqtt.CallbackAPIVersion.VERSION2, client_id=self.client_id, clean_session=self.clean,
             reconnect_on_failure=False,
         )  # fmt: skip
-        self._client.tls_set_context(self.context)
+        if self.context is not None:
+            self._client.tls_set_context(self.context)
+        if self.user is not None:
+            self._client.username_pw_set(*self.user)
         if self.will:
             self._client.will_set(self.will, b"{}", qos=1, retain=True)
         self._client.on_connect = self._on_connect

@@ -11,7 +11,11 @@ to=$2
 owner=${MOSQUITTO_USER:-mosquitto}
 
 [ -s "$from/revision" ] || { echo "sync.sh: no revision in $from: has the gateway written its files?" >&2; exit 1; }
+umask 077
 for name in ca.crt broker.crt broker.key crl.pem acl revision; do
-    install -o "$owner" -g "$owner" -m 0400 "$from/$name" "$to/$name.part"
-    mv "$to/$name.part" "$to/$name"
+    cp "$from/$name" "$to/$name.part"
+    # The mode first: once it is another's, changing it takes a right that the container has not.
+    chmod 0400 "$to/$name.part"
+    chown "$owner:$owner" "$to/$name.part"
+    mv -f "$to/$name.part" "$to/$name"
 done

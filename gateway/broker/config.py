@@ -64,6 +64,11 @@ class BrokerConfig:
         return replace(self, certfile=certificate, keyfile=key) if key.is_file() else self
 
 
+def commands_password(data_dir: Path) -> Path:
+    """Where the gateway's commands find the secret by which the embedded broker knows them."""
+    return data_dir / "commands.password"
+
+
 def is_loopback(host: str) -> bool:
     """Whether the address means this machine only."""
     if host == "localhost":

@@ -1,4 +1,4 @@
-"""The door of the embedded broker: mutual TLS, in front of amqtt.
+"""The door of the embedded broker: in front of amqtt, wherever clients must say who they are.
 
 amqtt cannot do this part safely by itself (read in 0.12.1): its listener lets clients without a
 certificate in; it looks up the session by client id *before* it asks who the client is, so a
@@ -6,12 +6,13 @@ stranger with somebody's client id gets that session and the certificate that is
 publishes last wills without asking its topic plugins. So connections are accepted here and handed over
 (its "external" listener) only when
 
-- the handshake has proved a certificate of our CA (required, not optional), for a client;
-- the registry knows the certificate and it is not revoked;
-- the CONNECT packet came in time, and its last will, if it has one, is on a topic of the device's own.
+- with certificates, the handshake has proved one of our CA (required, not optional), for a client;
+- the CONNECT packet came in time;
+- the keeper knows the certificate, or user and password, and they are good;
+- the last will, if there is one, is on a topic of the client's own.
 
-The CONNECT is handed over with the certificate's name as user and as prefix of the client id: two
-devices can never share a session. When a certificate is revoked, its connections are cut.
+The CONNECT is handed over with the name as user and as prefix of the client id: two
+devices can never share a session. When a guest is not welcome any more, his connections are cut.
 """
 
 from __future__ import annotations
@@ -20,21 +21,18 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from io import BytesIO
 from typing import Final
 
 from amqtt.adapters import ReaderAdapter, StreamReaderAdapter, StreamWriterAdapter
 from amqtt.errors import AMQTTError, MQTTError, NoDataError
 from amqtt.mqtt.connect import ConnectPacket
-from cryptography import x509
-from cryptography.x509.oid import NameOID
 
-from gateway.broker.auth import Admission, TopicAccess
+from gateway.broker.auth import TopicAccess
+from gateway.broker.keepers import Guest, Keeper, Refused
 from headrace.limits import BROKER_CONNECT_TIMEOUT_S, REVOCATION_POLL_S
 from headrace.logs import FirstTimes
 from headrace.metrics import Metrics
-from headrace.pki.names import OWN_NAMES
 
 logger = logging.getLogger(__name__)
 
@@ -44,36 +42,20 @@ _NOT_AUTHORIZED: Final = bytes([0x20, 2, 0, 5])
 HandOver = Callable[[ReaderAdapter, StreamWriterAdapter], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Guest:
-    """Whose certificate a connection has shown."""
-
-    name: str
-    serial: int
-
-
-class _Refused(Exception):
-    """This client does not come in; the reason is for the log, the client learns "not authorized"."""
-
-    def __init__(self, reason: str, text: str) -> None:
-        super().__init__(text)
-        self.reason = reason
-
-
 class Door:
     """Accepts connections and hands those over that may come in."""
 
     def __init__(
         self,
         *,
-        context: ssl.SSLContext,
-        admission: Admission,
+        context: ssl.SSLContext | None,
+        keeper: Keeper,
         access: TopicAccess,
         metrics: Metrics,
         hand_over: HandOver,
     ) -> None:
         self._context = context
-        self._admission = admission
+        self._keeper = keeper
         self._access = access
         self._metrics = metrics
         self._hand_over = hand_over
@@ -86,7 +68,7 @@ class Door:
         """Listen; raises OSError when the port is taken."""
         self._server = await asyncio.start_server(
             self._arrive, host, port, ssl=self._context,
-            ssl_handshake_timeout=BROKER_CONNECT_TIMEOUT_S,
+            ssl_handshake_timeout=BROKER_CONNECT_TIMEOUT_S if self._context else None,
         )  # fmt: skip
         self._watch = asyncio.create_task(self._watch_revocations(), name="broker-door")
 
@@ -101,9 +83,9 @@ class Door:
         source = (writer.get_extra_info("peername") or ("?",))[0]
         try:
             packet = await self._read_connect(reader)
-            guest = self._identify(writer)
+            guest = await self._keeper.identify(writer.get_extra_info("ssl_object"), packet)
             greeting = self._introduce(packet, guest)
-        except _Refused as refused:
+        except Refused as refused:
             self._metrics.count("denied_connections", reason=refused.reason)
             self._refusals.warn(f"refused a client from {source}: {refused}")
             writer.write(_NOT_AUTHORIZED)
@@ -119,20 +101,6 @@ class Door:
         finally:
             del self._inside[writer]
 
-    def _identify(self, writer: asyncio.StreamWriter) -> Guest:
-        shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
-        if shown is None:
-            raise _Refused("certificate", "it has shown no certificate")
-        certificate = x509.load_der_x509_certificate(shown)
-        names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-        guest = Guest(str(names[0].value) if names else "", certificate.serial_number)
-        if guest.name in OWN_NAMES:
-            return guest
-        refusal = self._admission.refusal(guest.name, guest.serial)
-        if refusal:
-            raise _Refused("certificate", refusal)
-        return guest
-
     async def _read_connect(self, reader: asyncio.StreamReader) -> ConnectPacket:
         async with asyncio.timeout(BROKER_CONNECT_TIMEOUT_S):
             return await ConnectPacket.from_stream(StreamReaderAdapter(reader))
@@ -140,7 +108,7 @@ class Door:
     def _introduce(self, packet: ConnectPacket, guest: Guest) -> bytes:
         """The CONNECT packet as amqtt gets it."""
         if packet.will_flag and not self._access.may_publish(guest.name, packet.will_topic or ""):
-            raise _Refused("will", f"{guest.name} may not leave a will on {packet.will_topic}")
+            raise Refused("will", f"{guest.name} may not leave a will on {packet.will_topic}")
         packet.client_id = f"{guest.name}/{packet.client_id}"
         packet.username_flag, packet.password_flag = True, False
         packet.username = guest.name
@@ -149,14 +117,12 @@ class Door:
     async def _watch_revocations(self) -> None:
         while True:
             await asyncio.sleep(REVOCATION_POLL_S)
-            if self._admission.changed():
-                self._cut_revoked()
+            if self._keeper.changed():
+                self._cut_unwelcome()
 
-    def _cut_revoked(self) -> None:
+    def _cut_unwelcome(self) -> None:
         for writer, guest in list(self._inside.items()):
-            if guest.name in OWN_NAMES:
-                continue
-            refusal = self._admission.refusal(guest.name, guest.serial)
+            refusal = self._keeper.refusal(guest)
             if refusal:
                 logger.warning("cut off: %s", refusal)
                 self._metrics.count("denied_connections", reason="revoked")

@@ -9,7 +9,8 @@ Backpressure: amqtt asks ``topic_filtering`` before it routes a message and wait
 message at a time per client. So a full inbox makes us answer late, which holds up that client's next
 message, and TCP does the rest.
 
-With ``auth = "certificate"`` amqtt does not listen: ``door`` does, and hands clients over.
+With ``auth = "certificate"`` or ``"password"`` amqtt does not listen: ``door`` does, and hands clients
+over.
 """
 
 from __future__ import annotations
@@ -18,15 +19,17 @@ import asyncio
 import logging
 import ssl
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from amqtt.contexts import Action
 from amqtt.errors import AMQTTError
 
 from gateway.broker import plugins
-from gateway.broker.auth import Admission, TopicAccess
-from gateway.broker.config import BrokerConfig
+from gateway.broker.auth import TopicAccess
+from gateway.broker.config import BrokerConfig, commands_password
 from gateway.broker.door import Door
+from gateway.broker.keepers import Keeper, PasswordKeeper
 from gateway.broker.reception import Reception
 from headrace.errors import TransportError
 from headrace.logs import FirstTimes
@@ -46,10 +49,22 @@ _LISTENER = "default"
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """What ``auth = "certificate"`` needs: the listener's TLS, and who may come in."""
+    """What a broker needs whose clients say who they are: the listener's TLS, and who may come in."""
 
-    context: ssl.SSLContext
-    admission: Admission
+    context: ssl.SSLContext | None
+    keeper: Keeper
+
+
+def password_guard(config: BrokerConfig, data_dir: Path) -> Guard | None:
+    """The guard of ``password_file``; None where there is none."""
+    if config.password_file is None:
+        return None
+    context = None
+    if config.uses_tls and config.certfile is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(config.certfile, config.keyfile)
+    return Guard(context, PasswordKeeper(config.password_file, commands_password(data_dir)))
 
 
 class EmbeddedBroker:
@@ -95,7 +110,7 @@ class EmbeddedBroker:
 
         self._door = Door(
             context=self._guard.context,
-            admission=self._guard.admission,
+            keeper=self._guard.keeper,
             access=self.access,
             metrics=self._metrics,
             hand_over=hand_over,
@@ -155,10 +170,6 @@ class EmbeddedBroker:
         }
         if self._guard is not None:
             chosen[f"{plugins.__name__}.Identified"] = {}
-        elif self._config.password_file is not None:
-            chosen["amqtt.plugins.authentication.FileAuthPlugin"] = {
-                "password_file": str(self._config.password_file)
-            }
         else:
             chosen["amqtt.plugins.authentication.AnonymousAuthPlugin"] = {"allow_anonymous": True}
         return {"listeners": {_LISTENER: self._listener()}, "plugins": chosen}

@@ -70,7 +70,7 @@ class Tap(BasePlugin[Any]):  # type: ignore[misc]
 
 
 class Identified(BaseAuthPlugin):  # type: ignore[misc]
-    """The door has put the name of the certificate into every CONNECT that it let in."""
+    """The door has put the name of the guest into every CONNECT that it let in."""
 
     Config = _NoOptions
 
