@@ -15,7 +15,7 @@ from prometheus_client import start_http_server
 from cloud_sync import config as configuration
 from cloud_sync.config import DEFAULT_FILE, CloudSync
 from cloud_sync.models.commands import models
-from headrace import __version__
+from headrace import __version__, logs
 from headrace.commands import reports_errors, verbose_option
 from headrace.errors import EXIT_FAILURE, StorageError, UsageError
 from headrace.landing import watermark_key
@@ -69,6 +69,8 @@ def run(config_path: Path | None, data: Path | None) -> None:
     from cloud_sync.service import Service
 
     settings = _load(config_path, data)
+    logs.configure(settings.log)
+    logs.bind(program="cloud-sync")
     metrics = Metrics("cloud_sync")
     service = Service(settings, _pipeline(settings, metrics), metrics)
     for number in (signal.SIGTERM, signal.SIGINT):

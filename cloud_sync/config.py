@@ -22,6 +22,7 @@ from headrace.limits import (
     LANDING_MAX_ROWS,
     REGISTER_INTERVAL_S,
 )
+from headrace.logs import LogConfig
 
 DEFAULT_FILE: Final = "cloud_sync.toml"
 
@@ -65,6 +66,7 @@ class CloudSync:
     landing: Landing = Landing()
     register: Register = Register()
     metrics: Metrics = Metrics()
+    log: LogConfig = field(default_factory=LogConfig)
 
 
 def load(path: Path) -> CloudSync:

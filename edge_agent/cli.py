@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import click
 
-from headrace import __version__
+from headrace import __version__, logs
 from headrace.commands import reports_errors, verbose_option
 
 # Copied from edge_agent.inputs.simulated.faults, which --help must not import; a test compares them.
@@ -56,7 +56,10 @@ def run(config_path: Path, exit_when_done: bool) -> None:
     from edge_agent.app import Agent
     from edge_agent.config import load
 
-    Agent(load(config_path)).run(exit_when_done=exit_when_done)
+    config = load(config_path)
+    logs.configure(config.settings.log)
+    logs.bind(program="edge-agent", device=config.settings.device)
+    Agent(config).run(exit_when_done=exit_when_done)
 
 
 @main.command("check-config")

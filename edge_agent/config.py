@@ -36,6 +36,7 @@ from headrace.limits import (
     UPLINK_WINDOW_BATCHES,
     UPLINK_WINDOW_BYTES,
 )
+from headrace.logs import LogConfig
 from headrace.pki.names import DEVICE_CERTIFICATE_FILE, DEVICE_KEY_FILE
 from headrace.plugins import INPUTS, Plugin, read_plugins
 from headrace.topics import DEFAULT_ROOT
@@ -96,6 +97,7 @@ class AgentSettings:
     uplink: UplinkSettings = field(default_factory=UplinkSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     models: ModelsSettings = field(default_factory=ModelsSettings)
+    log: LogConfig = field(default_factory=LogConfig)
     inputs: tuple[PluginTable, ...] = ()
 
 

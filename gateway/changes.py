@@ -18,7 +18,7 @@ from gateway.config import GatewayConfig, build_sinks
 from headrace.limits import SECRET_MAX_BYTES
 
 #: Keys of gateway.toml that may change while the gateway runs.
-CHANGEABLE: Final = frozenset({"rules", "builtin_rules", "notify", "sinks", "journal"})
+CHANGEABLE: Final = frozenset({"rules", "builtin_rules", "notify", "sinks", "journal", "log"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def between(
         added=tuple(name for name in after if name not in before),
         removed=tuple(name for name in before if name not in after),
         exchanged=tuple(name for name in after if name in before and after[name] != before[name]),
-        limits=tuple(key for key in _keys(old, new) if key.startswith("journal.")),
+        limits=tuple(key for key in _keys(old, new) if key.startswith(("journal.", "log."))),
     )
 
 

@@ -15,7 +15,7 @@ from gateway.enrol_commands import COMMANDS as ENROL_COMMANDS
 from gateway.journal_tools.commands import journal
 from gateway.models_commands import models
 from gateway.options import config_option, json_option, load
-from headrace import __version__, plugins
+from headrace import __version__, logs, plugins
 from headrace.commands import reports_errors, verbose_option
 from headrace.errors import UsageError
 
@@ -46,6 +46,8 @@ def run(config_path: Path) -> None:
     async def start() -> None:
         await app.run(assemble(config), config_path)
 
+    logs.configure(config.log)
+    logs.bind(program="gateway", site=config.site)
     with running.claim(config.data_dir):
         asyncio.run(start())
 

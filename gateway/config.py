@@ -40,6 +40,7 @@ from headrace.pki.names import (
     GATEWAY_CERTIFICATE_FILE,
     GATEWAY_KEY_FILE,
 )
+from headrace.logs import LogConfig
 from headrace.plugins import Plugin
 
 
@@ -83,6 +84,7 @@ class GatewayConfig:
     builtin_rules: BuiltinRulesConfig = field(default_factory=BuiltinRulesConfig)
     notify: tuple[NotifyConfig, ...] = ()
     sinks: tuple[PluginTable, ...] = ()
+    log: LogConfig = field(default_factory=LogConfig)
 
     @property
     def journal_path(self) -> Path:

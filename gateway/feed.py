@@ -116,7 +116,10 @@ class Feed:
         with JournalReader(self._journal) as reader:
             rows = reader.read(after, up_to=up_to, max_rows=max_rows, max_bytes=COMMIT_MAX_BYTES)
             for row in reader.remember_damage(rows):
-                logger.error("journal offset %d: %s", row.offset, describe_damage(row))
+                logger.error(
+                    "journal: %s", describe_damage(row),
+                    extra={"offset": row.offset, "device": row.device, "stream": row.stream},
+                )  # fmt: skip
         return from_rows(rows)
 
     def close(self) -> None:

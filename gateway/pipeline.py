@@ -87,6 +87,7 @@ class Pipeline:
         logger.warning(
             "refused a batch of %r (%s): %s; kept in quarantine",
             refused.device, error.reason, error.message,
+            extra={"device": refused.device, "reason": error.reason, "format": refused.format},
         )  # fmt: skip
         if error.reason == "bad_topic" or not refused.arrival.answered:
             return  # there is no topic on which such a device could listen

@@ -26,6 +26,7 @@ from gateway.consumer import Consumer, Outcome
 from gateway.ingest.inbox import Submission
 from gateway.runner import ConsumerRunner
 from gateway.running import Answer
+from headrace import logs
 from headrace.errors import ConfigError, Fault, HeadraceError
 from headrace.journal import JournalReader
 
@@ -82,6 +83,7 @@ class Reloader:
         self._parts.retention.change(
             max_bytes=config.journal.max_bytes, hold_for=config.journal.hold_for
         )
+        logs.configure(config.log)
         self._exchange(what, made)
         self._config, self._settings = config, settings
         return what.lines()

@@ -139,6 +139,7 @@ class ConsumerRunner:
             logger.warning(
                 "%s was skipped past %d batches: the journal's budget was used up",
                 self.consumer.name, skipped,
+                extra={"consumer": self.consumer.name, "offset": found, "batches": skipped},
             )  # fmt: skip
 
     def _advance(self, turn: Turn, entries: Sequence[Entry], head: int) -> None:

@@ -12,6 +12,8 @@ import click
 from headrace import logs
 from headrace.errors import HeadraceError
 
+_LOG_FORMAT = "headrace.log_format"
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -30,11 +32,21 @@ def reports_errors(function: F) -> F:
 
 
 def verbose_option(function: F) -> F:
-    """``--verbose``: sets logging up before the command runs."""
+    """``--verbose`` and ``--log-format``: set logging up before the command runs."""
 
-    def set_up(_context: click.Context, _parameter: click.Parameter, value: bool) -> None:
-        logs.set_up(value)
+    def remember(context: click.Context, _parameter: click.Parameter, kind: str | None) -> None:
+        context.meta[_LOG_FORMAT] = kind
 
-    return click.option(
+    def set_up(context: click.Context, _parameter: click.Parameter, verbose: bool) -> None:
+        kind: Any = context.meta.get(_LOG_FORMAT)
+        logs.set_up(verbose, kind)
+
+    verbose = click.option(
         "-v", "--verbose", is_flag=True, expose_value=False, callback=set_up, help="Log details."
-    )(function)
+    )
+    log_format = click.option(
+        "--log-format", type=click.Choice(["text", "json"]), envvar="HEADRACE_LOG_FORMAT",
+        expose_value=False, is_eager=True, callback=remember,
+        help="Of lines on stderr; by default as [log] in the configuration says, or text.",
+    )  # fmt: skip
+    return log_format(verbose(function))

@@ -44,7 +44,7 @@ def test_the_lake_gets_all_that_can_be_read_and_the_manifest_names_the_rest(tmp_
     sound = sound_offsets(config.journal.path)
     assert landed == 300 * len(sound)
     assert len(sound) >= 50
-    assert "offset 20" in caplog.text
+    assert 20 in {record.offset for record in caplog.records}
     assert "pump-1 stream" in caplog.text
     assert steps.register() == landed
     found = identities(config.lake, None)
