@@ -177,8 +177,9 @@ def grafana_export(
 def demo_models(data: Path) -> None:
     """Push three versions of a model to two sites and watch what becomes of them.
 
-    Each is trained on readings that came to the lake before. A good one reaches all, a bad one is rolled back by the canary itself, a better one reaches every
-    gateway and device. Takes about two minutes. Exit status 1 if a step does not come true.
+    Each is trained on readings that came to the lake before. A good one reaches all, a bad one is
+    rolled back by the canary itself, a better one reaches every gateway and device. Takes about two
+    minutes. Exit status 1 if a step does not come true.
 
     \b
     Example:

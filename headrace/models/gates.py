@@ -37,8 +37,8 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 #: Standard deviations that an alert rate may lie above what is allowed.
 _SIGMAS: Final = 3.0
 
-#: Calls before the slowest of them say anything: the first one is slower than all that follow.
-_CALLS_FOR_P99: Final = 20
+#: Calls that may take too long, however few there are.
+_SLOW_BY_CHANCE: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,12 +89,8 @@ def fault(gates: Gates, found: Evidence, running: Evidence | None = None) -> str
         )
     if found.rows < gates.min_rows:
         return ""
-    if found.slowest_ms > gates.max_latency_ms:
-        return (
-            f"a call takes {found.slowest_ms:.1f} ms (p99), allowed are {gates.max_latency_ms:g} ms"
-        )
     base = running if running is not None and running.rows >= gates.min_rows else None
-    return _alerts(gates, found, base) or _drift(gates, found, base)
+    return _slow(gates, found) or _alerts(gates, found, base) or _drift(gates, found, base)
 
 
 def broken(gates: Gates, found: Evidence) -> str:
@@ -104,11 +100,16 @@ def broken(gates: Gates, found: Evidence) -> str:
             f"{found.not_finite} of {found.rows} scores are not finite numbers, "
             f"allowed are {gates.max_not_finite:.2%}"
         )
-    if len(found.calls_ms) >= _CALLS_FOR_P99 and found.slowest_ms > gates.max_latency_ms:
-        return (
-            f"a call takes {found.slowest_ms:.1f} ms (p99), allowed are {gates.max_latency_ms:g} ms"
-        )
-    return ""
+    return _slow(gates, found)
+
+
+def _slow(gates: Gates, found: Evidence) -> str:
+    """More than one call in a hundred; of few calls one or two say nothing: the first is slower than
+    all that follow, and a machine that is busy with something else for a moment is no fault."""
+    slow = sum(ms > gates.max_latency_ms for ms in found.calls_ms)
+    if slow <= max(_SLOW_BY_CHANCE, len(found.calls_ms) // 100):
+        return ""
+    return f"a call takes {found.slowest_ms:.1f} ms (p99), allowed are {gates.max_latency_ms:g} ms"
 
 
 def odd_devices(gates: Gates, found: Evidence, running: Evidence | None = None) -> list[Odd]:

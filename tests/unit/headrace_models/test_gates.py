@@ -59,6 +59,15 @@ def test_slow_calls_are_a_fault_at_any_time_and_one_slow_call_is_not() -> None:
     assert "300.0 ms" in broken(GATES, found)
 
 
+def test_one_or_two_slow_calls_of_few_are_no_fault() -> None:
+    """A busy machine holds up a call; a slow model holds up all of them."""
+    found = evidence(1.0)
+    for slow in range(3):
+        assert fault(GATES, found) == "", slow
+        found.add([1.0], threshold=10.0, alerts=0, not_finite=0, ms=400.0)
+    assert "400.0 ms" in fault(GATES, found)
+
+
 def test_evidence_does_not_grow_with_time() -> None:
     """A version runs for years."""
     found = Evidence()
