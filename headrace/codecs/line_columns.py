@@ -33,6 +33,9 @@ Bools = NDArray[np.bool_]
 #: Separators that are worth the memory (about 40 bytes each): three for a reading, and tags.
 MAX_SEPARATORS: Final = 4 * MAX_PAYLOAD_ROWS
 
+#: Different series in a payload. With more, nothing is shared that would be worth the memory.
+MAX_SERIES: Final = 100_000
+
 _COMMA, _EQUALS, _SPACE, _BREAK, _QUOTE, _BACKSLASH, _MINUS, _ZERO = b',= \n"\\-0'
 
 #: What a value is by its first byte; 0 is nothing that a value begins with.
@@ -182,6 +185,7 @@ def _names(payload: bytes, lines: _Lines) -> pa.DictionaryArray:
     pairs = np.repeat(heads.indices.to_numpy().astype(np.int64) * width, lines.fields)
     pairs += keys.indices.to_numpy()
     found = pa.array(pairs).dictionary_encode()
+    _sure(len(found.dictionary) <= MAX_SERIES)
     around = [line_exact.head(head) for head in heads.dictionary.to_pylist()]
     plain = [line_exact.key(key) for key in keys.dictionary.to_pylist()]
     names = Names()

@@ -24,6 +24,7 @@ from typing import Final
 from headrace.codecs.columns import Decoded, checked
 from headrace.codecs.readings import Readings
 from headrace.errors import PayloadError
+from headrace.limits import MAX_NAME_CHARS
 
 MAX_EXACT: Final = 2**53
 BOOLEANS: Final = dict.fromkeys(("t", "T", "true", "True", "TRUE"), 1.0) | dict.fromkeys(
@@ -107,10 +108,12 @@ def head(text: str) -> tuple[str, str]:
         ValueError: the head is not of the grammar.
     """
     # What is longer than a name may be is not worth remembering.
-    return _known_head(text) if len(text) <= 512 else _parse_head(text)
+    return _known_head(text) if len(text) <= MAX_NAME_CHARS else _parse_head(text)
 
 
 def _parse_head(text: str) -> tuple[str, str]:
+    if len(text) > 2 * MAX_NAME_CHARS:  # every other character may be an escape
+        raise ValueError(f"a series' name has up to {MAX_NAME_CHARS} characters")
     found = _MEASUREMENT.match(text)
     if found is None:
         raise ValueError("expected a measurement name")

@@ -32,7 +32,7 @@ from headrace.codecs.senml_columns import (
     split_json,
 )
 from headrace.errors import PayloadError
-from headrace.limits import CBOR_MAX_DEPTH, MAX_SENML_RECORDS
+from headrace.limits import CBOR_MAX_DEPTH, MAX_DECODED_BYTES, MAX_SENML_RECORDS
 
 #: Times below this are seconds relative to now (RFC 8428, section 4.5.3).
 RELATIVE_BELOW: Final = 2**28
@@ -214,8 +214,14 @@ class Columns:
         self.values: list[float | None] = []
         self.texts: list[str | None] = []
         self.units: dict[str, str] = {}
+        self._chars = 0  # of names: a long prefix makes a small pack large
 
     def add(self, name: str, time: int, value: float | None, text: str | None, unit: str) -> None:
+        self._chars += len(name)
+        if self._chars > MAX_DECODED_BYTES:
+            raise PayloadError(
+                "bomb", f"the names of a pack may come to {MAX_DECODED_BYTES} characters"
+            )
         self.names.append(name)
         self.times.append(time)
         self.values.append(value)
@@ -243,14 +249,16 @@ class Columns:
         """Name, time, value and text.
 
         Raises:
-            PayloadError: a text is not valid Unicode.
+            PayloadError: a text is not valid Unicode, a time beyond all calendars.
         """
         try:
             name = pa.array(self.names, pa.utf8()).dictionary_encode()
             text = pa.array(self.texts, pa.utf8())
+            time = pa.array(self.times, pa.int64()).cast(TIME_TYPE)
         except (UnicodeEncodeError, pa.ArrowInvalid) as error:
             raise PayloadError("bad_value", f"a text is not valid Unicode: {error}") from error
-        time = pa.array(self.times, pa.int64()).cast(TIME_TYPE)
+        except OverflowError as error:
+            raise PayloadError("bad_value", f"a time is beyond 64 bits: {error}") from error
         return name, time, pa.array(self.values, pa.float64()), text
 
 
@@ -286,14 +294,19 @@ def _add_readings(columns: Columns, base: Record, record: Record, received_us: i
         return  # a record of base fields alone
     time = _time_us(base, record, received_us)
     if has_sum:
-        total = _exact(base.bs or 0) + _exact(record.s or 0)
+        total = _sum(base.bs or 0, record.s or 0)
         columns.add(f"{name}.sum", time, total, None, f"{unit}s" if unit else "")
     if record.vb is not None:
         columns.add(name, time, float(record.vb), None, unit)
     elif record.vs is not None or record.vd is not None:
         columns.add(name, time, None, record.vs if record.vs is not None else record.vd, unit)
     elif record.v is not None or base.bv is not None:
-        columns.add(name, time, _exact(record.v or 0) + _exact(base.bv or 0), None, unit)
+        columns.add(name, time, _sum(record.v or 0, base.bv or 0), None, unit)
+
+
+def _sum(one: Number, other: Number) -> float:
+    """Two numbers of a pack, added up; large ones may come to more than there is."""
+    return _exact(_exact(one) + _exact(other))
 
 
 def _exact(number: Number) -> float:
@@ -319,7 +332,7 @@ def _loses(number: int) -> bool:
 
 def _time_us(base: Record, record: Record, received_us: int) -> int:
     seconds = (base.bt or 0) + record.t
-    if seconds != seconds or abs(seconds) > MAX_TIME_US:
+    if not abs(seconds) <= MAX_TIME_US // 1_000_000:
         raise PayloadError("bad_value", f"time {seconds} is not a time in seconds")
     absolute = round(seconds * 1_000_000)
     return absolute if seconds >= RELATIVE_BELOW else received_us + absolute

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from headrace.codecs.columns import TIME_TYPE, Decoded, checked
 from headrace.errors import PayloadError
+from headrace.limits import MAX_DECODED_BYTES
 
 MAX_EXACT: Final = 2**53
 
@@ -127,6 +128,8 @@ def decoded(first: First, fields: Fields, received_us: int, relative_below: int)
     """
     try:
         name = pa.array(fields.names, pa.utf8()).dictionary_encode()
+        if len(first.bn) * len(name.dictionary) > MAX_DECODED_BYTES // 4:
+            raise Unusual
         values = np.array(fields.values, np.float64)
         times = _times(first.bt or 0.0, np.array(fields.times, np.float64), relative_below)
         if not (np.abs(values) < MAX_EXACT).all() or (np.signbit(values) & (values == 0)).any():
