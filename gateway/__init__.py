@@ -10,6 +10,7 @@ Reading order:
 - ``journal``    the one writer; ``retention``: what it keeps
 - ``worker``     the thread that commits
 - ``feed``       committed batches for everyone behind the journal
+- ``tracing/``   what a trace follows of all this
 - ``consumer``   their port; ``runner`` drives them
 - ``inference/``, ``rules/``, ``notify/``, ``sinks/``, ``vitals/``   the consumers
 - ``models/``    models of the signed repository: a consumer, and what brings versions to it

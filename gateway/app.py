@@ -75,6 +75,7 @@ class Signals:
 
 async def _start(parts: Parts, stack: contextlib.AsyncExitStack) -> None:
     """Sinks before sources; the stack stops them in the other order."""
+    stack.callback(parts.common.trace.close)
     stack.callback(parts.journal.close)
     _forget_gone(parts)
     for runner in parts.runners:

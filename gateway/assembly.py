@@ -29,6 +29,8 @@ from gateway.retention import Retention
 from gateway.rules import resolve
 from gateway.runner import ConsumerRunner
 from gateway.status import Status
+from gateway.tracing.choose import make_trace
+from gateway.tracing.port import Trace
 from gateway.vitals.consumer import VitalsConsumer
 from gateway.vitals.source import Source
 from gateway.worker import IngestWorker
@@ -54,10 +56,11 @@ class Common:
     live: Live
     inbox: Inbox
     feed: Feed
+    trace: Trace
 
     def runner(self, consumer: Consumer) -> ConsumerRunner:
         """The thread of one consumer."""
-        return ConsumerRunner(consumer, self.feed, self.inbox, self.clock, self.metrics)
+        return ConsumerRunner(consumer, self.feed, self.inbox, self.clock, self.metrics, self.trace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,15 @@ def assemble(config: GatewayConfig, clock: Clock | None = None) -> Parts:
     """
     clock = clock or SystemClock()
     feed = Feed(config.journal_path)
-    common = Common(config, clock, Metrics("gateway"), Live(), Inbox(), feed)
+    common = Common(
+        config,
+        clock,
+        Metrics("gateway"),
+        Live(),
+        Inbox(),
+        feed,
+        make_trace(config.tracing, config.site),
+    )
     pki = make_pki(config, clock, common.metrics)
     broker = make_broker(common, pki)
     retention = Retention(max_bytes=config.journal.max_bytes, hold_for=config.journal.hold_for)
@@ -150,6 +161,7 @@ def make_pipeline(common: Common, journal: JournalWriter, broker: Broker) -> Pip
         broker=broker,
         topics=Topics(common.config.broker.topic_root),
         metrics=common.metrics,
+        trace=common.trace,
     )
 
 

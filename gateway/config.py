@@ -24,6 +24,7 @@ from gateway.models.config import relative_thresholds
 from gateway.notify import NotifyConfig, check_notify
 from gateway.rules import BuiltinRulesConfig, RuleConfig, builtin, check_builtin, check_rules
 from gateway.sinks import check_names
+from gateway.tracing.config import TracingConfig
 from gateway.vitals import VitalsConfig
 from gateway.vitals.look import device_of
 from headrace import plugins
@@ -32,6 +33,7 @@ from headrace.config import FaultList, PluginTable, load
 from headrace.errors import ModelError
 from headrace.journal import FILE_NAME
 from headrace.limits import JOURNAL_MAX_BYTES, MIB
+from headrace.logs import LogConfig
 from headrace.pki.names import (
     CA_FILE,
     COMMANDS_CERTIFICATE_FILE,
@@ -40,7 +42,6 @@ from headrace.pki.names import (
     GATEWAY_CERTIFICATE_FILE,
     GATEWAY_KEY_FILE,
 )
-from headrace.logs import LogConfig
 from headrace.plugins import Plugin
 
 
@@ -85,6 +86,7 @@ class GatewayConfig:
     notify: tuple[NotifyConfig, ...] = ()
     sinks: tuple[PluginTable, ...] = ()
     log: LogConfig = field(default_factory=LogConfig)
+    tracing: TracingConfig = field(default_factory=TracingConfig)
 
     @property
     def journal_path(self) -> Path:

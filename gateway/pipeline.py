@@ -20,6 +20,7 @@ from gateway.ingest.gather import gather, may_gather
 from gateway.ingest.inbox import Submission, Work
 from gateway.ingest.reading import Accepted, Refused, read
 from gateway.journal import Committed, JournalWriter
+from gateway.tracing.port import OFF, Trace
 from headrace import wire
 from headrace.metrics import Metrics
 from headrace.ranges import Range, RangeSet
@@ -39,7 +40,9 @@ class Pipeline:
         broker: Broker,
         topics: Topics,
         metrics: Metrics,
+        trace: Trace = OFF,
     ) -> None:
+        self._trace = trace
         self._journal = journal
         self._feed = feed
         self._broker = broker
@@ -52,11 +55,18 @@ class Pipeline:
         Raises:
             StorageError: nothing was committed or confirmed; the same work may be tried again.
         """
-        accepted, refused = self._read(work.arrivals)
-        committed = self._journal.commit(accepted, refused, work.submissions)
-        self._confirm(committed)
-        self._release(work, committed)
-        self._feed.publish(committed.entries)
+        trace = self._trace
+        with trace.group(work):
+            with trace.step("decode"):
+                accepted, refused = self._read(work.arrivals)
+            with trace.step("commit"):
+                committed = self._journal.commit(accepted, refused, work.submissions)
+            with trace.step("confirm"):
+                self._confirm(committed)
+                self._release(work, committed)
+            trace.committed(committed.entries)
+            with trace.step("hand on"):
+                self._feed.publish(committed.entries)
         self._count(committed)
 
     def process_submissions(self, submissions: Sequence[Submission]) -> None:

@@ -17,6 +17,7 @@ from gateway.consumer import Consumer, Outcome
 from gateway.feed import Entry, Feed
 from gateway.ingest.inbox import Inbox, Submission
 from gateway.lanes import IN_ORDER, STATE_KEY, Lanes, Turn
+from gateway.tracing.port import OFF, Trace
 from headrace.clock import Clock
 from headrace.errors import HeadraceError
 from headrace.limits import RETRY_FIRST_S, RETRY_MAX_S
@@ -33,9 +34,11 @@ class ConsumerRunner:
     """One thread for one consumer."""
 
     def __init__(
-        self, consumer: Consumer, feed: Feed, inbox: Inbox, clock: Clock, metrics: Metrics
-    ) -> None:
+        self, consumer: Consumer, feed: Feed, inbox: Inbox, clock: Clock, metrics: Metrics,
+        trace: Trace = OFF,
+    ) -> None:  # fmt: skip
         self.consumer = consumer
+        self._trace = trace
         self._feed = feed
         self._inbox = inbox
         self._clock = clock
@@ -169,7 +172,8 @@ class ConsumerRunner:
         while True:
             started = self._clock.monotonic()
             try:
-                outcome = self.consumer.step(entries, self._clock.now_us())
+                with self._trace.consume(self.consumer.name, entries):
+                    outcome = self.consumer.step(entries, self._clock.now_us())
             except HeadraceError as error:
                 if not error.retryable:
                     raise

@@ -437,6 +437,10 @@ RELOAD_ANSWER_S: Final = 90.0
 #: Bytes of a token, password or URL file that are compared to see whether it has changed.
 SECRET_MAX_BYTES: Final = 64 * KIB
 
+#: Groups whose trace is remembered for the consumers behind, and links of one consumer's span.
+TRACE_MAX_GROUPS: Final = 10_000
+TRACE_MAX_LINKS: Final = 32
+
 # --- the lake -------------------------------------------------------------------------------------
 
 #: Rows and journal bytes that one landing takes. 2 million rows are about 0.5 s of work on one
