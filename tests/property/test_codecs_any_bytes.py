@@ -23,7 +23,7 @@ def damaged(draw: st.DrawFn, target: str) -> bytes:
 
 @pytest.mark.parametrize("target", TARGETS)
 @given(data=st.data())
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 def test_any_bytes_are_readings_or_a_refusal(target: str, data: st.DataObject) -> None:
     """Never a crash, never half a batch, and both readers of a format agree."""
     TARGETS[target](data.draw(damaged(target) | st.binary(max_size=80)))
