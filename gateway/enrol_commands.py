@@ -150,7 +150,9 @@ def mosquitto_config(
     with _site(config_path) as (config, site):
         site.write_files(out)
         if not files_only:
-            mosquitto.write_config(out, port=port, bind=bind, data=data)
+            mosquitto.write_config(
+                out, port=port, bind=bind, data=data, by_password=config.broker.auth == "password"
+            )
         known = config.enrol.mosquitto_dir
     click.echo(f"wrote {out if files_only else out / mosquitto.CONFIG_FILE}")
     if known is None or known.resolve() != out.resolve():
@@ -166,7 +168,7 @@ def mosquitto_config(
 @config_option
 @click.option(
     "--file", "path", type=click.Path(path_type=Path, dir_okay=False),
-    help="Password file; default: broker.password_file.",
+    help="Password file; default: the broker's.",
 )  # fmt: skip
 @click.option("--remove", is_flag=True, help="Take the password away: the device is cut off.")
 @reports_errors
@@ -183,17 +185,31 @@ def password(device: str, config_path: Path, path: Path | None, remove: bool) ->
     from gateway.broker.passwords import new_password, write_user
     from gateway.config import load_config
 
-    chosen = path or load_config(config_path).broker.password_file
-    if chosen is None:
-        raise UsageError(
-            "there is no password file", hint='set broker.password_file and auth = "password"'
-        )
+    config = load_config(config_path)
     word = None if remove else new_password()
-    write_user(chosen, device, word)
+    write_user(path or _password_file(config), device, word)
+    if config.broker.kind == "external" and path is None:
+        with _site(config_path) as (_, site):
+            site.publish()
     click.echo(word if word is not None else f"{device} has no password any more")
 
 
 COMMANDS = (enroll, devices, revoke, mosquitto_config, password)
+
+
+def _password_file(config: GatewayConfig) -> Path:
+    """Where the users are; an external broker's own `password_file` is the gateway's secret, not that."""
+    from gateway.enrol.mosquitto import PASSWORDS_FILE
+
+    if config.broker.auth == "password" and config.broker.kind == "external":
+        if config.enrol.mosquitto_dir is not None:
+            return config.enrol.mosquitto_dir / PASSWORDS_FILE
+    elif config.broker.password_file is not None:
+        return config.broker.password_file
+    raise UsageError(
+        "there is no password file",
+        hint='set broker.password_file and auth = "password"; with mosquitto, enrol.mosquitto_dir too',
+    )
 
 
 @contextmanager

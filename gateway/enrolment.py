@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import logging
 
-from gateway.broker.config import is_loopback
+from gateway.broker.config import BrokerConfig, is_loopback
 from gateway.broker.embedded import Guard
 from gateway.broker.keepers import CertificateKeeper
 from gateway.config import GatewayConfig
 from gateway.enrol.expel import BrokerAddress
+from gateway.enrol.mosquitto import OwnUser
 from gateway.enrol.server import EnrolServer
 from gateway.enrol.site import Admission, SitePki
 from headrace.clock import Clock
@@ -78,7 +79,7 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 def make_pki(config: GatewayConfig, clock: Clock, metrics: Metrics) -> RunningPki | None:
     """The site's CA where something needs it, made at the first use."""
-    if config.enrol.enabled or config.broker.with_certificates:
+    if config.enrol.enabled or config.enrol.mosquitto_dir or config.broker.with_certificates:
         return RunningPki(config, clock, metrics)
     return None
 
@@ -101,5 +102,18 @@ def open_site(config: GatewayConfig, clock: Clock) -> SitePki:
         topic_root=config.broker.topic_root,
         connections=1 if embedded else config.broker.connections,
         clock=clock,
-        broker=None if embedded else BrokerAddress(config.broker.own_host, config.broker.port),
+        broker=BrokerAddress(config.broker.own_host, config.broker.port)
+        if config.broker.kind == "external" and config.broker.with_certificates
+        else None,
+        own=_own_user(config.broker),
     )
+
+
+def _own_user(broker: BrokerConfig) -> OwnUser | None:
+    """Who the gateway is at an external broker with passwords."""
+    if broker.kind == "embedded" or broker.auth != "password" or broker.password_file is None:
+        return None
+    try:
+        return OwnUser(broker.username, broker.password_file.read_text(encoding="utf-8").strip())
+    except OSError as error:
+        raise StorageError(f"{broker.password_file}: {error}") from error

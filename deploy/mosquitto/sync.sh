@@ -12,7 +12,9 @@ owner=${MOSQUITTO_USER:-mosquitto}
 
 [ -s "$from/revision" ] || { echo "sync.sh: no revision in $from: has the gateway written its files?" >&2; exit 1; }
 umask 077
-for name in ca.crt broker.crt broker.key crl.pem acl revision; do
+for name in ca.crt broker.crt broker.key crl.pem acl passwords revision; do
+    # Passwords are there only where clients have them instead of certificates.
+    [ -e "$from/$name" ] || [ "$name" != passwords ] || continue
     cp "$from/$name" "$to/$name.part"
     # The mode first: once it is another's, changing it takes a right that the container has not.
     chmod 0400 "$to/$name.part"

@@ -84,6 +84,10 @@ def with_site_files(
 ) -> BrokerConfig:
     """The same with the files of the site's CA where certificates are asked for and none is named."""
     if not config.with_certificates:
+        # The broker's certificate is of the site's CA where there is one, by `gateway mosquitto-config`.
+        external = config.kind == "external" and config.auth == "password" and config.uses_tls
+        if external and config.cafile is None and ca.is_file():
+            return replace(config, cafile=ca)
         return config
     return replace(
         config,

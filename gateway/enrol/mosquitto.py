@@ -4,6 +4,7 @@
     acl             a device's own topics (pattern %u); denied names; the gateway's everything
     crl.pem         revoked certificates
     ca.crt, broker.crt, broker.key
+    passwords       hashes of those who come with a password instead (`gateway password`)
     revision        changes with any of these, and is written last: what watchers watch
 
 A new device needs no change: its certificate is signed by the CA, and the pattern fits its name. A
@@ -19,8 +20,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import signal
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
@@ -28,6 +31,7 @@ from typing import Final
 
 from cryptography import x509
 
+from gateway.broker.passwords import read_users, verify, write_user
 from gateway.enrol.authority import Authority, Pair
 from gateway.enrol.files import write_public
 from gateway.enrol.registry import Entry
@@ -38,10 +42,23 @@ ACL_FILE: Final = "acl"
 CRL_FILE: Final = "crl.pem"
 CONFIG_FILE: Final = "headrace.conf"
 REVISION_FILE: Final = "revision"
+PASSWORDS_FILE: Final = "passwords"
 
 _DEFAULT_FOLDER: Final = "/etc/mosquitto/headrace"
 _DEFAULT_DATA: Final = "/var/lib/mosquitto/"
 _DEFAULT_LISTENER: Final = "listener 8883\n"
+
+#: What stands in the configuration where clients have certificates, and what where they have passwords.
+_WITH_CERTIFICATES: Final = re.compile(r"^# Both sides show.*?(?=^acl_file)", re.S | re.M)
+_WITH_USERS: Final = """\
+# The broker shows a certificate of the site's CA, by which clients know it; they give user and password,
+# and the user is the device of whose topics the ACL speaks.
+certfile /etc/mosquitto/headrace/broker.crt
+keyfile /etc/mosquitto/headrace/broker.key
+tls_version tlsv1.2
+allow_anonymous false
+password_file /etc/mosquitto/headrace/passwords
+"""
 
 _ACL: Final = """\
 # Written by the gateway; a change by hand is lost.
@@ -59,9 +76,21 @@ def broker_pair(folder: Path) -> Pair:
     return Pair(folder / "broker.crt", folder / "broker.key")
 
 
-def write_config(folder: Path, *, port: int, bind: str, data: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class OwnUser:
+    """The gateway as a client with user and password."""
+
+    name: str
+    password: str
+
+
+def write_config(
+    folder: Path, *, port: int, bind: str, data: Path, by_password: bool = False
+) -> None:
     """Write the configuration, for a mosquitto that reads its files where they are written."""
     text = files("gateway.enrol").joinpath("mosquitto.conf").read_text(encoding="utf-8")
+    if by_password:
+        text = _WITH_CERTIFICATES.sub(_WITH_USERS, text)
     listener = f"listener {port} {bind}".rstrip() + "\n"
     text = text.replace(_DEFAULT_LISTENER, listener)
     text = text.replace(_DEFAULT_FOLDER, str(folder.resolve()))
@@ -71,24 +100,47 @@ def write_config(folder: Path, *, port: int, bind: str, data: Path) -> None:
 
 
 def write_files(
-    folder: Path, authority: Authority, entries: Sequence[Entry], *, root: str, names: Sequence[str]
+    folder: Path,
+    authority: Authority,
+    entries: Sequence[Entry],
+    *,
+    root: str,
+    names: Sequence[str],
+    own: OwnUser | None = None,
 ) -> bool:
     """Bring CA, broker's certificate, ACL and revocation list up to date; whether one has changed."""
     _make(folder)
     changed = authority.ensure_server(broker_pair(folder), BROKER_NAME, names)
     changed |= _write_if_other(folder / CA_FILE, authority.ca_pem.encode())
-    changed |= _write_access(folder, authority, entries, root)
+    changed |= _write_access(folder, authority, acl(entries, root, own), entries)
     parts = [CA_FILE, broker_pair(folder).certificate.name, ACL_FILE, CRL_FILE]
+    if own is not None:
+        _keep_own_password(folder / PASSWORDS_FILE, own)
+        parts.append(PASSWORDS_FILE)
     revision = hashlib.sha256(b"".join((folder / part).read_bytes() for part in parts))
+    changed |= revision.hexdigest() != _read(folder / REVISION_FILE).strip()
     _write_if_other(folder / REVISION_FILE, revision.hexdigest().encode() + b"\n")
     return changed
 
 
-def _write_access(folder: Path, authority: Authority, entries: Sequence[Entry], root: str) -> bool:
+def _keep_own_password(path: Path, own: OwnUser) -> None:
+    stored = read_users(path).get(own.name, "") if path.exists() else ""
+    if not verify(own.password.encode(), stored):
+        write_user(path, own.name, own.password)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _write_access(folder: Path, authority: Authority, text: str, entries: Sequence[Entry]) -> bool:
     revoked = [
         (entry.serial, entry.revoked_at) for entry in entries if entry.revoked_at is not None
     ]
-    changed = _write_if_other(folder / ACL_FILE, acl(entries, root).encode())
+    changed = _write_if_other(folder / ACL_FILE, text.encode())
     listed, dated = _listed(folder / CRL_FILE)
     if listed == {serial for serial, _ in revoked}:
         return changed
@@ -122,9 +174,10 @@ def _make(folder: Path) -> None:
         raise StorageError(f"{folder}: {error}", hint="make it for the gateway's user") from error
 
 
-def acl(entries: Sequence[Entry], root: str) -> str:
+def acl(entries: Sequence[Entry], root: str, own: OwnUser | None = None) -> str:
     """The ACL. A user's own lines are looked at before the patterns, so a deny there wins."""
-    text = "".join(f"user {own}\ntopic readwrite {root}/#\n\n" for own in OWN_NAMES)
+    names = (*OWN_NAMES, own.name) if own is not None else OWN_NAMES
+    text = "".join(f"user {name}\ntopic readwrite {root}/#\n\n" for name in names)
     text += f"user {BROKER_NAME}\ntopic read $SYS/broker/version\n\n"
     for device in denied(entries):
         text += f"user {device}\ntopic deny {root}/#\n\n"

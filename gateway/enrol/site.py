@@ -50,6 +50,7 @@ class SitePki:
         broker_host: what devices are told; empty where it is the host that they asked.
         broker: an external broker from which revoked devices are put out.
         connections: how many the gateway has to it.
+        own: who the gateway is there, where clients come with passwords.
     """
 
     def __init__(
@@ -65,10 +66,12 @@ class SitePki:
         clock: Clock,
         broker: BrokerAddress | None = None,
         connections: int = 1,
+        own: mosquitto.OwnUser | None = None,
     ) -> None:
         self._config = config
         self._clock = clock
         self._broker = broker
+        self._own = own
         self._contexts: list[ssl.SSLContext] = []
         self._root = topic_root
         self.names = server_names(config.names, hosts)
@@ -147,7 +150,12 @@ class SitePki:
     def write_files(self, folder: Path) -> bool:
         """Write what a mosquitto reads of ours; whether it changed."""
         return mosquitto.write_files(
-            folder, self.authority, self.registry.entries(), root=self._root, names=self.names
+            folder,
+            self.authority,
+            self.registry.entries(),
+            root=self._root,
+            names=self.names,
+            own=self._own,
         )
 
     def renew(self) -> bool:

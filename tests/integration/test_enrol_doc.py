@@ -28,14 +28,35 @@ def commands(program: str) -> list[list[str]]:
     return [words[1:] for words in lines if words and words[0] == program]
 
 
+def passwords() -> list[list[str]]:
+    """The commands about passwords, which have a configuration of their own."""
+    return [words for words in commands("gateway") if words[0] == "password"]
+
+
 def test_the_configurations_are_sound(tmp_path):
-    """Both of them, as gateway.toml."""
+    """All of them, as gateway.toml."""
     blocks = re.findall(r"```toml\n(.*?)```", PAGE, re.S)
-    assert len(blocks) == 2
+    found = []
     for block in blocks:
         path = tmp_path / "gateway.toml"
-        path.write_text(block, encoding="utf-8")
-        assert load_config(path).broker.with_certificates
+        (tmp_path / "passwords").touch()
+        path.write_text(block.replace("/etc/headrace", str(tmp_path)), encoding="utf-8")
+        found.append(load_config(path).broker.auth)
+    assert found == ["certificate", "certificate", "password"]
+
+
+def test_the_commands_about_passwords(tmp_path):
+    """In their order, with the page's configuration."""
+    block = next(
+        block for block in re.findall(r"```toml\n(.*?)```", PAGE, re.S) if "passwords" in block
+    )
+    config, users = tmp_path / "gateway.toml", tmp_path / "passwords"
+    users.touch()
+    config.write_text(block.replace("/etc/headrace", str(tmp_path)), encoding="utf-8")
+    for words, count in zip(passwords(), (1, 0), strict=True):
+        result = CliRunner().invoke(gateway.cli.main, [*words, "-c", str(config)])
+        assert result.exit_code == 0, result.output
+        assert len(users.read_text(encoding="utf-8").splitlines()) == count
 
 
 def test_the_commands_in_their_order(programs, tmp_path):
@@ -43,7 +64,7 @@ def test_the_commands_in_their_order(programs, tmp_path):
     site = make_site(programs)
     site.gateway.start()
     config = write_agent_config(tmp_path, port=1, inputs=HOST, device="my-device")
-    invite, *after, mosquitto = commands("gateway")
+    invite, *after, mosquitto = [words for words in commands("gateway") if words not in passwords()]
     answer = CliRunner().invoke(gateway.cli.main, [*invite, "-c", str(site.gateway.program.config)])
     code = CODE.search(answer.stdout)
     assert code is not None, answer.output

@@ -33,7 +33,7 @@ def site(folder):
     conf, data = folder / "conf", folder / "data"
     data.mkdir()
     made = make_site(
-        programs, kind="external", mqtt_port=port,
+        programs, kind="external", mqtt_port=port, broker="connections = 2",
         enrol=f'mosquitto_dir = "{conf}"\nmosquitto_pid_file = "{folder / "pid"}"',
     )  # fmt: skip
     arguments = ["--out", conf, "--port", port, "--bind", "127.0.0.1", "--data", data]
