@@ -115,6 +115,8 @@ check_bits() {
     # A 64 bit kernel may carry a 32 bit system: what counts is what Python is made for.
     bits=$(python3 -c 'import struct; print(struct.calcsize("P") * 8)')
     [ "$bits" = 32 ] || return 0
+    case $machine in x86_64|i?86) fail "expected a 64 bit system or 32 bit ARM, got 32 bit x86" \
+        "cryptography has no ready-made version for it any more; install the 64 bit Debian" ;; esac
     case $extras in *agent-inference*) fail "--with-inference needs a 64 bit system, this is $machine, $bits bit" \
         "the 64 bit Raspberry Pi OS runs on a Pi 3, a Zero 2 W and newer" ;; esac
     leave_out "models on the device: there is no inference runtime for 32 bit ($machine). Inputs, buffer, enrolment

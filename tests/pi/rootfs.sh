@@ -1,7 +1,8 @@
 #!/bin/sh
 # Make the base of the emulated Pi: a Debian in a folder of the cache, made once. Prints the folder.
 #
-# PI_RELEASE is bookworm (12, Python 3.11) or trixie (13, Python 3.13), PI_ARCH arm64 or armhf (32 bit).
+# PI_RELEASE is bookworm (12, Python 3.11) or trixie (13, Python 3.13). PI_ARCH is arm64, armhf (32 bit), or
+# amd64, where nothing is emulated and the same is over much sooner.
 # It needs root and a Debian machine: qemu-user-static, debootstrap and binfmt_misc are set up where they
 # are missing. The mirror is the one that apt uses here.
 set -eu
@@ -16,9 +17,10 @@ fail() { printf 'pi-test: %s\n' "$*" >&2; exit 2; }
 
 [ "$(id -u)" = 0 ] || fail "it mounts and changes roots, which takes root: sudo make pi-test"
 case $arch in
-    arm64) emulator=qemu-aarch64 ;;
-    armhf) emulator=qemu-arm ;;
-    *) fail "PI_ARCH: expected arm64 or armhf, got $arch" ;;
+    arm64) emulator=qemu-aarch64 native=aarch64 ;;
+    armhf) emulator=qemu-arm native=armv7l ;;
+    amd64) emulator='' native=x86_64 ;;
+    *) fail "PI_ARCH: expected arm64, armhf or amd64, got $arch" ;;
 esac
 case $release in
     bookworm|trixie) ;;
@@ -27,7 +29,9 @@ esac
 command -v apt-get >/dev/null || fail "it needs Debian's debootstrap and qemu-user-static; there is no apt-get here"
 
 missing=
-command -v $emulator-static >/dev/null || missing="$missing qemu-user-static"
+[ "$native" != "$(uname -m)" ] || emulator=
+[ -n "$emulator" ] || [ "$native" = "$(uname -m)" ] || fail "$arch can only run on an x86-64 machine"
+[ -z "$emulator" ] || command -v $emulator-static >/dev/null || missing="$missing qemu-user-static"
 command -v debootstrap >/dev/null || missing="$missing debootstrap"
 command -v mosquitto >/dev/null || missing="$missing mosquitto"
 if [ -n "$missing" ]; then
@@ -39,7 +43,7 @@ if [ -n "$missing" ]; then
 fi
 
 binfmt=/proc/sys/fs/binfmt_misc
-if [ "$arch/$(uname -m)" != arm64/aarch64 ]; then
+if [ -n "$emulator" ]; then
     [ -e $binfmt/register ] || mount -t binfmt_misc binfmt_misc $binfmt || fail "binfmt_misc cannot be mounted"
     [ -e $binfmt/$emulator ] || cat /usr/lib/binfmt.d/$emulator.conf > $binfmt/register \
         || fail "$emulator cannot be registered with binfmt_misc"

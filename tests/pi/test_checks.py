@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.pi.machine import Machine, machine, small_disk
-from tests.pi.test_pi import BASE, clone
+from tests.pi.test_pi import BASE, IS_64_BIT, clone
 
 INSTALL = "/src/deploy/raspberry_pi/install.sh"
 
@@ -88,7 +87,7 @@ def test_a_read_only_card_is_refused(pi: Machine) -> None:
 
 def test_inference_is_refused_where_it_cannot_be(pi: Machine) -> None:
     """On 32 bit; elsewhere there is nothing to refuse."""
-    if not os.fspath(BASE).endswith("-armhf"):
+    if IS_64_BIT:
         pytest.skip("this device is a 64 bit one")
     assert "--with-inference needs a 64 bit system" in refused(pi, "--with-inference")
 

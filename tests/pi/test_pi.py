@@ -30,8 +30,9 @@ from tests.servers.mosquitto import MosquittoProgram
 
 BASE = os.environ.get("HEADRACE_PI_BASE", "")
 #: The base's name ends with its architecture; on 32 bit there are no models.
-IS_64_BIT = not BASE.endswith("-armhf")
-MACHINE = "aarch64" if IS_64_BIT else "armv7l"
+ARCH = BASE.rpartition("-")[2]
+IS_64_BIT = ARCH in ("arm64", "amd64")
+MACHINES = {"arm64": "aarch64", "armhf": "armv7l", "amd64": "x86_64"}
 ROOT = Path(__file__).parents[2]
 DEVICE = "pi-1"
 INSTALL = "/src/deploy/raspberry_pi/install.sh"
@@ -112,7 +113,7 @@ def test_the_agent_on_a_pi_loses_and_doubles_nothing(
                "--gateway", f"127.0.0.1:{broker.port}"]  # fmt: skip
     break_off(pi, *options)
     said = install(pi, *options)
-    assert MACHINE in said
+    assert MACHINES[ARCH] in said
     assert ("models on the device" in said) != IS_64_BIT
     assert "found to measure" in said
     assert "systemd does not run here" in said
