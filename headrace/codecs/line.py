@@ -48,7 +48,7 @@ UNITS: Final = {
 }
 
 #: Bytes from which the pass over the whole payload is faster than one line after the other.
-COLUMNS_FROM_BYTES: Final = 2_000
+COLUMNS_FROM_BYTES: Final = 5_000
 
 
 def decode(payload: bytes, received_us: int, unit: Unit = UNITS["line"]) -> Decoded:

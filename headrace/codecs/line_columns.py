@@ -45,6 +45,10 @@ _KIND[list(b"0123456789-.")] = _NUMBER
 _KIND[_QUOTE] = _STRING
 _KIND[list(b"tTfF")] = _BOOLEAN
 
+#: Whitespace is not only spaces, and a line that begins with # is none. Fields may, which is rare.
+_BEGINS: Final = np.ones(256, np.bool_)
+_BEGINS[list(b"\t\0#")] = False
+
 
 class _Unsure(Exception):
     """Not a payload for this module."""
@@ -144,9 +148,7 @@ def _split(marks: _Marks) -> _Lines:
     gap = spaces[seen - count]
     end = np.where(count == 2, spaces[seen - 1], breaks)
     start = np.append(np.int32(0), at[breaks[:-1]] + np.int32(1))
-    # Whitespace is not only spaces, and what begins with # is no line.
-    _sure(not np.isin(data[start], list(b"\t\0#")).any())
-    _sure(not np.isin(data[at[gap] + 1], list(b"\t\0")).any())
+    _sure(_BEGINS[data[start]].all() and _BEGINS[data[at[gap] + 1]].all())
     marks_of_fields = end - gap - 1
     _sure((marks_of_fields & 1).all())
     fields = (marks_of_fields + 1) >> 1
