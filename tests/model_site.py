@@ -61,6 +61,9 @@ class Site:
             shadow_s=shadow_s, probation_s=probation_s,
         )  # fmt: skip
         if tls is not None:
+            self.token = self.repository.root.with_name("nudge.token")
+            self.token.write_text("0123456789abcdef0123456789abcdef")
+            toml = toml.replace("labels =", f'nudge_token_file = "{self.token}"\nlabels =')
             toml += MIRROR.format(port=mirror, cert=tls.certificate, key=tls.key)
         self.gateway: Gateway = make_gateway(programs, extra=[toml], console=console)
         self.seq = 1

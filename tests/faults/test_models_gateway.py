@@ -17,6 +17,8 @@ from typing import Any
 import paho.mqtt.subscribe as subscribe
 import pytest
 
+from headrace.errors import TransportError
+from headrace.models.nudge import nudge
 from headrace.models.remote import Question, RemoteClient
 from headrace.models.store import read_slots
 from tests import graphs
@@ -213,6 +215,22 @@ def test_the_mirror_serves_what_was_verified_over_tls(programs, tmp_path, author
     tls = ssl.create_default_context(cafile=authority.ca)
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(f"{address}/%2e%2e/slots/m.json", context=tls, timeout=5)
+    site.device.close()
+
+
+def test_a_nudge_over_tls_is_answered_with_the_ca_that_it_names_only(
+    programs, tmp_path, authority
+) -> None:
+    """On the mirror's listener: the gateway's own HTTP side never leaves its machine."""
+    site = Site(programs, tmp_path / "cloud", poll_interval_s=3_600, mirror=free_port(), tls=authority)  # fmt: skip
+    site.start()
+    wait_until(lambda: "serial 0" in site.command("status").stdout, 10, "the first look")
+    site.repository.publish(packed(graphs.good()), "all")
+    url, token = f"https://127.0.0.1:{site.mirror}", site.token.read_text()
+    with pytest.raises(TransportError, match="certificate verify failed"):
+        nudge(url, token)
+    nudge(url, token, ca=authority.ca)
+    site.until("version 1 is good", active=1, state="good")
     site.device.close()
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from headrace.clock import ManualClock
+from headrace.limits import MODELS_HINT_PAUSE_S
 from headrace.models import requests
 from headrace.models.client import ModelRepositoryClient
 from headrace.models.fit import Fit
@@ -14,6 +16,7 @@ from headrace.models.gates import Gates
 from headrace.models.lanes import Trial
 from headrace.models.place import Place, read_look
 from headrace.models.poller import Poller
+from headrace.models.repository import Assignments
 from headrace.models.requests import Request
 from headrace.models.run import Run
 from headrace.models.sources import FolderSource
@@ -23,6 +26,16 @@ from tests.model_repository import Repository, packed
 from tests.servers import wait_until
 
 TRIAL = Trial(shadow_s=1, probation_s=1, gates=Gates(), call_timeout_s=1)
+
+
+class Counting(ModelRepositoryClient):
+    """A client that says how often it was asked to look."""
+
+    looks = 0
+
+    def refresh(self) -> Assignments:
+        self.looks += 1
+        return super().refresh()
 
 
 class Bench:
@@ -36,7 +49,7 @@ class Bench:
         self.store = SlotStore(self.folder / "slots", self.clock)
         self.offered: list[Run] = []
         self.fit = Fit(True)
-        client = ModelRepositoryClient(
+        self.client = Counting(
             folder=self.folder / "repository",
             source=FolderSource(self.repository.folder),
             trusted_root=self.repository.root.read_bytes(),
@@ -44,7 +57,7 @@ class Bench:
         self.poller = Poller(
             Place(
                 folder=self.folder, labels={"site": "s"}, fixed=("builtin",), interval_s=3_600,
-                inputs_wait_s=60, mirrors=False, repository=client, store=self.store,
+                inputs_wait_s=60, mirrors=False, repository=self.client, store=self.store,
                 clock=self.clock, trial=lambda _name: TRIAL, fit=lambda _manifest: self.fit,
                 offer=self.offered.append, changed=lambda: None, tick=lambda: None,
             )
@@ -137,3 +150,31 @@ def test_a_request_is_taken_once_and_nonsense_is_removed(bench) -> None:
     wait_until(lambda: not list(path.parent.glob("*.json")), 10, "requests are taken")
     wait_until(lambda: bench.store.get("m").refused, 10, "it is done")
     assert bench.reason() == "no"
+
+
+def test_hints_buy_one_look_in_ten_seconds_and_none_is_lost(bench) -> None:
+    """Whoever floods a device with them, and however often he does; a nudge is answered at once."""
+    bench.poller.start()
+    wait_until(lambda: bench.client.looks == 1, 10, "the first look")
+    for serial in range(1, 100):
+        bench.poller.hint(serial)
+    bench.poller.nudge()
+    wait_until(lambda: bench.client.looks == 2, 10, "a nudge is answered at once")
+    bench.poller.hint(1)
+    passes(bench, lambda: bench.client.looks == 3, "what was said in the pause is looked for")
+    bench.poller.hint(0)  # known already
+    nonsense = bench.folder / "requests" / "nonsense.json"
+    nonsense.parent.mkdir(exist_ok=True)
+    nonsense.write_text("{")
+    passes(bench, lambda: not nonsense.exists(), "a round has gone by")
+    assert bench.client.looks == 3
+
+
+def passes(bench: Bench, reached: Callable[[], bool], what: str) -> None:
+    """Let time pass until it is so."""
+
+    def look() -> bool:
+        bench.clock.advance(MODELS_HINT_PAUSE_S / 4)
+        return reached()
+
+    wait_until(look, 10, what)
