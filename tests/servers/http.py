@@ -44,8 +44,6 @@ class HttpServer:
     answer: Answer
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
-    #: Cleared: requests are taken and get no answer until it is set.
-    answering: threading.Event = field(default_factory=threading.Event)
 
     @property
     def url(self) -> str:
@@ -58,7 +56,6 @@ def http_server(
 ) -> Iterator[HttpServer]:
     """Serve POSTs on 127.0.0.1 while the block lasts."""
     served = HttpServer(port or free_port(), answer)
-    served.answering.set()
     connections: list[socket.socket] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -71,7 +68,6 @@ def http_server(
                 self.path, dict(self.headers), gzip.decompress(raw) if packed else raw, raw
             )
             served.requests.append(request)
-            served.answering.wait(30)
             reply = served.answer(request)
             self.send_response(reply.status)
             for name, value in reply.headers.items():
@@ -98,7 +94,6 @@ def http_server(
         try:
             yield served
         finally:
-            served.answering.set()
             server.shutdown()
             thread.join()
             for connection in connections:  # a client that keeps its connection must notice, too

@@ -9,21 +9,20 @@ from pathlib import Path
 from gateway.sinks.influxdb import PLUGIN, InfluxDBSettings
 from tests.contract.sink_destinations import Destination
 from tests.servers import free_port
-from tests.servers.http import HttpServer, http_server
+from tests.servers.http import http_server
 from tests.servers.influxdb3 import InfluxDB3
+from tests.servers.link import Link
 
 
 def make(folder: Path) -> Destination:
     port, database = free_port(), InfluxDB3()
-    settings = InfluxDBSettings(api="v3", url=f"http://127.0.0.1:{port}", database="iot", timeout_s=1.0)  # fmt: skip
-    running: list[HttpServer] = []
+    link = Link(port)
+    settings = InfluxDBSettings(api="v3", url=f"http://127.0.0.1:{link.port}", database="iot", timeout_s=1.0)  # fmt: skip
 
     @contextmanager
     def up() -> Iterator[Callable[[], int]]:
-        with http_server(database, port=port) as server:
-            running[:] = [server]
+        with http_server(database, port=port):
+            link.mend()
             yield lambda: len(database.lines)
 
-    return Destination(
-        PLUGIN.build(settings, site="s"), up, swallow=lambda: running[0].answering.clear()
-    )
+    return Destination(PLUGIN.build(settings, site="s"), up, swallow=link.swallow)

@@ -10,7 +10,8 @@ from pathlib import Path
 from gateway.sinks.webhook import PLUGIN, WebhookSettings
 from tests.contract.sink_destinations import Destination
 from tests.servers import free_port
-from tests.servers.http import HttpServer, Reply, Request, http_server
+from tests.servers.http import Reply, Request, http_server
+from tests.servers.link import Link
 
 
 class Receiver:
@@ -30,15 +31,13 @@ class Receiver:
 
 def make(folder: Path) -> Destination:
     port, receiver = free_port(), Receiver()
-    settings = WebhookSettings(url=f"http://127.0.0.1:{port}/hook", timeout_s=1.0)
-    running: list[HttpServer] = []
+    link = Link(port)
+    settings = WebhookSettings(url=f"http://127.0.0.1:{link.port}/hook", timeout_s=1.0)
 
     @contextmanager
     def up() -> Iterator[Callable[[], int]]:
-        with http_server(receiver, port=port) as server:
-            running[:] = [server]
+        with http_server(receiver, port=port):
+            link.mend()
             yield receiver.count
 
-    return Destination(
-        PLUGIN.build(settings, site="s"), up, swallow=lambda: running[0].answering.clear()
-    )
+    return Destination(PLUGIN.build(settings, site="s"), up, swallow=link.swallow)
