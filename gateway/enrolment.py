@@ -10,10 +10,11 @@ from gateway.broker.config import BrokerConfig, is_loopback
 from gateway.broker.embedded import Guard
 from gateway.broker.keepers import CertificateKeeper
 from gateway.config import GatewayConfig
+from gateway.enrol.admission import Admission
 from gateway.enrol.expel import BrokerAddress
 from gateway.enrol.mosquitto import OwnUser
 from gateway.enrol.server import EnrolServer
-from gateway.enrol.site import Admission, SitePki
+from gateway.enrol.site import SitePki
 from headrace.clock import Clock
 from headrace.errors import EnrolmentError, StorageError
 from headrace.limits import CERTIFICATE_WARN_DAYS, RENEW_CHECK_S

@@ -12,7 +12,6 @@ while the site is offline; docs/decisions/0007 says what that costs.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -25,6 +24,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gateway.enrol.certificates import alternative_names, key_usage, name, public_key_of
 from gateway.enrol.files import locked, private_pem, write_private, write_public
+from gateway.enrol.paths import Pair, Paths
 from headrace.clock import Clock
 from headrace.errors import EnrolmentError, StorageCorrupt, StorageError
 from headrace.limits import (
@@ -32,61 +32,12 @@ from headrace.limits import (
     CERTIFICATE_BACKDATE_H,
     GATEWAY_CERTIFICATE_DAYS,
 )
-from headrace.pki.names import (
-    CA_FILE,
-    COMMANDS_CERTIFICATE_FILE,
-    COMMANDS_KEY_FILE,
-    COMMANDS_NAME,
-    GATEWAY_CERTIFICATE_FILE,
-    GATEWAY_KEY_FILE,
-    link_file,
-    link_name,
-)
+from headrace.pki.names import COMMANDS_NAME, link_name
 from headrace.pki.validity import Validity, read_validity
 
 #: A clock before this was never set: what it dates would be over when the clock is right.
 _EARLIEST: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _PEM: Final = serialization.Encoding.PEM
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Where a key and its certificate lie."""
-
-    certificate: Path
-    key: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Paths:
-    """The files of ``data_dir/pki``."""
-
-    folder: Path
-
-    @property
-    def ca(self) -> Path:
-        return self.folder / CA_FILE
-
-    @property
-    def ca_key(self) -> Path:
-        return self.folder / "ca.key"
-
-    @property
-    def gateway(self) -> Pair:
-        return Pair(self.folder / GATEWAY_CERTIFICATE_FILE, self.folder / GATEWAY_KEY_FILE)
-
-    def link(self, number: int) -> Pair:
-        """What the gateway shows on one of its connections to an external broker."""
-        own = self.gateway
-        return Pair(link_file(own.certificate, number), link_file(own.key, number))
-
-    @property
-    def commands(self) -> Pair:
-        return Pair(self.folder / COMMANDS_CERTIFICATE_FILE, self.folder / COMMANDS_KEY_FILE)
-
-    @property
-    def registry(self) -> Path:
-        return self.folder / "enrol.db"
 
 
 class Authority:

@@ -34,7 +34,7 @@ def write_public(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, name: str = "lock") -> Iterator[None]:
     """One process at a time makes files here: `gateway run` and `gateway enroll` may start at once.
 
     Raises:
@@ -42,7 +42,7 @@ def locked(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+        lock = os.open(folder / name, os.O_CREAT | os.O_RDWR, 0o600)
     except OSError as error:
         raise StorageError(
             f"the site's CA: {error}", hint="run this as the user of the gateway"

@@ -32,8 +32,9 @@ from typing import Final
 from cryptography import x509
 
 from gateway.broker.passwords import read_users, verify, write_user
-from gateway.enrol.authority import Authority, Pair
+from gateway.enrol.authority import Authority
 from gateway.enrol.files import write_public
+from gateway.enrol.paths import Pair
 from gateway.enrol.registry import Entry
 from headrace.errors import StorageError
 from headrace.pki.names import BROKER_NAME, CA_FILE, OWN_NAMES

@@ -12,10 +12,11 @@ from typing import Final
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.enrol import mosquitto
-from gateway.enrol.authority import Authority, Paths
+from gateway.enrol.authority import Authority
 from gateway.enrol.config import EnrolConfig
-from gateway.enrol.desk import Desk, Offer, refusal
+from gateway.enrol.desk import Desk, Offer
 from gateway.enrol.expel import BrokerAddress, Guise, expel
+from gateway.enrol.files import locked
 from gateway.enrol.registry import Entry, Registry
 from headrace.clock import Clock
 from headrace.errors import StorageError
@@ -34,11 +35,6 @@ _GUISE_DAYS: Final = 1 / 24
 def pki_folder(data_dir: Path) -> Path:
     """Where a gateway keeps its CA."""
     return data_dir / "pki"
-
-
-def paths(data_dir: Path) -> Paths:
-    """The files of a gateway's CA, whether they are there yet or not."""
-    return Paths(pki_folder(data_dir))
 
 
 class SitePki:
@@ -149,14 +145,13 @@ class SitePki:
 
     def write_files(self, folder: Path) -> bool:
         """Write what a mosquitto reads of ours; whether it changed."""
-        return mosquitto.write_files(
-            folder,
-            self.authority,
-            self.registry.entries(),
-            root=self._root,
-            names=self.names,
-            own=self._own,
-        )
+        # The registry is read inside the lock: somebody slower must not write over a revocation what
+        # stood there before it.
+        with locked(self.authority.paths.folder, "mosquitto.lock"):
+            return mosquitto.write_files(
+                folder, self.authority, self.registry.entries(), root=self._root,
+                names=self.names, own=self._own,
+            )  # fmt: skip
 
     def renew(self) -> bool:
         """Renew what the gateway and its mosquitto show, where it is due; whether something was.
@@ -212,34 +207,6 @@ class SitePki:
         context = self.server_context()
         context.verify_mode = ssl.CERT_REQUIRED
         return context
-
-
-class Admission:
-    """What the door of the embedded broker asks, on a connection of its own to the registry."""
-
-    def __init__(self, path: Path) -> None:
-        self._registry = Registry(path)
-        self._version = -1
-
-    def close(self) -> None:
-        self._registry.close()
-
-    def changed(self) -> bool:
-        """Whether something was written since the last call."""
-        try:
-            before, self._version = self._version, self._registry.version()
-        except StorageError as error:
-            logger.error("%s", error)
-            return False
-        return before != self._version
-
-    def refusal(self, device: str, serial: int) -> str:
-        """Why a certificate is not let in; empty when it is."""
-        try:
-            return refusal(self._registry, device, serial)
-        except StorageError as error:
-            logger.error("%s", error)
-            return "the registry cannot be read"
 
 
 def _public_name(config: EnrolConfig) -> str:
