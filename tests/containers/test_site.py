@@ -53,9 +53,9 @@ def test_a_device_cannot_speak_for_another(site: Site) -> None:
     """What mill-1's certificate publishes under another name never reaches the gateway."""
     thief, honest = client(site, "mill-1"), client(site, "mill-2")
     pack = b'[{"n":"x","v":1}]'
-    sent = thief.publish("headrace/v1/ghost/data/senml+json", pack)
+    sent = thief.publish("headrace/v1/ghost/data/senml-json", pack)
     wait_until(lambda: sent.is_published() or thief.down.is_set(), 10, "the broker is done with it")
-    honest.publish("headrace/v1/mill-2/data/senml+json", pack)
+    honest.publish("headrace/v1/mill-2/data/senml-json", pack)
     wait_until(lambda: "mill-2" in devices(site), 20, f"mill-2 is known: {devices(site)}")
     assert "ghost" not in devices(site)
     for one in (thief, honest):
