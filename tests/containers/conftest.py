@@ -8,10 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.containers.engine import (
+    ARCHITECTURES,
     BASE,
+    NATIVE,
     ROOT,
     STAND_INS,
-    TARGETS,
     Engine,
     cache_folder,
     first_free,
@@ -24,16 +25,19 @@ collect_ignore_glob = [] if os.environ.get("HEADRACE_CONTAINER_TEST") else ["tes
 
 @pytest.fixture(scope="session")
 def engine() -> Engine:
-    """The engine with all images built."""
+    """The engine with the images of this machine's architecture built."""
     made = Engine(cache_folder())
-    made.make_base()
-    container = ROOT / "deploy" / "container"
-    for target in TARGETS:
-        made.build(
-            container / "Dockerfile", ROOT, target=target,
-            tag=f"localhost/headrace-{target}:test", args={"BASE": BASE, "VERSION": "test"},
-        )  # fmt: skip
+    made.make_images()
     return made
+
+
+@pytest.fixture(scope="session", params=ARCHITECTURES)
+def arch(request: pytest.FixtureRequest, engine: Engine) -> str:
+    """Each architecture that is asked for, its images built."""
+    name: str = request.param
+    if name != NATIVE:
+        engine.make_images(name)
+    return name
 
 
 @pytest.fixture(scope="session")

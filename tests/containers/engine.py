@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,13 @@ ROOT = Path(__file__).parents[2]
 BASE = "localhost/debian-base:12"
 STAND_INS = ("mosquitto", "influxdb", "seaweedfs")
 TARGETS = ("gateway", "cloud-sync", "agent")
+
+#: As Debian and OCI call this machine. Images of others are built and run by qemu-user.
+NATIVE = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
+#: HEADRACE_CONTAINER_ARCH=arm64 adds that to what is tested.
+ARCHITECTURES = tuple(
+    dict.fromkeys((NATIVE, *os.environ.get("HEADRACE_CONTAINER_ARCH", "").split()))
+)
 
 _CONTAINERS_CONF = """\
 [containers]
@@ -83,22 +91,43 @@ class Engine:
         found: list[dict[str, Any]] = json.loads(self.podman(kind, "inspect", name))
         return found[0]
 
-    def make_base(self) -> None:
-        """The Debian base, from the cache where it is there."""
-        self.run("sh", ROOT / "tests/containers/base-image.sh", self.folder, BASE, timeout_s=600)
+    def make_images(self, arch: str = NATIVE) -> None:
+        """Debian's base and our images on it, from the cache as far as they are there."""
+        base = BASE if arch == NATIVE else BASE.replace(":", f"-{arch}:")
+        script = ROOT / "tests/containers/base-image.sh"
+        self.run("sh", script, self.folder, base, arch, timeout_s=1800)
+        for target in TARGETS:
+            self.build(
+                ROOT / "deploy/container/Dockerfile", ROOT, target=target,
+                tag=image_name(target, arch), args={"BASE": base, "VERSION": "test"}, arch=arch,
+            )  # fmt: skip
 
     def build(
-        self, file: Path, context: Path, *, target: str, tag: str, args: Mapping[str, str]
+        self,
+        file: Path,
+        context: Path,
+        *,
+        target: str,
+        tag: str,
+        args: Mapping[str, str],
+        arch: str = NATIVE,
     ) -> None:
         """One target of a Dockerfile, by layers that are kept."""
         options = [
             word for name, value in args.items() for word in ("--build-arg", f"{name}={value}")
         ]
+        if arch != NATIVE:
+            options += ["--arch", arch]
         self.run(
             "buildah", "bud", "--format", "docker", "--isolation", "chroot", "--network", "host",
             "--pull-never", "--layers", *options, "--target", target, "--tag", tag, "--file", file,
-            context, timeout_s=900,
+            context, timeout_s=900 if arch == NATIVE else 3600,
         )  # fmt: skip
+
+    def unpacked_bytes(self, image: str) -> int:
+        """What it takes on a site's disk, as engines count: the sum of its layers' files."""
+        size: int = self.inspect("image", image)["Size"]
+        return size
 
     def compressed_bytes(self, image: str) -> int:
         """What a registry stores and a site downloads: the layers, each in gzip, as pushed."""
@@ -111,6 +140,11 @@ class Engine:
                 (Path(folder) / layer["digest"].removeprefix("sha256:")).stat().st_size
                 for layer in manifest["layers"]
             )
+
+
+def image_name(target: str, arch: str = NATIVE) -> str:
+    """The tag under which the tests build a target."""
+    return f"localhost/headrace-{target}{'' if arch == NATIVE else f'-{arch}'}:test"
 
 
 def tail(done: subprocess.CompletedProcess[str]) -> str:

@@ -11,6 +11,10 @@ need runc runc
 need debootstrap debootstrap
 need iptables iptables
 need openssl openssl
+case " ${HEADRACE_CONTAINER_ARCH:-} " in
+    *" arm64 "*) [ "$(uname -m)" = aarch64 ] || emulated=aarch64 ;;
+esac
+[ -z "${emulated:-}" ] || need "qemu-$emulated-static" qemu-user-static
 [ -x /usr/lib/podman/netavark ] || missing="$missing netavark aardvark-dns"
 
 if [ "$(id -u)" != 0 ]; then
@@ -18,15 +22,23 @@ if [ "$(id -u)" != 0 ]; then
     [ -z "$missing" ] || echo "it also needs: apt install$missing" >&2
     exit 1
 fi
-[ -n "$missing" ] || exit 0
-if ! command -v apt-get >/dev/null; then
-    echo "container-test needs, and there is no apt-get to install it with:$missing" >&2
-    exit 1
+if [ -n "$missing" ]; then
+    if ! command -v apt-get >/dev/null; then
+        echo "container-test needs, and there is no apt-get to install it with:$missing" >&2
+        exit 1
+    fi
+    echo "installing$missing ..."
+    apt-get update -qq
+    # shellcheck disable=SC2086
+    if ! DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null; then
+        echo "container-test needs, and apt could not install:$missing" >&2
+        exit 1
+    fi
 fi
-echo "installing$missing ..."
-apt-get update -qq
-# shellcheck disable=SC2086
-if ! DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null; then
-    echo "container-test needs, and apt could not install:$missing" >&2
-    exit 1
+
+# Without systemd nobody has told the kernel who runs programs of the other architecture.
+binfmt=/proc/sys/fs/binfmt_misc
+if [ -n "${emulated:-}" ] && [ ! -e "$binfmt/qemu-$emulated" ]; then
+    [ -e $binfmt/register ] || mount -t binfmt_misc binfmt_misc $binfmt
+    cat "/usr/lib/binfmt.d/qemu-$emulated.conf" >$binfmt/register
 fi

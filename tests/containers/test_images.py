@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.containers.engine import ROOT, TARGETS, Engine, first_free, tail
+from tests.containers.engine import ROOT, TARGETS, Engine, first_free, image_name, tail
 from tests.servers import free_port, wait_until
 
 DATA = "/var/lib/headrace"
@@ -41,35 +41,43 @@ def config(tmp_path: Path) -> Path:
 
 def start(engine: Engine, *options: str | Path, target: str = "gateway") -> tuple[int, str]:
     """Run until it ends; exit status and output."""
-    image = f"localhost/headrace-{target}:test"
+    image = image_name(target)
     done = engine.run("podman", "run", "--rm", *HARDENED, *options, image, check=False)
     return done.returncode, tail(done)
 
 
-def test_the_gateway_is_under_300_megabytes(engine: Engine) -> None:
-    """As registries count; what it is unpacked is printed beside it."""
-    image = "localhost/headrace-gateway:test"
-    size = engine.compressed_bytes(image)
-    print(
-        f"gateway: {size / 1e6:.0f} MB compressed, {engine.inspect('image', image)['Size'] / 1e6:.0f} MB unpacked"
-    )
-    assert 50e6 < size < 300e6
+#: Megabytes on a site's disk that an image may take. 300 for the gateway is what was promised; the other
+#: two are what they have, and a little room for the next releases of what they depend on.
+LIMITS = {"gateway": 300, "cloud-sync": 380, "agent": 75}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_an_image_stays_small(engine: Engine, arch: str, target: str) -> None:
+    """Unpacked, as it lies on the site's disk; what is fetched is printed beside it."""
+    image = image_name(target, arch)
+    unpacked, packed = engine.unpacked_bytes(image), engine.compressed_bytes(image)
+    print(f"{target} {arch}: {unpacked / 1e6:.0f} MB unpacked, {packed / 1e6:.0f} MB compressed")
+    assert 20e6 < packed < unpacked < LIMITS[target] * 1e6
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_nobody_in_it_is_root(engine: Engine, target: str) -> None:
-    """The user is a number above the system's, and pip is not there."""
-    image = f"localhost/headrace-{target}:test"
+    """The user is a number above the system's, and nothing is there that installs."""
+    image = image_name(target)
     assert engine.inspect("image", image)["Config"]["User"] == "10001:10001"
     code = "import os, importlib.util as u; print(os.getuid(), u.find_spec('pip'))"
     said = engine.podman("run", "--rm", *HARDENED, "--entrypoint", "python3", image, "-c", code)
     assert said == "10001 None"
+    look = (
+        "command -v apt-get dpkg perl pip gcc; find / -xdev -perm /6000 -type f 2>/dev/null; true"
+    )
+    assert engine.podman("run", "--rm", *HARDENED, "--entrypoint", "sh", image, "-c", look) == ""
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_it_says_what_it_is(engine: Engine, target: str) -> None:
     """Labels by OCI's names."""
-    labels = engine.inspect("image", f"localhost/headrace-{target}:test")["Labels"]
+    labels = engine.inspect("image", image_name(target))["Labels"]
     assert labels["org.opencontainers.image.title"] == "Headrace"
     assert labels["org.opencontainers.image.version"] == "test"
     assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
@@ -129,7 +137,7 @@ def page_command(name: str, volume: str, config: Path, port: int) -> list[str]:
     )  # fmt: skip
     *words, image = shlex.split(text)
     assert image == "headrace-gateway"
-    return [*words, "localhost/headrace-gateway:test"]
+    return [*words, image_name("gateway")]
 
 
 def healthy(engine: Engine, name: str) -> bool:

@@ -37,7 +37,7 @@ def test_the_base_image_is_an_argument_and_runs_as_nobody_in_particular() -> Non
     assert re.search(r"^ARG BASE=", TEXT, re.M)
     stages = set(re.findall(r"^FROM \S+ AS (\S+)$", TEXT, re.M))
     bases = set(re.findall(r"^FROM (\S+)", TEXT, re.M))
-    assert bases - stages == {"${BASE}"}
+    assert bases - stages == {"${BASE}", "scratch"}
     assert re.search(r"^USER \d{4,}:\d{4,}$", TEXT, re.M)
 
 
