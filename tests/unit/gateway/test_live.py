@@ -1,0 +1,33 @@
+"""The picture of the present: complete in its counts, sampled in its charts."""
+
+from __future__ import annotations
+
+from gateway.live import Live
+from headrace.derived import ALERT_PREFIX
+from tests.gateway_entries import series
+
+
+def test_a_burst_is_counted_whole_and_its_newest_values_are_shown() -> None:
+    """What a device sends at once may be more than a chart can show."""
+    live = Live()
+    live.add_all([series("pump-1", "flow", [float(n)] * 5, start_s=5 * n) for n in range(100)])
+    (row,) = live.devices()
+    assert row["readings"] == 500
+    assert live.points("pump-1", "flow")[-1][1] == 99.0
+
+
+def test_a_quiet_device_is_seen_beside_a_busy_one() -> None:
+    """Leaving out is for those who sent many."""
+    live = Live()
+    busy = [series("busy", "flow", [1.0], start_s=n) for n in range(100)]
+    live.add_all([series("quiet", "level", [7.0]), *busy])
+    assert [value for _, value in live.points("quiet", "level")] == [7.0]
+
+
+def test_no_alert_is_left_out_of_a_burst() -> None:
+    """However many batches came behind it."""
+    live = Live()
+    alert = '{"state":"firing","severity":"critical","series":"flow","started":1}'
+    busy = [series("pump-1", "flow", [1.0], start_s=n) for n in range(100)]
+    live.add_all([series("pump-1", ALERT_PREFIX + "hot", [alert]), *busy])
+    assert [found["rule"] for found in live.alerts()] == ["hot"]
