@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 
 from gateway.consumer import Consumer, Derived, Outcome
-from gateway.feed import Feed
-from gateway.ingest.inbox import Inbox
-from gateway.runner import ConsumerRunner
-from headrace.clock import SystemClock
+from gateway.lanes import LanePolicy
+from headrace.clock import ManualClock
 from headrace.errors import SinkRefused, SinkUnavailable
-from headrace.metrics import Metrics
-from tests.batches import payload, rows
+from tests.batches import rows
+from tests.consumer_bench import Bench
 from tests.servers import wait_until
-
-STREAM = "0123456789abcdef"
 
 
 class Counter(Consumer):
@@ -43,51 +37,8 @@ class Counter(Consumer):
 
 
 @pytest.fixture
-def bench(open_journal, arrive):
-    """A journal, a feed, and a committing thread in place of the ingest worker."""
-
-    class Bench:
-        def __init__(self):
-            self.journal = open_journal()
-            self.feed = Feed(self.journal.path)
-            self.feed.start_at(self.journal.head)
-            self.inbox = Inbox()
-            self.metrics = Metrics("gateway")
-            self.lock = threading.Lock()
-            self.stopping = threading.Event()
-            self.thread = threading.Thread(target=self.commit_for_ever)
-            self.thread.start()
-
-        def commit_for_ever(self):
-            while not self.stopping.is_set():
-                work = self.inbox.take(0.01)
-                if work:
-                    self.commit([], work.submissions)
-
-        def commit(self, accepted, submissions):
-            with self.lock:
-                self.feed.publish(self.journal.commit(accepted, [], submissions).entries)
-            for submission in submissions:
-                submission.committed.set()
-
-        def arrives(self, first, count):
-            self.commit([arrive("pump-1", payload(STREAM, first, count))], [])
-
-        def run(self, consumer):
-            runner = ConsumerRunner(consumer, self.feed, self.inbox, SystemClock(), self.metrics)
-            runner.start(*self.journal.register(consumer.name, required=consumer.required))
-            return runner
-
-        def end(self, *runners):
-            for runner in runners:
-                runner.signal_stop()
-            self.feed.close()
-            for runner in runners:
-                runner.join()
-            self.stopping.set()
-            self.thread.join()
-
-    made = Bench()
+def bench(open_journal):
+    made = Bench(open_journal())
     yield made
     made.end()
 
@@ -137,3 +88,111 @@ def test_a_consumer_far_behind_is_served_from_the_file(bench, monkeypatch):
     runner = bench.run(consumer)
     wait_until(lambda: consumer.total == 200, 5, "all 200 readings")
     bench.end(runner)
+
+
+class Sink(Consumer):
+    """Remembers what it was given, lane by lane is told by the order."""
+
+    name = "sink/s"
+    required = False
+    tick_s = 0.01
+
+    def __init__(self, **policy):
+        self.lanes = LanePolicy(live_first=True, **policy)
+        self.offsets: list[int] = []
+        self.failures: list[Exception] = []
+
+    def step(self, entries, now_us):
+        if self.failures:
+            raise self.failures.pop(0)
+        self.offsets += [entry.offset for entry in entries]
+        return Outcome()
+
+
+@pytest.fixture
+def small_steps(monkeypatch):
+    """Ten readings a delivery, so that thirty batches are an outage."""
+    monkeypatch.setattr("gateway.lanes.CONSUMER_MAX_ROWS", 10)
+    monkeypatch.setattr("gateway.lanes.BACKFILL_MAX_ROWS", 10)
+
+
+@pytest.fixture
+def slow_bench(open_journal):
+    """With a clock that a test moves."""
+    made = Bench(open_journal(), ManualClock())
+    yield made
+    made.end()
+
+
+def test_a_sink_that_starts_at_an_old_journal_is_current_before_it_has_all_history(
+    slow_bench, small_steps
+):
+    """The newest batch does not wait for thirty old ones."""
+    for at in range(30):
+        slow_bench.arrives(1 + at * 10, 10)
+    slow_bench.clock.advance(60)
+    sink = Sink(backfill_readings_per_s=10, backfill_share=1.0)
+    runner = slow_bench.run(sink)
+    wait_until(lambda: 0 < len(sink.offsets) < 5, 5, "some history")
+    slow_bench.arrives(301, 10)
+    wait_until(lambda: 31 in sink.offsets, 5, "the newest")
+    assert runner.caught_up()
+    assert runner.lag == 30 - sink.offsets.index(31)
+    assert slow_bench.metrics.value("lane_lag_batches", sink="s", lane="backfill") > 20
+    wait_until(lambda: (slow_bench.clock.advance(1), runner.lag == 0)[1], 10, "all history")
+    assert sorted(sink.offsets) == list(range(1, 32))
+    assert [offset for offset in sink.offsets if offset != 31] == list(range(1, 31))
+    assert slow_bench.metrics.value("lane_readings", sink="s", lane="backfill") == 300
+    assert slow_bench.metrics.value("lane_readings", sink="s", lane="live") == 10
+    slow_bench.end(runner)
+
+
+def test_both_lanes_go_on_after_a_restart_without_repeating(slow_bench, small_steps):
+    """What was done above the cursor is on disk with it."""
+    for at in range(30):
+        slow_bench.arrives(1 + at * 10, 10)
+    slow_bench.clock.advance(60)
+    first = Sink(backfill_readings_per_s=10, backfill_share=1.0)
+    runner = slow_bench.run(first)
+    slow_bench.arrives(301, 10)
+    wait_until(lambda: 31 in first.offsets and len(first.offsets) > 1, 5, "both lanes")
+    slow_bench.restart(runner)
+    again = Sink()
+    runner = slow_bench.run(again)
+    wait_until(lambda: runner.lag == 0, 10, "all history")
+    slow_bench.end(runner)
+    assert sorted(first.offsets + again.offsets) == list(range(1, 32))
+
+
+def test_history_that_the_journal_had_to_drop_is_counted_and_the_live_lane_goes_on(
+    slow_bench, small_steps
+):
+    """An optional sink does not hold the journal for ever."""
+    for at in range(30):
+        slow_bench.arrives(1 + at * 10, 10)
+    slow_bench.clock.advance(60)
+    sink = Sink(backfill_readings_per_s=10, backfill_share=1.0)
+    runner = slow_bench.run(sink)
+    wait_until(lambda: sink.offsets, 5, "some history")
+    with slow_bench.lock:
+        slow_bench.journal._db.execute("DELETE FROM batches WHERE offset <= 30")
+    slow_bench.feed._ring.clear()
+    slow_bench.arrives(301, 10)
+    wait_until(lambda: (slow_bench.clock.advance(1), runner.lag == 0)[1], 10, "nothing before it")
+    done = len(sink.offsets)
+    assert 31 in sink.offsets
+    assert slow_bench.metrics.value("skipped_batches", sink="sink/s") == 31 - done
+    slow_bench.end(runner)
+
+
+def test_a_whole_sink_keeps_to_its_rate(slow_bench, small_steps):
+    """Ten readings a second while the clock stands still is one delivery and its debt."""
+    for at in range(5):
+        slow_bench.arrives(1 + at * 10, 10)
+    sink = Sink(max_readings_per_s=10)
+    runner = slow_bench.run(sink)
+    wait_until(lambda: sink.offsets, 5, "the first")
+    assert len(sink.offsets) <= 2
+    wait_until(lambda: (slow_bench.clock.advance(1), runner.lag == 0)[1], 10, "the rest")
+    assert sink.offsets == [1, 2, 3, 4, 5]
+    slow_bench.end(runner)
