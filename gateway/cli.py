@@ -176,7 +176,7 @@ def quarantine_replay(config_path: Path, everything: bool, numbers: tuple[int, .
 
     config = load(config_path)
     store = Quarantine(config.journal_path)
-    chosen = [item.id for item in reversed(store.list(10_000))] if everything else list(numbers)
+    chosen = store.replayable() if everything else list(numbers)
     if not chosen and not everything:
         raise click.UsageError("name payloads by number, or give --all")
     click.echo(f"replayed {replay(store, chosen, config.commands_broker)}")

@@ -9,6 +9,7 @@ to quarantine.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,10 @@ class Quarantine:
             ).fetchall()
         return [Quarantined(*row) for row in rows]
 
+    def replayable(self) -> Sequence[int]:
+        """The payloads that came in by MQTT, oldest first; not what sinks refused or disks damaged."""
+        return [item.id for item in reversed(self.list(10_000)) if _came_by_mqtt(item.topic)]
+
     def payload(self, number: int) -> tuple[str, bytes]:
         """Topic and payload.
 
@@ -84,7 +89,7 @@ class Quarantine:
             self._db.execute("DELETE FROM quarantine WHERE id = ?", (number,))
 
 
-def replay(quarantine: Quarantine, numbers: list[int], broker: BrokerConfig) -> int:
+def replay(quarantine: Quarantine, numbers: Sequence[int], broker: BrokerConfig) -> int:
     """Publish payloads again and delete each one that the broker has taken; returns how many.
 
     Raises:
@@ -111,7 +116,7 @@ def replay(quarantine: Quarantine, numbers: list[int], broker: BrokerConfig) -> 
     try:
         for number in numbers:
             topic, payload = quarantine.payload(number)
-            if "/" not in topic or topic.startswith("sink/"):
+            if not _came_by_mqtt(topic):
                 raise UsageError(
                     f"payload {number} was rejected by {topic}, it did not come in by MQTT",
                     hint="it is in the lake already; export it with `gateway quarantine show`",
@@ -127,3 +132,7 @@ def replay(quarantine: Quarantine, numbers: list[int], broker: BrokerConfig) -> 
         client.disconnect()
         client.loop_stop()
     return len(numbers)
+
+
+def _came_by_mqtt(topic: str) -> bool:
+    return "/" in topic and not topic.startswith("sink/")

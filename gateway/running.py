@@ -28,6 +28,9 @@ from headrace.limits import RELOAD_ANSWER_S
 PID_FILE: Final = "gateway.pid"
 ANSWER_FILE: Final = "reload.json"
 
+_MOMENT_S: Final = 0.05
+_MOMENTS: Final = 10
+
 
 class Answer(msgspec.Struct, frozen=True):
     """What became of a reload; ``number`` counts them since the start."""
@@ -56,7 +59,7 @@ def claim(folder: Path) -> Iterator[None]:
             hint="set data_dir to a folder that this user may write",
         ) from error
     with file:
-        if not _lock(file.fileno()):
+        if not _lock_soon(file.fileno()):
             raise UsageError(
                 f"another gateway (pid {file.read().strip()}) runs on {folder}",
                 hint="stop it, or give this one a data_dir of its own",
@@ -67,6 +70,15 @@ def claim(folder: Path) -> Iterator[None]:
         file.flush()
         yield
         file.truncate(0)
+
+
+def _lock_soon(handle: int) -> bool:
+    """A command that looks whether a gateway runs holds the lock for a moment."""
+    for _ in range(_MOMENTS):
+        if _lock(handle):
+            return True
+        time.sleep(_MOMENT_S)
+    return False
 
 
 def _lock(handle: int) -> bool:
@@ -86,7 +98,8 @@ def find(folder: Path) -> int | None:
     path = folder / PID_FILE
     try:
         with path.open(encoding="ascii") as file:
-            return None if _lock(file.fileno()) else int(file.read())
+            # Empty for as long as it takes a gateway that has just begun to write it.
+            return None if _lock(file.fileno()) else int(file.read() or "0") or None
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

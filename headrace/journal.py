@@ -331,17 +331,18 @@ class JournalReader:
         """Put damaged rows into quarantine, each once; returns those that were not there yet."""
         new = []
         with storage_errors("journal", self.path):
-            for row in rows:
-                where = (f"journal:{row.offset}", DAMAGED)
-                known = "SELECT 1 FROM quarantine WHERE topic = ? AND reason = ?"
-                if row.damage and self._db.execute(known, where).fetchone() is None:
-                    self._db.execute(
-                        "INSERT INTO quarantine "
-                        "(received_at, topic, device, format, reason, detail, payload) "
-                        "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                        (row.received_at, where[0], row.device, row.format, DAMAGED,
-                         describe_damage(row), self._what_is_left(row.offset)),
-                    )  # fmt: skip
+            for row in (row for row in rows if row.damage):
+                topic = f"journal:{row.offset}"
+                # One statement, because several readers may come to it at once.
+                done = self._db.execute(
+                    "INSERT INTO quarantine "
+                    "(received_at, topic, device, format, reason, detail, payload) "
+                    "SELECT ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS "
+                    "(SELECT 1 FROM quarantine WHERE topic = ? AND reason = ?)",
+                    (row.received_at, topic, row.device, row.format, DAMAGED,
+                     describe_damage(row), self._what_is_left(row.offset), topic, DAMAGED),
+                )  # fmt: skip
+                if done.rowcount:
                     new.append(row)
         return new
 

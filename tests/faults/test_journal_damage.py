@@ -9,16 +9,21 @@ from headrace import journal as format_
 from headrace.journal import JournalReader
 from headrace.lake.manifests import read_manifest, unregistered
 from headrace.lake.opening import open_store
+from tests.batches import payload
 from tests.damage import flip, place_of, ruin_page, settle
-from tests.journals import Journal, readings
+from tests.devices import Device
+from tests.journals import START_US, Journal, readings
 from tests.lakes import identities, pipeline, settings
+from tests.programs import make_gateway
+from tests.servers import wait_until
+from tests.servers.influxdb import influxdb
 
 
 def damaged(folder: Path, batches: int = 60) -> Path:
     """A journal with a flipped payload at offset 20 and a ruined page around offset 40."""
     made = Journal(folder / "journal.db")
     for number in range(batches):
-        made.append("pump-1", readings(300, seed=number))
+        made.append("pump-1", readings(300, start_us=START_US + number * 1_000_000, seed=number))
     made.close()
     settle(made.path)
     flip(made.path, place_of(made.path, 20))
@@ -85,3 +90,37 @@ def test_pruning_leaves_damage_alone_and_goes_on_behind_it(tmp_path):
         retention.prune(db)
     db.close()
     assert [offset for offset in sound_offsets(path) if offset > 45] == list(range(56, 61))
+
+
+def test_a_running_gateway_serves_around_damage_and_raises_the_alert(programs, tmp_path):
+    """A sink gets all that can be read; the metric, the quarantine and an alert say what is lost."""
+    data = tmp_path / "gateway"
+    data.mkdir()
+    path = damaged(data)
+    sound = sound_offsets(path)
+    with influxdb(tmp_path) as server:
+        server.query("CREATE DATABASE one")
+        sink = (
+            f'[[sinks]]\nplugin = "influxdb"\napi = "v1"\nurl = "{server.url}"\ndatabase = "one"\n'
+        )
+        gateway = make_gateway(programs, data=data, extra=["[vitals]\ninterval_s = 1\n", sink])
+        gateway.start()
+        gateway.wait_ready()
+        counted = (
+            "SELECT count(value) FROM readings WHERE device = 'pump-1' AND \"name\" !~ /gateway/"
+        )
+        wait_until(
+            lambda: server.query(counted, "one")[0][1] == 300 * len(sound), 30, "all that is sound"
+        )
+        wait_until(lambda: "builtin-damage" in firing(gateway), 20, "the alert fires")
+        assert gateway.metric("headrace_gateway_damaged_batches") == 3
+        device = Device("pump-2", gateway.mqtt_port)
+        device.publish(payload("0123456789abcdef", 1, 100))
+        device.wait_acked(100)
+        device.close()
+        assert gateway.program.stop() == 0
+    assert "lost: pump-1 stream" in gateway.program.output()
+
+
+def firing(gateway):
+    return [each["rule"] for each in gateway.get("api/v1/alerts") if each["state"] == "firing"]
