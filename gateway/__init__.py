@@ -11,7 +11,7 @@ Reading order:
 - ``worker``     the thread that commits
 - ``feed``       committed batches for everyone behind the journal
 - ``tracing/``   what a trace follows of all this
-- ``consumer``   their port; ``runner`` drives them
+- ``consumer``   their port; ``lanes`` says what each reads next, ``runner`` drives them
 - ``inference/``, ``rules/``, ``notify/``, ``sinks/``, ``vitals/``   the consumers
 - ``models/``    models of the signed repository: a consumer, and what brings versions to it
 - ``live``, ``status``   the present; ``http``, ``console/`` show it behind a ``listener``

@@ -5,7 +5,10 @@ Reading order:
 - ``config``     what every sink can be told
 - ``port``       what a sink is: accept, reject, keep
 - ``consumer``   a sink behind a journal cursor
+- ``parts``      batches in parts that a destination takes in one message
 - ``influxdb/``  InfluxDB 1.x and 2.x, VictoriaMetrics
+- ``kafka/``     Kafka, as Arrow or Avro
+- ``mqtt/``      another broker: a second gateway, or JSON for third parties
 """
 
 from gateway.sinks.config import SinkSettings, check_names
