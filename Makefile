@@ -71,7 +71,7 @@ format: $(VENV)/.develop ## Format the code and mend what can be mended
 	@$(BIN)/ruff check --fix --exit-zero --quiet .
 	@$(BIN)/ruff format .
 
-container-test: $(VENV)/.develop ## Build the images and run a composed site of them (root; minutes the first time)
+container-test: $(VENV)/.develop ## Build the images and run a composed site (root; HEADRACE_CONTAINER_ARCH=arm64: that too, emulated)
 	@sh tests/containers/install.sh
 	@HEADRACE_CONTAINER_TEST=1 $(BIN)/pytest tests/containers --timeout 900 $(ARGS)
 
