@@ -29,10 +29,11 @@ class Changes:
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     exchanged: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.added or self.removed or self.exchanged or self.limits)
+        return any((self.added, self.removed, self.exchanged, self.failed, self.limits))
 
     def lines(self) -> tuple[str, ...]:
         """For people."""
@@ -40,7 +41,8 @@ class Changes:
             f"{verb} {name}"
             for verb, names in (
                 ("started", self.added), ("stopped", self.removed),
-                ("changed", self.exchanged), ("changed", self.limits),
+                ("changed", self.exchanged), ("started again", self.failed),
+                ("changed", self.limits),
             )
             for name in names
         ]  # fmt: skip

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -79,6 +80,7 @@ class Reloader:
         if what.refused:
             problem = "cannot be changed while the gateway runs; restart it, or change this back"
             raise ConfigError(str(self._path), [Fault(key, problem) for key in what.refused])
+        what = replace(what, failed=self._failed(what, settings))
         made = self._make(config, what)
         self._parts.retention.change(
             max_bytes=config.journal.max_bytes, hold_for=config.journal.hold_for
@@ -88,10 +90,20 @@ class Reloader:
         self._config, self._settings = config, settings
         return what.lines()
 
+    def _failed(self, what: Changes, settings: Mapping[str, bytes]) -> tuple[str, ...]:
+        """Consumers that had ended for good and would not be exchanged anyway: they get another try."""
+        return tuple(
+            runner.consumer.name
+            for runner in self._parts.runners
+            if runner.failure is not None
+            and runner.consumer.name in settings
+            and runner.consumer.name not in what.exchanged
+        )
+
     def _make(self, config: GatewayConfig, what: Changes) -> list[Consumer]:
         """The new consumers. What cannot be made is found before anything is stopped."""
         made: list[Consumer] = []
-        wanted = {*what.added, *what.exchanged}
+        wanted = {*what.added, *what.exchanged, *what.failed}
         try:
             for name, make in makers(self._parts.common, config).items():
                 if name in wanted:
@@ -106,7 +118,7 @@ class Reloader:
         gone = {
             runner.consumer.name: runner
             for runner in self._parts.runners
-            if runner.consumer.name in {*what.removed, *what.exchanged}
+            if runner.consumer.name in {*what.removed, *what.exchanged, *what.failed}
         }
         for runner in gone.values():
             runner.signal_stop()
