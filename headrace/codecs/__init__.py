@@ -1,8 +1,8 @@
 """Payload formats to Arrow columns, and back to the one format that Headrace writes itself.
 
 Reading order: ``columns`` (the schema that every codec yields), ``arrow``, ``senml``, ``line``
-(``line_columns`` and ``line_exact`` behind it, ``readings`` between), ``many`` (small payloads that the
-gateway put into one).
+(each with its helpers: ``arrow_columns``; ``cbor``, ``senml_columns``; ``readings``, ``line_exact``,
+``line_columns``), ``many`` (small payloads that the gateway put into one).
 Gateway and cloud_sync share them, because the journal keeps payloads as they were received. Not for
 the agent: this package imports pyarrow.
 """
