@@ -47,7 +47,7 @@ def is_damage(error: sqlite3.Error) -> bool:
 
 def is_sound(columns: tuple[Any, ...]) -> bool:
     """Whether the columns in front of a payload have the types that the gateway writes."""
-    return all(isinstance(column, kind) for column, kind in zip(columns, _HEADER, strict=True))
+    return tuple(map(type, columns)) == _HEADER
 
 
 def find(db: sqlite3.Connection, after: int, last: int) -> Header:

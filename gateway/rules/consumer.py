@@ -82,6 +82,7 @@ class RulesConsumer(Consumer):
         # Devices cannot send what is derived, so a rule is about the one or the other.
         self._of_derived = [rule for rule in judging if is_derived(rule.series_glob)]
         self._of_devices = [rule for rule in judging if not is_derived(rule.series_glob)]
+        self._derived_streams: dict[str, bool] = {}
         self._metrics = metrics
         self._listening = silence.Listening(started_us, started_us)
         self._tracked: dict[Key, Tracked] = {}
@@ -172,7 +173,14 @@ class RulesConsumer(Consumer):
         """Whether any rule is about such a batch: a gateway with built-in rules alone judges few."""
         if self._of_devices or self._silences:
             return True
-        return is_derived(str(entry.rows.column(0)[0].as_py()))
+        # What is derived has a stream of its own, so one look at each stream is enough.
+        known = self._derived_streams.get(entry.stream)
+        if known is None:
+            if len(self._derived_streams) >= RULES_MAX_SERIES:
+                self._derived_streams.clear()
+            known = is_derived(str(entry.rows.column(0)[0].as_py()))
+            self._derived_streams[entry.stream] = known
+        return known
 
     def _judge_rule(
         self, step: _Step, rule: RuleConfig, device: str, columns: EntryColumns
