@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
@@ -167,9 +168,13 @@ def _deliveries(part: Path) -> Iterator[pa.Table]:
                 yield reader.read_all()
 
 
-def _iso(times: pa.Array) -> pa.Array:
-    """``2026-11-23T07:47:11.000001Z``."""
-    return pc.utf8_replace_slice(times.cast(_TEXT), 10, 11, "T")
+def _iso(times: pa.ChunkedArray) -> pa.Array:
+    """``2026-11-23T07:47:11.000001Z``; a date is worked out once per second, for it costs 1 µs."""
+    micros = times.combine_chunks().view(pa.int64()).to_numpy()
+    seconds, places = np.unique(micros // 1_000_000, return_inverse=True)
+    dates = pa.array(seconds).cast(pa.timestamp("s")).cast(_TEXT)
+    digits = pc.utf8_lpad(pa.array(micros % 1_000_000).cast(_TEXT), 6, "0")
+    return _join(pc.utf8_replace_slice(dates, 10, 11, "T").take(pa.array(places)), ".", digits, "Z")
 
 
 def _value(made: pa.Table) -> pa.Array:

@@ -16,10 +16,10 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from gateway.consumer import Rejected
 from gateway.feed import Entry
+from gateway.sinks.columns import Columns, gather
 from gateway.sinks.search import Items
 from headrace.limits import INFLUXDB_MAX_BYTES, INFLUXDB_MAX_LINES
 
@@ -32,11 +32,10 @@ _UNSAYABLE: Final = re.compile(r"[\r\n]|\\[,= \\]|\\$")
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """Lines of several batches; line i is row ``row[i]`` of batch ``entry[i]``."""
+    """One line a reading, in the order of the columns."""
 
+    columns: Columns
     lines: pa.Array
-    entry: NDArray[np.int64]
-    row: NDArray[np.int64]
 
     def payload(self, items: Items) -> bytes:
         """Some lines as one body."""
@@ -62,53 +61,35 @@ def points(
     entries: Sequence[Entry], *, measurement: str, site: str
 ) -> tuple[Points, list[Rejected]]:
     """All readings as lines, and those that line protocol cannot say."""
-    parts: list[pa.Array] = []
-    entry_numbers: list[NDArray[np.int64]] = []
-    rows: list[NDArray[np.int64]] = []
-    rejected: list[Rejected] = []
-    for number, entry in enumerate(entries):
-        wanted, refused = _sayable(entry)
-        rejected += refused
-        row = np.flatnonzero(wanted)
-        if row.size:
-            kept = entry.rows if row.size == len(wanted) else entry.rows.take(pa.array(row))
-            parts.append(_lines(kept, entry.device, measurement, site))
-            entry_numbers.append(np.full(row.size, number, np.int64))
-            rows.append(row)
-    lines = pa.concat_arrays(parts) if parts else pa.array([], _TEXT)
-    empty = np.empty(0, np.int64)
-    return Points(
-        lines, np.concatenate([empty, *entry_numbers]), np.concatenate([empty, *rows])
-    ), rejected
+    columns, rejected = _sayable(gather(entries))
+    return Points(columns, _lines(columns, measurement, site)), rejected
 
 
-def _sayable(entry: Entry) -> tuple[NDArray[np.bool_], list[Rejected]]:
-    """Which rows can be said, and the rejections of the others."""
-    value, name = entry.rows.column(2), entry.rows.column(0)
+def _sayable(columns: Columns) -> tuple[Columns, list[Rejected]]:
+    """What can be said, and the rejections of the rest."""
     # Null (a text reading) is not a number either, but is fine.
-    infinite = pc.invert(pc.is_finite(value)).fill_null(False).to_numpy(zero_copy_only=False)
-    unsayable = [bool(_UNSAYABLE.search(text)) for text in name.dictionary.to_pylist()]
-    bad_name = np.array(unsayable, np.bool_)[name.indices.to_numpy(zero_copy_only=False)]
+    finite = pc.is_finite(columns.value).fill_null(True).to_numpy(zero_copy_only=False)
+    sayable = [not _UNSAYABLE.search(name) for name, _ in columns.labels]
+    named = np.array(sayable, np.bool_)[columns.series]
     rejected = [
-        Rejected(entry, reason, detail, entry.rows.filter(pa.array(mask)))
-        for reason, detail, mask in (
-            ("not_finite", "InfluxDB has no infinity and no NaN", infinite & ~bad_name),
-            ("bad_name", "a tag cannot hold a line break or this backslash", bad_name),
-        )
-        if mask.any()
+        *columns.rejections(~finite & named, "not_finite", "InfluxDB has no infinity and no NaN"),
+        *columns.rejections(~named, "bad_name", "a tag cannot hold a line break or this backslash"),
     ]
-    return ~(infinite | bad_name), rejected
+    return columns.take(finite & named), rejected
 
 
-def _lines(rows: pa.RecordBatch, device: str, measurement: str, site: str) -> pa.Array:
-    name, time, value, text = rows.columns
-    head = f"{measurement},device={escape_tag(device)},name="
+def _lines(columns: Columns, measurement: str, site: str) -> pa.Array:
+    heads = [f"{measurement},device={escape_tag(entry.device)},name=" for entry in columns.entries]
     tail = f",site={escape_tag(site)} " if site else " "
-    prefixes = [head + escape_tag(series) + tail for series in name.dictionary.to_pylist()]
-    prefix = pa.array(prefixes, _TEXT).take(name.indices)
-    number = _join("value=", value.cast(_TEXT))
-    field = number if value.null_count == 0 else pc.coalesce(number, _string_field(text))
-    return _join(prefix, field, " ", time.cast(pa.int64()).cast(_TEXT))
+    names = [escape_tag(name) + tail for name, _ in columns.labels]
+    number = _join("value=", columns.value.cast(_TEXT))
+    if columns.value.null_count:
+        number = pc.coalesce(number, _string_field(columns.text))
+    return _join(
+        pa.array(heads, _TEXT).take(pa.array(columns.batch)),
+        pa.array(names, _TEXT).take(pa.array(columns.series)),
+        number, " ", pa.array(columns.time).cast(_TEXT),
+    )  # fmt: skip
 
 
 def _string_field(text: pa.Array) -> pa.Array:

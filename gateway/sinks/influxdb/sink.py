@@ -17,12 +17,9 @@ Rejected readings are in quarantine, so that costs none.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
 from typing import Final
-
-import pyarrow as pa
 
 from gateway.consumer import Rejected
 from gateway.feed import Entry
@@ -60,7 +57,7 @@ class InfluxDBSink(Sink):
         refusals: list[Refusal] = []
         for items in lines.requests():
             refusals += deliver(items, partial(self._attempt, lines), most=SINK_MAX_PROBES)
-        return [*rejected, *_rejections(entries, lines, refusals)]
+        return [*rejected, *lines.columns.refusals(refusals)]
 
     def probe(self) -> str:
         # A request without a line: whoever may not write is told so, and nobody is given a point.
@@ -90,20 +87,3 @@ def _is_refused(answer: Answer) -> bool:
         f"InfluxDB answers {answer.status}: {answer.text[:200]}",
         hint=_HINTS.get(answer.status, ""),
     )
-
-
-def _rejections(
-    entries: Sequence[Entry], lines: Points, refusals: Sequence[Refusal]
-) -> list[Rejected]:
-    """Refused lines back to the rows of the batches that they came from."""
-    rows: defaultdict[int, list[int]] = defaultdict(list)
-    details: dict[int, str] = {}
-    for items, text in refusals:
-        pairs = zip(lines.entry[items].tolist(), lines.row[items].tolist(), strict=True)
-        for number, row in pairs:
-            rows[number].append(row)
-            details.setdefault(number, text)
-    return [
-        Rejected(entries[number], "refused", details[number][:500], entries[number].rows.take(pa.array(found)))
-        for number, found in sorted(rows.items())
-    ]  # fmt: skip
