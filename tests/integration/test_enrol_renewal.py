@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 
 from edge_agent.enrol.files import DeviceFiles, validity_of
+from gateway.enrol.authority import Authority
 from headrace.clock import SystemClock
 from tests.enrolment import (
     Client,
@@ -91,6 +92,28 @@ def test_a_revoked_device_cannot_renew(site, tmp_path):
     assert result.exit_code == 1
     assert "revoked" in result.stderr
     assert (tls / "device.crt").read_bytes() == before
+
+
+@pytest.mark.parametrize("year_s", [0.0, 2_208_988_800.0])
+def test_a_clock_that_is_wrong_renews_nothing(site, tmp_path, monkeypatch, year_s):
+    """1970 or 2040: the gateway's time is asked first, and the difference said."""
+    tls = issue_long_ago(site, f"pump-of-{year_s:.0f}", tmp_path, **OLD)
+    before = (tls / "device.crt").read_bytes()
+    monkeypatch.setattr("edge_agent.enrol.exchange.time.time", lambda: year_s)
+    result = run_enroll(site.url, "--renew", "--if-due", "--out", tls)
+    assert result.exit_code == 2
+    assert "clock says" in result.stderr
+    assert (tls / "device.crt").read_bytes() == before
+
+
+def test_another_site_at_the_same_address_renews_nothing(site, tmp_path):
+    """It has another CA; the device says so and keeps what it has."""
+    tls = issue_long_ago(site, "pump-8", tmp_path, **OLD)
+    other = Authority(tmp_path / "other", site="other", clock=SystemClock())
+    (tls / "ca.crt").write_text(other.ca_pem, encoding="utf-8")
+    result = run_enroll(site.url, "--renew", "--out", tls)
+    assert result.exit_code == 1
+    assert "another CA" in result.stderr
 
 
 def test_an_interrupted_renewal_goes_on_with_the_same_key(site, tmp_path):

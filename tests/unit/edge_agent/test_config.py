@@ -85,6 +85,20 @@ def test_what_belongs_together_is_asked_for_together(tmp_path: Path) -> None:
     assert "password_file" in found["uplink.username"]
 
 
+def test_renewal_needs_the_files_that_enrolment_makes(tmp_path: Path) -> None:
+    """Names and folder are how key and certificate are exchanged together; and an address by HTTPS."""
+    for name in ("device.crt", "device.key", "other.key"):
+        (tmp_path / name).touch()
+    ours = f'cert = "{tmp_path}/device.crt"\nkey = "{tmp_path}/device.key"\ntls = true\n'
+    head = f"{GOOD}[uplink]\n"
+    load(written(tmp_path, f'{head}{ours}renew_from = "https://gateway:8443"\n'))
+    for other in (ours.replace("device.key", "other.key"), "tls = true\n"):
+        found = faults(tmp_path, f'{head}{other}renew_from = "https://gateway:8443"\n')
+        assert "device.crt and device.key" in found["uplink.renew_from"]
+    found = faults(tmp_path, f'{head}{ours}renew_from = "gateway:8443"\n')
+    assert "https://" in found["uplink.renew_from"]
+
+
 def test_inputs_have_keys_of_their_own(tmp_path: Path) -> None:
     """By id, else by plugin and place; the same key twice is a fault."""
     two = GOOD + '[[inputs]]\nplugin = "simulated"\n[[inputs]]\nplugin = "simulated"\nid = "b"\n'

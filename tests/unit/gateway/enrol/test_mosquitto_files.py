@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from cryptography import x509
 
+from gateway.enrol.config import EnrolConfig
+from gateway.enrol.expel import BrokerAddress
 from gateway.enrol.mosquitto import acl, denied
+from gateway.enrol.site import SitePki
+from tests.servers import free_port
 
 
 def enrol(site, applicant, device):
@@ -44,3 +48,30 @@ def test_the_acl_gives_a_device_its_own_topics():
     assert "user headrace:gateway\ntopic readwrite site/a/#" in text
     assert "pattern write site/a/%u/data/+" in text
     assert "pattern read site/a/%u/ack" in text
+
+
+def test_a_revocation_list_is_dated_later_than_the_one_before(site, applicants, tmp_path):
+    """Of two of one second OpenSSL would ask the older one; the clock stands still here."""
+    folder = tmp_path / "mosquitto"
+    folder.mkdir()
+    dates = []
+    for number, applicant in enumerate(applicants):
+        enrol(site, applicant, f"pump-{number}")
+        site.revoke(f"pump-{number}")
+        dates.append(x509.load_pem_x509_crl((folder / "crl.pem").read_bytes()).last_update_utc)
+    assert dates[0] < dates[1]
+
+
+def test_a_broker_that_is_away_does_not_hold_up_a_revocation(tmp_path, clock, applicants):
+    """It holds no connections, and reads the list when it starts."""
+    folder = tmp_path / "mosquitto"
+    folder.mkdir()
+    site = SitePki(
+        EnrolConfig(enabled=True, mosquitto_dir=folder), data_dir=tmp_path / "data", site="site-1",
+        hosts=[], broker_host="", broker_port=8883, topic_root="headrace/v1", clock=clock,
+        broker=BrokerAddress("127.0.0.1", free_port()),
+    )  # fmt: skip
+    enrol(site, applicants[0], "pump-1")
+    assert site.revoke("pump-1") == 1
+    assert denied(site.entries()) == ["pump-1"]
+    site.close()
