@@ -34,6 +34,7 @@ class Bench:
         self.feed.start_at(self.journal.head)
         self.inbox = Inbox()
         self.stopping = threading.Event()
+        self.runners: list[ConsumerRunner] = []
         self.thread = threading.Thread(target=self.commit_for_ever, name="bench")
         self.thread.start()
 
@@ -62,19 +63,20 @@ class Bench:
     def run(self, consumer: Consumer) -> ConsumerRunner:
         runner = ConsumerRunner(consumer, self.feed, self.inbox, self.clock, self.metrics)
         runner.start(*self.journal.register(consumer.name, required=consumer.required))
+        self.runners.append(runner)
         return runner
 
-    def end(self, *runners: ConsumerRunner) -> None:
+    def end(self) -> None:
         """Stop in the order in which the gateway does."""
-        for runner in runners:
+        for runner in self.runners:
             runner.signal_stop()
         self.feed.close()
-        for runner in runners:
+        for runner in self.runners:
             runner.join()
         self.stopping.set()
         self.thread.join()
 
-    def restart(self, *runners: ConsumerRunner) -> None:
+    def restart(self) -> None:
         """A graceful stop, and all that is in memory gone."""
-        self.end(*runners)
+        self.end()
         self._begin()

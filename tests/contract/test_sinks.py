@@ -42,6 +42,7 @@ def destination(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Dest
     made = sink_destinations.make(request.param, tmp_path / "server")
     yield made
     made.sink.close()
+    made.close()
 
 
 def holds(count: Callable[[], int], expected: int) -> None:
@@ -183,7 +184,7 @@ def test_a_destination_that_hangs_is_given_up_in_time_and_holds_nobody_up(
     with destination.up() as count:
         holds(count, 420)
         wait_until(lambda: runners[0].lag == 0, 10, "nothing before it")
-        bench.end(*runners)
+        bench.end()
 
 
 def test_a_destination_that_dies_in_the_middle_has_everything_each_once(
@@ -206,4 +207,4 @@ def test_a_destination_that_dies_in_the_middle_has_everything_each_once(
         bench.arrives(1101, 20)
         wait_until(lambda: runner.lag == 0, 20, "nothing before it")
         holds(count, 1120)
-        bench.end(runner)
+        bench.end()

@@ -11,11 +11,11 @@ may not cross over as they are, because no device may say them:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec.structs import replace
 
 from gateway.consumer import Rejected
 from gateway.feed import Entry

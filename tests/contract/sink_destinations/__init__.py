@@ -52,12 +52,14 @@ class Destination:
         bad: None where the destination takes everything that the journal holds.
         swallow: makes the network take everything and answer nothing, until ``up`` ends; None where
             there is no network. The sink's timeout must be a second or two then.
+        close: ends what ``up`` leaves running.
     """
 
     sink: Sink
     up: Callable[[], AbstractContextManager[Callable[[], int]]]
     bad: Bad | None = field(default_factory=not_finite)
     swallow: Callable[[], None] | None = None
+    close: Callable[[], None] = lambda: None
 
 
 def make(name: str, folder: Path) -> Destination:

@@ -1,9 +1,13 @@
-"""A Kafka-compatible broker that keeps its topics in object storage, behind a cable."""
+"""A Kafka-compatible broker behind a cable: away is a cable that is cut.
+
+It keeps its topics in memory, so it is not restarted here (tests/integration/test_kafka.py does that, with
+topics in object storage).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,7 +17,6 @@ from tests.gateway_entries import series
 from tests.servers import free_port
 from tests.servers.kafka import tansu
 from tests.servers.link import Link
-from tests.servers.weed import run_weed
 
 TOPIC = "readings"
 
@@ -24,20 +27,24 @@ def make(folder: Path) -> Destination:
 
     port = free_port()
     link = Link(port)
+    link.cut()
     settings = KafkaSettings(
         brokers=f"127.0.0.1:{link.port}", topic=TOPIC, partitions=2, timeout_s=2,
         message_max_bytes=20_000,
     )  # fmt: skip
+    running = ExitStack()
+    kafka = running.enter_context(tansu(folder, port=port, advertised=link.port))
+    running.callback(link.close)
 
     @contextmanager
     def up() -> Iterator[Callable[[], int]]:
-        with (
-            run_weed(folder / "weed") as weed,
-            tansu(folder, port=port, advertised=link.port, weed=weed) as kafka,
-        ):
-            link.mend()
+        link.mend()
+        try:
             yield lambda: kafka.count(TOPIC)
+        finally:
+            link.cut()
 
     long = "x" * 30_000
     bad = Bad(series("pump-1", "note", ["a", long, "b", long]), "too_large", 2)
-    return Destination(PLUGIN.build(settings, site="s"), up, bad, link.swallow)
+    sink = PLUGIN.build(settings, site="s")
+    return Destination(sink, up, bad, link.swallow, running.close)
