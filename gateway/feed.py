@@ -19,6 +19,8 @@ import pyarrow as pa
 
 from headrace import codecs
 from headrace.codecs import BATCH_SCHEMA, Decoded
+from headrace.decodable import with_damage
+from headrace.errors import PayloadError
 from headrace.journal import JournalReader, JournalRow, describe_damage
 from headrace.limits import COMMIT_MAX_BYTES, FEED_MAX_BATCHES, FEED_MAX_ROWS
 
@@ -61,6 +63,14 @@ def _entry(row: JournalRow, decoded: Decoded | None) -> Entry:
         row.offset, row.received_at, row.device, row.stream, row.first_seq, decoded.rows,
         decoded.units, decoded.clock,
     )  # fmt: skip
+
+
+def _remember(reader: JournalReader, rows: Sequence[JournalRow]) -> None:
+    for row in reader.remember_damage(rows):
+        logger.error(
+            "journal: %s", describe_damage(row),
+            extra={"offset": row.offset, "device": row.device, "stream": row.stream},
+        )  # fmt: skip
 
 
 class Feed:
@@ -115,11 +125,12 @@ class Feed:
                 return _take(self._ring, after, up_to, max_rows)
         with JournalReader(self._journal) as reader:
             rows = reader.read(after, up_to=up_to, max_rows=max_rows, max_bytes=COMMIT_MAX_BYTES)
-            for row in reader.remember_damage(rows):
-                logger.error(
-                    "journal: %s", describe_damage(row),
-                    extra={"offset": row.offset, "device": row.device, "stream": row.stream},
-                )  # fmt: skip
+            _remember(reader, rows)
+            try:
+                return from_rows(rows)
+            except PayloadError:
+                rows = with_damage(rows)
+                _remember(reader, rows)
         return from_rows(rows)
 
     def close(self) -> None:

@@ -30,11 +30,13 @@ import msgspec
 import pyarrow as pa
 
 from cloud_sync.landing.parquet import DayFile, encode_days
+from headrace.decodable import with_damage
 from headrace.errors import StorageCorrupt
 from headrace.journal import JournalReader, JournalRow, describe_damage
 from headrace.lake.readings import READINGS_SCHEMA, to_table
 from headrace.lake.store import Store
 from headrace.landing import DataFile, Manifest, data_path, encode
+from headrace.wire import FORMATS
 
 logger = logging.getLogger(__name__)
 
@@ -99,8 +101,15 @@ class Lander:
             self._reader.set_state(CONSUMER, _INTENT, msgspec.json.encode(span))
 
     def _decoded(self, span: Span, rows: Sequence[JournalRow]) -> Next:
-        damaged = tuple(describe_damage(row) for row in rows if row.damage)
-        return Next(span, to_table(self.site, rows), damaged)
+        try:
+            table = to_table(self.site, rows)
+        except StorageCorrupt:
+            rows = with_damage(rows)
+            if any(row.damage and row.format not in FORMATS for row in rows if row.device):
+                raise  # maybe a newer gateway's: nothing is left out that another version can read
+            self._remember(rows)
+            table = to_table(self.site, rows)
+        return Next(span, table, tuple(describe_damage(row) for row in rows if row.damage))
 
     def put_files(self, following: Next) -> Manifest:
         """Encode and put the data files, day by day; the manifest says what they are, and what is not
@@ -152,12 +161,15 @@ class Lander:
         rows = self._reader.read(
             after, up_to=up_to, max_rows=self._max_rows, max_bytes=self._max_bytes
         )
+        self._remember(rows)
+        return rows
+
+    def _remember(self, rows: Sequence[JournalRow]) -> None:
         for row in self._reader.remember_damage(rows):
             logger.error(
                 "journal: %s", describe_damage(row),
                 extra={"offset": row.offset, "device": row.device, "stream": row.stream},
             )  # fmt: skip
-        return rows
 
     def _put_file(self, span: Span, file: DayFile) -> DataFile:
         path = data_path(self.site, self._reader.journal_id, span.first, span.last, file.day)

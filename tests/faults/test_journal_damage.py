@@ -3,9 +3,12 @@
 import logging
 from pathlib import Path
 
+import pytest
+
 from gateway.feed import Feed
 from gateway.retention import Retention
 from headrace import journal as format_
+from headrace.errors import StorageCorrupt
 from headrace.journal import JournalReader
 from headrace.lake.manifests import read_manifest, unregistered
 from headrace.lake.opening import open_store
@@ -73,6 +76,39 @@ def test_a_consumer_goes_on_behind_damage(tmp_path):
         cursor = entries[-1].offset
     assert cursor == 60
     assert seen == sound
+
+
+def test_a_flipped_byte_in_front_of_a_payload_is_damage_too(tmp_path):
+    """No checksum is about it: the payload is sound and not what its row says."""
+    config = settings(tmp_path)
+    path = config.journal.path
+    path.parent.mkdir(exist_ok=True)
+    made = Journal(path)
+    for number in range(9):
+        made.append("pump-1", readings(30, start_us=START_US + number * 1_000_000, seed=number))
+    made.db.execute("UPDATE batches SET rows = 31 WHERE offset = 3")
+    made.db.execute("UPDATE batches SET format = 'line' WHERE offset = 5")
+    made.close()
+    feed = Feed(path)
+    feed.start_at(9)
+    entries = feed.read(0, max_rows=10**6, timeout_s=0)
+    assert [entry.offset for entry in entries if not entry.rows.num_rows] == [3, 5]
+    assert pipeline(config).land() == 7 * 30
+    with JournalReader(path) as reader:
+        assert reader.quarantine_reasons() == {"damaged": 2}
+        assert reader.cursor("lake") == 9
+
+
+def test_a_format_of_another_version_holds_landing_up_instead_of_being_lost(tmp_path):
+    """Somebody has put an older cloud-sync beside a newer gateway."""
+    config = settings(tmp_path)
+    config.journal.path.parent.mkdir(exist_ok=True)
+    made = Journal(config.journal.path)
+    made.append("pump-1", readings(30))
+    made.db.execute("UPDATE batches SET format = 'arrow-9'")
+    made.close()
+    with pytest.raises(StorageCorrupt, match="arrow-9"):
+        pipeline(config).land()
 
 
 def test_pruning_leaves_damage_alone_and_goes_on_behind_it(tmp_path):
