@@ -10,7 +10,6 @@ need buildah buildah
 need runc runc
 need debootstrap debootstrap
 need iptables iptables
-need openssl openssl
 case " ${HEADRACE_CONTAINER_ARCH:-} " in
     *" arm64 "*) [ "$(uname -m)" = aarch64 ] || emulated=aarch64 ;;
 esac
