@@ -230,7 +230,8 @@ def _values(payload: bytes, marks: _Marks, tokens: _Tokens) -> tuple[pa.Array, p
     if is_integer.any():
         whole = _integers(payload, _Tokens(tokens.start[is_integer], tokens.end[is_integer] - 1))
         numbers[is_integer] = whole
-        _sure((numbers[is_integer].astype(np.int64) == whole).all())
+        with np.errstate(invalid="ignore"):  # 2^63 - 1 becomes a float that is no int64 any more
+            _sure((numbers[is_integer].astype(np.int64) == whole).all())
     is_float = is_number & ~is_integer
     if is_float.any():
         floats = _texts(payload, _Tokens(tokens.start[is_float], tokens.end[is_float]))
