@@ -7,7 +7,7 @@ Reading order:
 - ``broker/``    MQTT: embedded or external
 - ``enrol/``     the site's CA and who may connect; ``enrolment``: the same while running
 - ``ingest/``    message to columns, dedup, what waits for the journal
-- ``journal``    the one writer; ``retention``: what it keeps
+- ``journal``    the one writer; ``retention``: what it keeps; ``keys``: requests that may be repeated
 - ``worker``     the thread that commits
 - ``feed``       committed batches for everyone behind the journal
 - ``tracing/``   what a trace follows of all this

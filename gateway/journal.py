@@ -26,6 +26,7 @@ from gateway.feed import Entry
 from gateway.ingest.dedup import Seen, Stage
 from gateway.ingest.inbox import Submission
 from gateway.ingest.reading import Accepted, Refused
+from gateway.keys import DeviceKey, Keys
 from gateway.retention import Retention
 from headrace import journal as format_
 from headrace.batch import new_gateway_stream_id, new_stream_id
@@ -66,6 +67,8 @@ class JournalWriter:
             self._set_meta_once("site", site)
             self._unnamed_stream = self._set_meta_once("unnamed_stream", new_gateway_stream_id())
             self._derived_stream = self._set_meta_once("derived_stream", new_stream_id())
+            self._keyed_stream = self._set_meta_once("keyed_stream", new_stream_id())
+            self.keys = Keys(self._db, clock)
             self._db.execute("UPDATE meta SET value = ? WHERE key = 'site'", (site,))
             self.seen = Seen(self._db.execute("SELECT device, stream, first, last FROM ranges"))
             row = self._db.execute(
@@ -122,8 +125,8 @@ class JournalWriter:
     @contextmanager
     def _transaction(self) -> Iterator[_Transaction]:
         transaction = _Transaction(
-            self._db, self.seen, self.head, self._unnamed_stream, self._derived_stream,
-            self._clock.now_us(),
+            self._db, self.seen, self.keys, self.head, self._unnamed_stream, self._derived_stream,
+            self._keyed_stream, self._clock.now_us(),
         )  # fmt: skip
         try:
             with format_.storage_errors("journal", self.path):
@@ -139,12 +142,14 @@ class JournalWriter:
                 self._metrics.count("commit_failures", reason="storage")
             raise
         self.seen.apply(transaction.stage)
+        self.keys.count += len(transaction.keyed)
         self.head = transaction.head
 
     def tidy(self) -> None:
         """Drop what nobody needs any more; cheap when there is nothing to do."""
         with format_.storage_errors("journal", self.path):
             self._retention.prune(self._db)
+            self.keys.forget()
         self._metrics.set("journal_head", self.head)
         self._metrics.set("journal_bytes", self._retention.used_bytes)
 
@@ -156,17 +161,21 @@ class _Transaction:
     """One group on its way: rows are gathered first and written in as few statements as can be."""
 
     def __init__(
-        self, db: sqlite3.Connection, seen: Seen, head: int, unnamed: str, derived: str, now_us: int
-    ) -> None:
+        self, db: sqlite3.Connection, seen: Seen, keys: Keys, head: int, unnamed: str, derived: str,
+        keyed: str, now_us: int,
+    ) -> None:  # fmt: skip
         self._db = db
+        self._keys = keys
         self._unnamed_stream = unnamed
         self._derived_stream = derived
+        self._keyed_stream = keyed
         self._now_us = now_us
         self._rows: list[tuple[object, ...]] = []
         self._devices: dict[str, int] = {}
         self._quarantine: list[tuple[object, ...]] = []
         self._submissions: list[Submission] = []
         self.stage = Stage(seen)
+        self.keyed: dict[DeviceKey, int] = {}
         self.head = head
         self.committed = Committed()
 
@@ -174,11 +183,14 @@ class _Transaction:
         """A batch of a device: only what is new of it becomes rows."""
         decoded = batch.decoded
         stream, first = decoded.stream, decoded.first_seq
-        if stream is None:
-            stream = self._unnamed_stream
-            first = self.stage.next_seq(batch.device, stream)
-        last = first + decoded.rows.num_rows - 1
         try:
+            if stream is None:
+                if batch.key is not None and self._is_repeated(batch, batch.key):
+                    self.committed.duplicates += decoded.rows.num_rows
+                    return
+                stream = self._unnamed_stream if batch.key is None else self._keyed_stream
+                first = self.stage.next_seq(batch.device, stream)
+            last = first + decoded.rows.num_rows - 1
             new = self.stage.add(batch.device, stream, first, last)
         except PayloadError as error:
             for arrival in batch.arrivals:
@@ -190,6 +202,24 @@ class _Transaction:
         for part in new:
             self._add_part(batch, stream, first, part)
         self.committed.duplicates += decoded.rows.num_rows - sum(b - a + 1 for a, b in new)
+
+    def _is_repeated(self, batch: Accepted, key: bytes) -> bool:
+        """Whether the same came under this key before; if not, the key is remembered.
+
+        Raises:
+            PayloadError: something else came under it.
+        """
+        crc = format_.checksum(batch.payload)
+        known = self.keyed.get((batch.device, key), self._keys.find((batch.device, key)))
+        if known is None:
+            self.keyed[batch.device, key] = crc
+        elif known != crc:
+            raise PayloadError(
+                "bad_identity",
+                "another payload came under this Idempotency-Key",
+                hint="a key is for one request and its repetitions",
+            )
+        return known is not None
 
     def _add_part(self, batch: Accepted, stream: str, first: int, part: Range) -> None:
         decoded, whole = batch.decoded, (first, first + batch.decoded.rows.num_rows - 1)
@@ -283,6 +313,7 @@ class _Transaction:
             "VALUES (?, ?, ?, ?, ?, ?, ?)",
             self._quarantine,
         )
+        self._keys.insert(self.keyed)
         for submission in self._submissions:
             self._write_submission(submission)
 

@@ -67,6 +67,12 @@ CREATE TABLE IF NOT EXISTS cursors (
 CREATE TABLE IF NOT EXISTS consumer_state (
     consumer TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (consumer, key)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS keys (
+    device TEXT NOT NULL, key BLOB NOT NULL, crc INTEGER NOT NULL,
+    at INTEGER NOT NULL,               -- seconds that the gateway has run (gateway/keys.py)
+    PRIMARY KEY (device, key)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS keys_at ON keys (at);
 CREATE TABLE IF NOT EXISTS quarantine (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     received_at INTEGER NOT NULL,

@@ -206,6 +206,12 @@ GATHER_MAX_PAYLOAD_BYTES: Final = 2 * KIB
 #: Bytes of payloads in one such batch, well below a payload's own bound: readers decode it as one.
 GATHER_MAX_BYTES: Final = 1 * MIB
 
+#: Seconds (in which the gateway ran) that an Idempotency-Key is remembered: a day, in which a device
+#: whose link broke in mid-request has come back; and how many of all devices, 70 bytes of the journal's
+#: file each: 115 requests/s for that day. Beyond it requests with new keys have to wait.
+KEY_REMEMBERED_S: Final = 86_400
+KEYS_MAX: Final = 10_000_000
+
 #: Bytes of the journal (``journal.max_bytes``). With required sinks behind and the budget used up
 #: the gateway stops acknowledging: the devices hold the rest.
 JOURNAL_MAX_BYTES: Final = 8 * GIB

@@ -24,6 +24,8 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
         source: where it came in, for people who look at the quarantine: an MQTT topic, "http", …
         stream, first_seq: the identity that the way in vouches for, where a payload has none of its
             own (an Idempotency-Key, a place in a Kafka partition).
+        key: what a repetition is told by (a hash of an Idempotency-Key), where neither payload nor way
+            in number the readings (gateway/keys.py).
         answered: whether acks and nacks go out on the device's MQTT topics.
         done: tells the way in what became of the payload.
     """
@@ -35,5 +37,6 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
     source: str = ""
     stream: str | None = None
     first_seq: int = 1
+    key: bytes | None = None
     answered: bool = True
     done: Done | None = None

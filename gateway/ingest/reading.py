@@ -37,6 +37,11 @@ class Accepted(msgspec.Struct, frozen=True):
         """Whether acks go out on the device's topic."""
         return self.arrivals[0].answered
 
+    @property
+    def key(self) -> bytes | None:
+        """What a repetition of it is told by, where it has no identity of its own."""
+        return self.arrivals[0].key
+
 
 class Refused(msgspec.Struct, frozen=True):
     """A payload for quarantine."""
