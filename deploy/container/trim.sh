@@ -63,26 +63,27 @@ done
 (cd nicegui/static && rm -rf sass.dart.js quasar.umd.js quasar.*important.css vue.esm-browser.js \
     tailwindcss.min.js unocss)
 
-# Colours for 500 programming languages; Python stays, because rich wants it.
+# Colours for 500 programming languages.
 find pygments/lexers -type f ! -name '[_]*' ! -name 'python.*' ! -name 'special.*' -delete
 
-# Translations of Apprise's own command, writers of documents, a watcher for development, and number
-# formats that only LiteRT's other interface needs.
-rm -rf apprise/i18n docutils/writers/latex2e docutils/writers/odf_odt docutils/writers/manpage.pyc watchfiles ml_dtypes
+# Translations of Apprise's own command, amqtt's command, documents in reStructuredText, a watcher for
+# development, and number formats that only LiteRT's other interface needs.
+rm -rf apprise/i18n typer rich markdown_it docutils watchfiles ml_dtypes
 
-# Parquet, data sets on disk, S3 and Substrait are cloud_sync's. Arrow's wheel links each module to all of its
+# Random numbers of NumPy's: ours come from Python, with a seed as an argument.
+rm -rf numpy/random
+
+# Data sets of many files, S3 and Substrait are cloud_sync's. Arrow's wheel links each module to all of its
 # libraries, although none of those that the gateway loads takes a symbol from these.
-arrow=$(basename pyarrow/libarrow.so.* | sed 's/.*[.]//')
-for module in dataset dataset_parquet parquet parquet_encryption s3fs substrait; do
+for module in dataset dataset_parquet s3fs substrait; do
     rm -f "pyarrow/_$module".*
 done
-rm -f pyarrow/libarrow_dataset.* pyarrow/libarrow_s3* pyarrow/libarrow_substrait.* pyarrow/libparquet.* \
-    pyarrow/libarrow_python_parquet_encryption.*
+rm -f pyarrow/libarrow_dataset.* pyarrow/libarrow_s3* pyarrow/libarrow_substrait.*
+arrow=$(basename pyarrow/libarrow.so.* | sed 's/.*[.]//')
 for library in pyarrow/*.so*; do
     for gone in dataset substrait; do
-        patchelf --remove-needed "libarrow_$gone.so.${arrow}" "$library"
+        patchelf --remove-needed "libarrow_$gone.so.$arrow" "$library"
     done
-    patchelf --remove-needed "libparquet.so.${arrow}" "$library"
 done
 
 # Models run on the CPU: LiteRT through its interpreter (its package loads libLiteRt.so, of the interface for

@@ -14,6 +14,7 @@ import numpy as np
 import onnxruntime
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import zstandard
 from amqtt.broker import Broker
 from influxdb_client.client.influxdb_client import InfluxDBClient
@@ -36,6 +37,9 @@ with pa.ipc.new_stream(sink, table.schema) as writer:
     writer.write_table(table)
 packed = zstandard.compress(sink.getvalue())
 assert pa.ipc.open_stream(zstandard.decompress(packed)).read_all() == table
+
+pq.write_table(table, "/tmp/readings.parquet", compression="zstd")
+assert pq.ParquetFile("/tmp/readings.parquet").read() == table
 
 card = read_card(SHIPPED_MODELS / "pump")
 scorer = LiteRtScorer(card, (SHIPPED_MODELS / "pump" / "model.tflite").read_bytes())
