@@ -53,7 +53,7 @@ def test_a_restart_goes_on_behind_the_cursor_with_the_stored_state(bench):
     bench.arrives(101, 50)
     again = bench.run(Counter())
     wait_until(lambda: again.consumer.total == 150 and again.caught_up(), 5, "went on")
-    bench.end(again)
+    bench.end()
     assert bench.journal.seen.of("result", bench.journal._derived_stream).count == 2
 
 
@@ -61,10 +61,10 @@ def test_a_step_that_fails_for_now_is_repeated_with_the_same_batches(bench):
     """Keep: nothing is skipped."""
     consumer = Counter()
     consumer.failures = [SinkUnavailable("away")]
-    runner = bench.run(consumer)
+    bench.run(consumer)
     bench.arrives(1, 100)
     wait_until(lambda: consumer.total == 100, 5, "repeated")
-    bench.end(runner)
+    bench.end()
     assert bench.metrics.value("consumer_failures", consumer="counter") == 1
 
 
@@ -76,7 +76,7 @@ def test_a_consumer_that_fails_for_good_stops_and_is_seen(bench):
     bench.arrives(1, 100)
     wait_until(lambda: sound.total == 100, 5, "the sound one works")
     wait_until(lambda: runners[0].failure, 5, "the broken one is seen")
-    bench.end(*runners)
+    bench.end()
 
 
 def test_a_consumer_far_behind_is_served_from_the_file(bench, monkeypatch):
@@ -85,9 +85,9 @@ def test_a_consumer_far_behind_is_served_from_the_file(bench, monkeypatch):
     for index in range(20):
         bench.arrives(1 + index * 10, 10)
     consumer = Counter()
-    runner = bench.run(consumer)
+    bench.run(consumer)
     wait_until(lambda: consumer.total == 200, 5, "all 200 readings")
-    bench.end(runner)
+    bench.end()
 
 
 class Sink(Consumer):
@@ -144,7 +144,7 @@ def test_a_sink_that_starts_at_an_old_journal_is_current_before_it_has_all_histo
     assert [offset for offset in sink.offsets if offset != 31] == list(range(1, 31))
     assert slow_bench.metrics.value("lane_readings", sink="s", lane="backfill") == 300
     assert slow_bench.metrics.value("lane_readings", sink="s", lane="live") == 10
-    slow_bench.end(runner)
+    slow_bench.end()
 
 
 def test_both_lanes_go_on_after_a_restart_without_repeating(slow_bench, small_steps):
@@ -156,11 +156,11 @@ def test_both_lanes_go_on_after_a_restart_without_repeating(slow_bench, small_st
     runner = slow_bench.run(first)
     slow_bench.arrives(301, 10)
     wait_until(lambda: 31 in first.offsets and len(first.offsets) > 1, 5, "both lanes")
-    slow_bench.restart(runner)
+    slow_bench.restart()
     again = Sink()
     runner = slow_bench.run(again)
     wait_until(lambda: runner.lag == 0, 10, "all history")
-    slow_bench.end(runner)
+    slow_bench.end()
     assert sorted(first.offsets + again.offsets) == list(range(1, 32))
 
 
@@ -182,7 +182,7 @@ def test_history_that_the_journal_had_to_drop_is_counted_and_the_live_lane_goes_
     done = len(sink.offsets)
     assert 31 in sink.offsets
     assert slow_bench.metrics.value("skipped_batches", sink="sink/s") == 31 - done
-    slow_bench.end(runner)
+    slow_bench.end()
 
 
 def test_a_whole_sink_keeps_to_its_rate(slow_bench, small_steps):
@@ -195,4 +195,4 @@ def test_a_whole_sink_keeps_to_its_rate(slow_bench, small_steps):
     assert len(sink.offsets) <= 2
     wait_until(lambda: (slow_bench.clock.advance(1), runner.lag == 0)[1], 10, "the rest")
     assert sink.offsets == [1, 2, 3, 4, 5]
-    slow_bench.end(runner)
+    slow_bench.end()
