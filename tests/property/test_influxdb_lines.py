@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.sinks.influxdb.lines import points
@@ -17,6 +17,7 @@ values = st.floats(allow_nan=False, allow_infinity=False) | st.text(
 
 
 @given(st.lists(st.tuples(names, values), min_size=1, max_size=20))
+@settings(deadline=None)
 def test_what_is_written_reads_back_as_it_was(readings: list[tuple[str, float | str]]) -> None:
     """Names, numbers to the last bit, texts with quotes and line breaks, times."""
     series, said = (list(column) for column in zip(*readings, strict=True))
