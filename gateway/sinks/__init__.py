@@ -6,7 +6,12 @@ Reading order:
 - ``port``       what a sink is: accept, reject, keep
 - ``consumer``   a sink behind a journal cursor
 - ``parts``      batches in parts that a destination takes in one message
-- ``influxdb/``  InfluxDB 1.x and 2.x, VictoriaMetrics
+- ``columns``    batches side by side, for sinks that write rows
+- ``search``     which of the refused ones are bad
+- ``influxdb/``  InfluxDB 1.x, 2.x and 3.x, VictoriaMetrics
+- ``postgres/``  PostgreSQL, TimescaleDB
+- ``webhook/``   CloudEvents over HTTP
+- ``file/``      files in a folder
 - ``kafka/``     Kafka, as Arrow or Avro
 - ``mqtt/``      another broker: a second gateway, or JSON for third parties
 """

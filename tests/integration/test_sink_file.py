@@ -200,6 +200,23 @@ def test_dying_at_any_step_loses_and_doubles_nothing(
     assert sorted(found) == [float(each) for each in range(9)]
 
 
+def test_a_second_of_both_lanes_may_come_again(site: Site) -> None:
+    """While there is history the gateway writes down once a second where its lanes are."""
+    sink = site.open()
+    lanes = [
+        [series("d", "x", [float(at)], offset=at, first_seq=at, received_s=at) for at in offsets]
+        for offsets in (range(1_000, 1_200), range(1, 201))
+    ]
+    given = [batch for pair in zip(*lanes, strict=True) for batch in pair]
+    for batch in given:
+        sink.write([batch])
+        site.clock.advance(0.005)
+    again = site.open()
+    for lane in lanes:
+        again.write(lane)
+    assert sorted(site.values()) == sorted(batch.rows.column(2)[0].as_py() for batch in given)
+
+
 def test_what_a_power_cut_left_behind_the_last_delivery_is_cut_off(site: Site) -> None:
     """Bytes that were appended and never accepted."""
     site.open().write([series("d", "x", [1.0])])

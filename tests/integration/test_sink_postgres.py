@@ -139,6 +139,14 @@ def test_tables_may_be_made_by_hand(server: Postgres, open_sink: Open) -> None:
     server.sql("DROP OWNED BY writer; DROP USER writer")
 
 
+def test_a_doctor_is_told_whether_the_tables_can_be_used(server: Postgres, open_sink: Open) -> None:
+    """Without a reading written."""
+    assert open_sink().probe() == f"PostgreSQL {server.major} with the tables"
+    assert server.count() == server.count("readings_written") == 0
+    with pytest.raises(SinkUnavailable, match="does not exist"):
+        open_sink(conninfo=f"{server.conninfo} user=nobody").probe()
+
+
 def test_a_table_in_a_schema_of_its_own(server: Postgres, open_sink: Open) -> None:
     """``table = "iot.readings"``; the schema is the user's to make."""
     sink = open_sink(table="iot.readings")

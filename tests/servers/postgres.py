@@ -41,6 +41,10 @@ class Postgres:
             cursor = db.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
+    @property
+    def major(self) -> int:
+        return int(self.sql("SHOW server_version_num")[0][0]) // 10_000
+
     def count(self, table: str = "readings") -> int:
         """How many rows a table has; 0 where there is none."""
         if self.sql(f"SELECT to_regclass('{table}')") == [(None,)]:

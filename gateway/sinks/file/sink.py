@@ -19,6 +19,7 @@ name. Any failure leaves the state as it was, and the batches come again.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -61,6 +62,15 @@ class FileSink(Sink):
             return self._write(entries)
         except StorageError as error:
             raise SinkUnavailable(error.message, hint=error.hint) from error
+
+    def probe(self) -> str:
+        # Not through Folder: a running gateway has it, and holds its lock.
+        place = self._settings.folder
+        while not place.exists() and place != place.parent:
+            place = place.parent
+        if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
+            raise SinkUnavailable(f"{place}: cannot be written to", hint="check its owner and mode")
+        return f"{place} can be written to"
 
     def idle(self) -> None:
         if self._folder is None or self._state.part is None:
@@ -109,7 +119,10 @@ class FileSink(Sink):
         self._make_room(folder, part.length + len(data))
         folder.append(data, part.length)
         grown = replace(part, length=part.length + len(data))
-        self._keep(folder, self._state.with_delivery(grown, Delivery.of(columns.entries)))
+        self._keep(
+            folder,
+            self._state.with_delivery(grown, Delivery.of(columns.entries, self._clock.now_us())),
+        )
 
     def _finish_if_due(self, folder: Folder) -> None:
         part = self._state.part

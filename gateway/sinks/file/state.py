@@ -4,9 +4,10 @@ A delivery is appended to the part and fsynced, and then this file says how long
 power cut leaves behind that length was never accepted, and is cut off before the next delivery.
 
 ``recent`` names the deliveries of late, because the gateway may die between our answer and its own
-commit, and then sends the same batches again, perhaps with more behind them. A batch is known again by
-its place in the journal together with the time when the gateway got it: a journal that was replaced
-counts from 1 anew.
+commit, and then sends the same batches again, perhaps with more behind them: with history beside live
+readings, a second's worth of both lanes (decision 15). A batch is known again by its place in the
+journal together with the time when the gateway got it: a journal that was replaced counts from 1 anew.
+Deliveries that follow one another become one range, for a minute, so that a range stays narrow in time.
 """
 
 from __future__ import annotations
@@ -21,24 +22,33 @@ from gateway.feed import Entry
 from headrace.errors import StorageCorrupt
 from headrace.models import files
 
-#: Deliveries remembered: one a lane can be on its way when the gateway dies.
-_RECENT: Final = 8
+#: Ranges remembered, and how long one grows: a second is what is needed.
+_RECENT: Final = 64
+_RANGE_US: Final = 60_000_000
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """Batches that were written: offsets and arrival times, first and last."""
+    """Batches that were written: offsets and arrival times, first and last, and when it began."""
 
     first: int
     last: int
     earliest_us: int
     latest_us: int
+    begun_us: int
 
     @classmethod
-    def of(cls, entries: Sequence[Entry]) -> Delivery:
+    def of(cls, entries: Sequence[Entry], now_us: int) -> Delivery:
         """What names these batches."""
         offsets = [entry.offset for entry in entries]
         arrivals = [entry.received_at for entry in entries]
-        return cls(min(offsets), max(offsets), min(arrivals), max(arrivals))
+        return cls(min(offsets), max(offsets), min(arrivals), max(arrivals), now_us)
+
+    def continued(self, after: Delivery) -> Delivery | None:
+        """This and the one behind it as one; None where they do not follow each other."""
+        if after.first != self.last + 1 or not 0 <= after.begun_us - self.begun_us < _RANGE_US:
+            return None
+        earliest, latest = min(self.earliest_us, after.earliest_us), max(self.latest_us, after.latest_us)  # fmt: skip
+        return Delivery(self.first, after.last, earliest, latest, self.begun_us)
 
     def has(self, entry: Entry) -> bool:
         return (
@@ -68,8 +78,15 @@ class State(msgspec.Struct, frozen=True):
         return any(delivery.has(entry) for delivery in self.recent)
 
     def with_delivery(self, part: Part, delivery: Delivery) -> State:
-        recent = (*self.recent, delivery)[-_RECENT:]
-        return msgspec.structs.replace(self, part=part, recent=recent)
+        """A delivery more; the range that it continues grows, and is the newest then."""
+        rest, newest = list(self.recent), delivery
+        for place, known in enumerate(rest):
+            joined = known.continued(delivery)
+            if joined is not None:
+                newest = joined
+                del rest[place]
+                break
+        return msgspec.structs.replace(self, part=part, recent=(*rest, newest)[-_RECENT:])
 
 
 def load(path: Path) -> State:

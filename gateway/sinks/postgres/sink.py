@@ -77,6 +77,15 @@ class PostgresSink(Sink):
             raise _unavailable(error) from error
         return [*rejected, *wanted.refusals(refused)]
 
+    def probe(self) -> str:
+        try:
+            with self._connection.transaction() as cursor:
+                self._ledger.lock(cursor, [])
+                version = cursor.connection.info.server_version
+        except psycopg.Error as error:
+            raise _unavailable(error) from error
+        return f"PostgreSQL {version // 10_000} with the tables"
+
     def close(self) -> None:
         self._connection.close()
 
