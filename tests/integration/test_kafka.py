@@ -95,6 +95,22 @@ def test_a_large_batch_goes_in_parts_that_follow_each_other(kafka: Kafka) -> Non
     made.close()
 
 
+def test_a_message_that_is_called_too_large_goes_again_in_halves(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here by librdkafka, because we took 20,000 bytes too much for a message."""
+    monkeypatch.setattr("gateway.sinks.kafka.sink.KAFKA_MESSAGE_OVERHEAD_BYTES", -20_000)
+    made = sink(kafka, topic="halves", message_max_bytes=20_000)
+    long = "x" * 25_000
+    batch = entry("pump-1", rows(["a"] * 1_000 + ["b"], [START] * 1_001, [*range(1_000), long]))
+    (rejected,) = made.write([batch, series("pump-2", "flow", [1.0], offset=2)])
+    assert (rejected.entry, rejected.reason) == (batch, "too_large")
+    assert rejected.rows is not None
+    assert rejected.rows.column("text").to_pylist() == [long]
+    assert kafka.count("halves") == 1_001
+    made.close()
+
+
 def test_what_was_delivered_is_there_after_a_restart_of_the_broker(tmp_path: Path) -> None:
     """Its topics are in object storage."""
     if find_weed() is None:
