@@ -80,6 +80,10 @@ class Connection:
         with deadline(db, timeout_s + _GRACE_S), db.transaction(), db.cursor() as cursor:
             timeout = f"{round(timeout_s * 1_000)}ms"
             cursor.execute("SELECT set_config('statement_timeout', %s, false)", (timeout,))
+            # A transaction whose gateway is gone must not hold the ledger's rows until TCP notices.
+            cursor.execute(
+                "SELECT set_config('idle_in_transaction_session_timeout', %s, false)", (timeout,)
+            )
             # An accepted reading is on disk there, also where the server's default is otherwise.
             cursor.execute(
                 "SELECT set_config('synchronous_commit', 'on', false) "
