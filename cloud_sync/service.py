@@ -69,6 +69,7 @@ class Service:
 
     def __init__(self, config: CloudSync, pipeline: Pipeline, metrics: Metrics) -> None:
         self._stop = threading.Event()
+        self._asked_to_stop = False
         self._failed = False
         self._scheduler = BackgroundScheduler(
             executors={"default": ThreadPoolExecutor(2)},
@@ -82,8 +83,12 @@ class Service:
         self._jobs = [land, register] if config.register.enabled else [land]
 
     def stop(self) -> None:
-        """End after the steps that are running and one last pass; callable from a signal handler."""
-        self._stop.set()
+        """End after the steps that are running and one last pass; callable from a signal handler.
+
+        A flag and not the event: the handler runs in the thread that waits for the event, and setting
+        it there waits for ever where the signal comes while that thread holds the event's lock.
+        """
+        self._asked_to_stop = True
 
     def run(self) -> int:
         """Run until stopped; the exit status."""
@@ -91,8 +96,9 @@ class Service:
             self._plan(job, 0.0)
         self._scheduler.start()
         # With a timeout, so that the main thread wakes for signals on every platform.
-        while not self._stop.wait(1.0):
+        while not (self._asked_to_stop or self._stop.wait(0.2)):
             pass
+        self._stop.set()
         self._scheduler.shutdown(wait=True)
         if self._failed:
             return 1

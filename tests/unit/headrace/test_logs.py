@@ -73,8 +73,7 @@ def test_the_command_decides_and_the_configuration_where_it_does_not(
     command = [sys.executable, "-m", "cloud_sync", "run", "--config", str(path), *words]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
         first = running.stderr.readline()
-        running.terminate()
-        running.communicate(timeout=30)
+        running.kill()
     assert first.startswith("{") is is_json, first
     if is_json:
         assert json.loads(first)["program"] == "cloud-sync"
