@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import shutil
 import signal
@@ -83,7 +84,8 @@ def postgres(folder: Path, *, port: int | None = None, auth: str = "trust") -> I
             yield server
         finally:
             for each in _family(process):
-                each.resume()
+                with contextlib.suppress(psutil.NoSuchProcess):  # a worker may have ended just now
+                    each.resume()
             # SIGTERM would wait for clients to leave.
             process.send_signal(signal.SIGINT)
             process.wait(20)
