@@ -6,6 +6,7 @@ Reading order:
 - ``config``     gateway.toml
 - ``broker/``    MQTT: embedded or external
 - ``enrol/``     the site's CA and who may connect; ``enrolment``: the same while running
+- ``api/``       readings by HTTP
 - ``ingest/``    message to columns, dedup, what waits for the journal
 - ``journal``    the one writer; ``retention``: what it keeps; ``keys``: requests that may be repeated
 - ``worker``     the thread that commits
@@ -20,5 +21,5 @@ Reading order:
 - ``quarantine`` looks at refused payloads and replays them
 - ``doctor/``    what a gateway needs, checked
 - ``journal_tools/``   the journal seen from outside
-- ``options``, ``enrol_commands``, ``models_commands``, ``cli``   the ``gateway`` command
+- ``options``, ``enrol_commands``, ``models_commands``, ``token_commands``, ``cli``   the ``gateway`` command
 """

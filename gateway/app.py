@@ -90,6 +90,11 @@ async def _start(parts: Parts, stack: contextlib.AsyncExitStack) -> None:
         await _start_http(parts, stack)
     await parts.broker.start()
     stack.push_async_callback(parts.broker.stop)
+    if parts.http_ingest is not None:
+        await parts.http_ingest.start()
+        stack.push_async_callback(parts.http_ingest.stop)
+        http = parts.common.config.ingest.http
+        logger.info("readings by HTTP at %s:%d", http.host, http.port)
     if parts.models is not None:
         await parts.models.start(stack)
     if parts.pki is not None:

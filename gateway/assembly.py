@@ -20,7 +20,9 @@ from gateway.consumer import Consumer
 from gateway.enrolment import RunningPki, make_pki
 from gateway.feed import Feed
 from gateway.inference.consumer import thresholds
+from gateway.ingest.group import GroupReader
 from gateway.ingest.inbox import Inbox
+from gateway.ingest.limits import Limits
 from gateway.journal import JournalWriter
 from gateway.live import Live, LiveWorker
 from gateway.models.config import fixed_names, judged_relatively
@@ -40,6 +42,7 @@ from headrace.plugins import Plugin
 from headrace.topics import Topics
 
 if TYPE_CHECKING:
+    from gateway.listener import Listener
     from gateway.models.assembly import Models
 
 #: Consumers inside this process beside the sinks, by the names of their cursors.
@@ -54,6 +57,7 @@ class Common:
     clock: Clock
     metrics: Metrics
     live: Live
+    limits: Limits
     inbox: Inbox
     feed: Feed
     trace: Trace
@@ -77,6 +81,7 @@ class Parts:
     runners: list[ConsumerRunner]
     live_worker: LiveWorker
     status: Status
+    http_ingest: Listener | None
 
 
 def assemble(config: GatewayConfig, clock: Clock | None = None) -> Parts:
@@ -87,12 +92,14 @@ def assemble(config: GatewayConfig, clock: Clock | None = None) -> Parts:
     """
     clock = clock or SystemClock()
     feed = Feed(config.journal_path)
+    limits = Limits(config.limits)
     common = Common(
         config,
         clock,
         Metrics("gateway"),
         Live(),
-        Inbox(),
+        limits,
+        Inbox(limits, clock.monotonic),
         feed,
         make_trace(config.tracing, config.site),
     )
@@ -122,6 +129,7 @@ def assemble(config: GatewayConfig, clock: Clock | None = None) -> Parts:
         runners=runners,
         live_worker=LiveWorker(common.live, feed),
         status=status,
+        http_ingest=make_http_ingest(common, status, ingest, journal, pki),
     )
 
 
@@ -156,6 +164,7 @@ def make_journal(common: Common, retention: Retention) -> JournalWriter:
 def make_pipeline(common: Common, journal: JournalWriter, broker: Broker) -> Pipeline:
     """The path of a batch."""
     return Pipeline(
+        reader=GroupReader(common.limits, common.metrics, common.clock.monotonic),
         journal=journal,
         feed=common.feed,
         broker=broker,
@@ -163,6 +172,35 @@ def make_pipeline(common: Common, journal: JournalWriter, broker: Broker) -> Pip
         metrics=common.metrics,
         trace=common.trace,
     )
+
+
+def make_http_ingest(
+    common: Common,
+    status: Status,
+    ingest: IngestWorker,
+    journal: JournalWriter,
+    pki: RunningPki | None,
+) -> Listener | None:
+    """The way in for HTTP; None where it is off."""
+    config = common.config.ingest.http
+    if not config.enabled:
+        return None
+    # Imported here: uvicorn and Starlette are for gateways that listen for HTTP.
+    from gateway.api.app import http_listener
+    from gateway.api.desk import Desk
+    from gateway.api.handover import Handover
+    from gateway.api.tokens import Tokens, token_path
+
+    handover = Handover(
+        inbox=common.inbox,
+        clock=common.clock,
+        stalled=lambda: ingest.stalled or ingest.ended.is_set(),
+        keys_full=lambda: journal.keys.full,
+    )
+    tokens = Tokens(token_path(common.config.data_dir))
+    desk = Desk(tokens=tokens, clock=common.clock, handover=handover)
+    context = pki.server_context() if pki is not None and config.with_site_certificate else None
+    return http_listener(config, desk, status.not_ready, common.metrics, context)
 
 
 def make_models(common: Common, broker: Broker) -> Models | None:

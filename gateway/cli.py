@@ -15,6 +15,7 @@ from gateway.enrol_commands import COMMANDS as ENROL_COMMANDS
 from gateway.journal_tools.commands import journal
 from gateway.models_commands import models
 from gateway.options import config_option, json_option, load
+from gateway.token_commands import token
 from headrace import __version__, logs, plugins
 from headrace.commands import reports_errors, verbose_option
 from headrace.errors import UsageError
@@ -183,6 +184,7 @@ def quarantine_replay(config_path: Path, everything: bool, numbers: tuple[int, .
 
 
 main.add_command(models)
+main.add_command(token)
 
 
 @main.group()

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from gateway.api.config import IngestConfig, check_ingest
 from gateway.broker.config import (
     BrokerConfig,
     Port,
@@ -19,6 +20,7 @@ from gateway.broker.config import (
 from gateway.enrol.config import EnrolConfig, check_enrol
 from gateway.inference import ModelConfig, check_models
 from gateway.inference.consumer import thresholds
+from gateway.ingest.limits import LimitsConfig, check_limits
 from gateway.models import ModelRepositoryConfig, check_repository
 from gateway.models.config import relative_thresholds
 from gateway.notify import NotifyConfig, check_notify
@@ -76,7 +78,9 @@ class GatewayConfig:
     data_dir: Path = Path("headrace-data/gateway")
     broker: BrokerConfig = field(default_factory=BrokerConfig)
     enrol: EnrolConfig = field(default_factory=EnrolConfig)
+    ingest: IngestConfig = field(default_factory=IngestConfig)
     journal: JournalConfig = field(default_factory=JournalConfig)
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
     http: HttpConfig = field(default_factory=HttpConfig)
     vitals: VitalsConfig = field(default_factory=VitalsConfig)
     models: tuple[ModelConfig, ...] = ()
@@ -160,6 +164,8 @@ def _sink_name(table: PluginTable) -> str:
 def _check(config: GatewayConfig, found: FaultList) -> None:
     check_broker(config.broker, found)
     check_enrol(config.enrol, found)
+    check_ingest(config.ingest, found)
+    check_limits(config.limits, found)
     check_models(config.models, found)
     check_repository(config.model_repository, config.models, found)
     check_notify(config.notify, found)

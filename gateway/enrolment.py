@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import ssl
 
 from gateway.broker.config import BrokerConfig, is_loopback
 from gateway.broker.embedded import Guard
@@ -38,6 +39,10 @@ class RunningPki:
     def guard(self) -> Guard:
         """What the embedded broker needs to let in enrolled devices only."""
         return Guard(self._site.broker_context(), CertificateKeeper(self._admission))
+
+    def server_context(self) -> ssl.SSLContext:
+        """TLS of another listener that shows the gateway's certificate."""
+        return self._site.server_context()
 
     async def start(self, stack: contextlib.AsyncExitStack) -> None:
         stack.callback(self._site.close)
@@ -80,7 +85,8 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 def make_pki(config: GatewayConfig, clock: Clock, metrics: Metrics) -> RunningPki | None:
     """The site's CA where something needs it, made at the first use."""
-    if config.enrol.enabled or config.enrol.mosquitto_dir or config.broker.with_certificates:
+    shown = config.broker.with_certificates or config.ingest.http.with_site_certificate
+    if config.enrol.enabled or config.enrol.mosquitto_dir or shown:
         return RunningPki(config, clock, metrics)
     return None
 
@@ -97,7 +103,11 @@ def open_site(config: GatewayConfig, clock: Clock) -> SitePki:
         config.enrol,
         data_dir=config.data_dir,
         site=config.site,
-        hosts=[config.enrol.host, *([config.broker.host] if embedded else [])],
+        hosts=[
+            config.enrol.host,
+            *([config.broker.host] if embedded else []),
+            *([config.ingest.http.host] if config.ingest.http.with_site_certificate else []),
+        ],
         broker_host="" if beside_us else config.broker.host,
         broker_port=config.broker.port,
         topic_root=config.broker.topic_root,

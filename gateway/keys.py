@@ -44,7 +44,7 @@ class Keys:
     @property
     def full(self) -> bool:
         """Whether no new key may come: one that is promised to be remembered cannot make room."""
-        return self.count >= KEYS_MAX
+        return bool(self.count >= KEYS_MAX)
 
     def find(self, key: DeviceKey) -> int | None:
         """The CRC-32 of the payload that came under a key; None when none did."""

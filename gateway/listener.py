@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from headrace.errors import TransportError
 #: Requests at once: pages, scrapes and downloads of a site, not of the internet.
 _MAX_CONCURRENCY: Final = 200
 _GRACE_S: Final = 2
+_KEEP_ALIVE_S: Final = 5
 
 
 class Listener:
@@ -23,6 +25,8 @@ class Listener:
         key: the setting that moves it elsewhere, for the message when the address is taken.
         lifespan: whether the application wants to hear of start and stop.
         certfile, keyfile: both for HTTPS, none for HTTP.
+        context: HTTPS with this instead, whose certificate somebody keeps up to date.
+        protocol: a connection, where uvicorn's own is not bounded enough.
     """
 
     def __init__(
@@ -35,6 +39,10 @@ class Listener:
         lifespan: bool = False,
         certfile: Path | None = None,
         keyfile: Path | None = None,
+        context: ssl.SSLContext | None = None,
+        protocol: type[asyncio.Protocol] | None = None,
+        max_concurrency: int = _MAX_CONCURRENCY,
+        keep_alive_s: int = _KEEP_ALIVE_S,
     ) -> None:
         self._address, self._key = f"{host}:{port}", key
         self._server = uvicorn.Server(
@@ -48,7 +56,11 @@ class Listener:
                 access_log=False,
                 lifespan="on" if lifespan else "off",
                 timeout_graceful_shutdown=_GRACE_S,
-                limit_concurrency=_MAX_CONCURRENCY,
+                limit_concurrency=max_concurrency,
+                timeout_keep_alive=keep_alive_s,
+                http=protocol or "auto",
+                ws="none" if protocol else "auto",
+                ssl_context_factory=(lambda _config, _default: context) if context else None,
             )
         )
         # Signals are the gateway's: it has more to stop than this server.

@@ -1,6 +1,7 @@
 """Refused payloads: list them, and send them through the gateway once more.
 
-Replay publishes the payload on its original topic again, to a broker like any device would. So a
+Replay publishes the payload on its original topic again, to a broker like any device would; what came by
+HTTP, on its device's. So a
 payload that was refused for a fault of the gateway's (a limit too low, a codec's bug) gets in after
 the fault is mended, with the dedup and the checks of any other; one that is still refused comes back
 to quarantine.
@@ -18,8 +19,10 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.broker.config import BrokerConfig
+from gateway.ingest.arrival import HTTP_SOURCE
 from headrace.errors import TransportError, UsageError
 from headrace.journal import storage_errors
+from headrace.topics import Topics
 
 _TIMEOUT_S = 10.0
 
@@ -64,11 +67,11 @@ class Quarantine:
         return [Quarantined(*row) for row in rows]
 
     def replayable(self) -> Sequence[int]:
-        """The payloads that came in by MQTT, oldest first; not what sinks refused or disks damaged."""
-        return [item.id for item in reversed(self.list(10_000)) if _came_by_mqtt(item.topic)]
+        """The payloads that devices sent, oldest first; not what sinks refused or disks damaged."""
+        return [item.id for item in reversed(self.list(10_000)) if _came_in(item.topic)]
 
     def payload(self, number: int) -> tuple[str, bytes]:
-        """Topic and payload.
+        """Topic, or where else it came from, and payload.
 
         Raises:
             UsageError: there is none of that number.
@@ -83,6 +86,24 @@ class Quarantine:
             )
         return str(row[0]), bytes(row[1])
 
+    def topic(self, number: int, topics: Topics) -> str:
+        """Where to publish a payload again.
+
+        Raises:
+            UsageError: no device has sent it.
+        """
+        with storage_errors("journal", self._path):
+            row = self._db.execute(
+                "SELECT topic, device, format FROM quarantine WHERE id = ?", (number,)
+            ).fetchone()
+        topic, device, format_name = row or ("", "", "")
+        if not _came_in(topic):
+            raise UsageError(
+                f"payload {number} was rejected by {topic}, no device has sent it like that",
+                hint="it is in the lake already; export it with `gateway quarantine show`",
+            )
+        return topics.data(device, format_name) if topic == HTTP_SOURCE else str(topic)
+
     def forget(self, number: int) -> None:
         """Delete one payload."""
         with storage_errors("journal", self._path):
@@ -94,7 +115,7 @@ def replay(quarantine: Quarantine, numbers: Sequence[int], broker: BrokerConfig)
 
     Raises:
         TransportError: the broker is away; what was not taken stays in quarantine.
-        UsageError: a payload did not come in by MQTT.
+        UsageError: a payload did not come from a device.
     """
     client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="headrace-replay")
     if broker.username and broker.password_file:
@@ -115,12 +136,8 @@ def replay(quarantine: Quarantine, numbers: Sequence[int], broker: BrokerConfig)
     client.loop_start()
     try:
         for number in numbers:
-            topic, payload = quarantine.payload(number)
-            if not _came_by_mqtt(topic):
-                raise UsageError(
-                    f"payload {number} was rejected by {topic}, it did not come in by MQTT",
-                    hint="it is in the lake already; export it with `gateway quarantine show`",
-                )
+            _, payload = quarantine.payload(number)
+            topic = quarantine.topic(number, Topics(broker.topic_root))
             sent = client.publish(topic, payload, qos=1)
             sent.wait_for_publish(_TIMEOUT_S)
             if not sent.is_published():
@@ -134,5 +151,5 @@ def replay(quarantine: Quarantine, numbers: Sequence[int], broker: BrokerConfig)
     return len(numbers)
 
 
-def _came_by_mqtt(topic: str) -> bool:
-    return "/" in topic and not topic.startswith("sink/")
+def _came_in(topic: str) -> bool:
+    return topic == HTTP_SOURCE or ("/" in topic and not topic.startswith("sink/"))

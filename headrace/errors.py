@@ -11,6 +11,7 @@
     │   └── StorageCorrupt        what was read is not what was written
     ├── TransportError            broker or network is away                                 retryable
     ├── EnrolmentError            a certificate is refused, with .reason
+    ├── RequestError              an HTTP request for readings is answered with .status
     ├── InputError                a source of readings does not answer                      retryable
     ├── SinkError
     │   ├── SinkUnavailable       the destination is away; keep and try again               retryable
@@ -43,6 +44,7 @@ RefusalReason = Literal[
     "bad_identity",
     "bad_topic",
     "unknown_format",
+    "over_limit",
 ]
 
 EnrolmentReason = Literal["bad_request", "bad_code", "taken", "wrong_device", "revoked", "too_many"]
@@ -144,6 +146,17 @@ class EnrolmentError(HeadraceError):
     def __init__(self, reason: EnrolmentReason, message: str, *, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.reason: EnrolmentReason = reason
+
+
+class RequestError(HeadraceError):
+    """A request that brings readings is not taken; ``retry_after_s`` where it may come again."""
+
+    def __init__(
+        self, status: int, message: str, *, hint: str = "", retry_after_s: int | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.retry_after_s = retry_after_s
 
 
 class SinkError(HeadraceError):

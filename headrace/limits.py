@@ -194,10 +194,48 @@ ARRIVALS_MAX_BYTES: Final = 64 * MIB
 COMMIT_MAX_BATCHES: Final = 2_000
 COMMIT_MAX_BYTES: Final = 16 * MIB
 
+#: What one device may send (``limits.readings_per_s``, ``limits.bytes_per_s``), and for how many seconds
+#: it may save up what it did not use. More than one agent sends at full speed: a backlog is worked off
+#: as fast as the machine can, and who has a device that must not, writes a number for it.
+DEVICE_READINGS_PER_S: Final = 5_000_000.0
+DEVICE_BYTES_PER_S: Final = 64.0 * MIB
+DEVICE_BURST_S: Final = 10.0
+
+#: Different series of one device since the gateway's start (``limits.max_series``), and of all devices
+#: (100 bytes each here, and a column or a label in everything behind).
+DEVICE_MAX_SERIES: Final = 10_000
+SITE_MAX_SERIES: Final = 1_000_000
+
+#: Devices whose use is followed, 300 bytes each and 80 a series; beyond it the one that was seen first
+#: begins anew.
+LIMITS_MAX_DEVICES: Final = 20_000
+
+#: Devices that are a metric's label of their own; the others are counted together.
+MAX_DEVICE_LABELS: Final = 100
+
+#: What of one device waits here while it is over its limit: an agent's window; and of all devices, half
+#: of the inbox, so that the others find room.
+DEVICE_WAITING_BATCHES: Final = 1_000
+DEVICE_WAITING_BYTES: Final = 4 * MIB
+WAITING_BATCHES: Final = ARRIVALS_MAX_BATCHES // 2
+WAITING_BYTES: Final = ARRIVALS_MAX_BYTES // 2
+
+#: Bytes that a device may take from the inbox before it is the next one's turn, and what a message
+#: costs beside its bytes: 100 messages of one reading, or one batch of 10,000.
+FAIR_TURN_BYTES: Final = 64 * KIB
+FAIR_MESSAGE_BYTES: Final = 512
+
+#: Bytes of decoded readings that wait for one commit. A compressed payload may decode to a hundred times
+#: its size, and a group has 2,000 payloads: what is more goes into a commit of its own.
+GROUP_MAX_DECODED_BYTES: Final = 128 * MIB
+
 #: Rows of committed batches kept decoded in memory for inference, rules, sinks and console.
 #: 2 million rows are about 60 MB; a consumer further behind reads the journal instead.
 FEED_MAX_ROWS: Final = 2_000_000
 FEED_MAX_BATCHES: Final = 20_000
+
+#: Bytes of the same, for rows with long texts.
+FEED_MAX_BYTES: Final = 128 * MIB
 
 #: Bytes of a payload that is put into one batch with others of its device: a few readings. Larger ones
 #: are worth a row of the journal each.
@@ -211,6 +249,45 @@ GATHER_MAX_BYTES: Final = 1 * MIB
 #: file each: 115 requests/s for that day. Beyond it requests with new keys have to wait.
 KEY_REMEMBERED_S: Final = 86_400
 KEYS_MAX: Final = 10_000_000
+
+#: Tokens for the HTTP ingest: one for each device of a large site; all are in memory.
+HTTP_MAX_TOKENS: Final = 10_000
+
+#: Connections of the HTTP ingest at once, and how many of them one address other than this machine's
+#: may have: a device needs one, and nobody shall have all of them.
+HTTP_MAX_CONNECTIONS: Final = 500
+HTTP_MAX_CONNECTIONS_PER_SOURCE: Final = 200
+
+#: Bytes of a request's line and headers; clients send less than 1 KiB.
+HTTP_MAX_HEAD_BYTES: Final = 16 * KIB
+
+#: Bytes of the bodies of all requests at once, as they came and unpacked: from the first byte until the
+#: journal has them. Beyond it requests are answered with 429.
+HTTP_MAX_BODIES_BYTES: Final = 64 * MIB
+
+#: Seconds for a request's headers, and for its body: 8 MiB at 2 Mbit/s, 100 kB at 30 kbit/s.
+HTTP_HEAD_S: Final = 10.0
+HTTP_BODY_S: Final = 30.0
+
+#: Seconds that the rest of a body which was refused is read and thrown away, so that a client which
+#: sends first and reads then finds the answer.
+HTTP_LINGER_S: Final = 5.0
+
+#: Seconds that a connection stays open between two requests: Telegraf sends every 10.
+HTTP_KEEP_ALIVE_S: Final = 60
+
+#: Seconds that a request waits for its commit before it is told to come again, and what it is told.
+HTTP_COMMIT_S: Final = 10.0
+HTTP_RETRY_AFTER_S: Final = 5
+
+#: Bytes of a compressed body from which it is unpacked in a thread: up to there it takes 1 ms.
+HTTP_UNPACK_INLINE_BYTES: Final = 128 * KIB
+
+#: Characters of an Idempotency-Key: a UUID has 36.
+HTTP_MAX_KEY_CHARS: Final = 255
+
+#: Devices whose lines may come in one request, where a tag says whose they are.
+HTTP_MAX_DEVICES_PER_REQUEST: Final = 1_000
 
 #: Bytes of the journal (``journal.max_bytes``). With required sinks behind and the budget used up
 #: the gateway stops acknowledging: the devices hold the rest.

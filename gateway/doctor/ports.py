@@ -21,6 +21,8 @@ def wanted(config: GatewayConfig) -> dict[str, int]:
         found["http.port"] = config.http.port
     if config.enrol.enabled:
         found["enrol.port"] = config.enrol.port
+    if config.ingest.http.enabled:
+        found["ingest.http.port"] = config.ingest.http.port
     if config.model_repository.enabled and config.model_repository.mirror.port:
         found["model_repository.mirror.port"] = config.model_repository.mirror.port
     return found

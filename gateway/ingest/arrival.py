@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
@@ -11,6 +12,9 @@ from headrace.errors import PayloadError
 #: Called once by the ingest thread: with None when the payload is on disk, or with the reason why it
 #: was refused for good (then it is in quarantine, on disk as well). It must neither block nor raise.
 Done = Callable[[PayloadError | None], None]
+
+#: ``Arrival.source`` of what came by HTTP.
+HTTP_SOURCE: Final = "http"
 
 
 class Arrival(msgspec.Struct, frozen=True, gc=False):
@@ -28,6 +32,8 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
             in number the readings (gateway/keys.py).
         answered: whether acks and nacks go out on the device's MQTT topics.
         done: tells the way in what became of the payload.
+        may_wait: whether it may wait while its device is over its limit. Not where others would wait
+            behind it: an external broker has so many messages in flight to us, whoever sent them.
     """
 
     device: str
@@ -40,3 +46,4 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
     key: bytes | None = None
     answered: bool = True
     done: Done | None = None
+    may_wait: bool = True
