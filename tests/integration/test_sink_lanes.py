@@ -42,6 +42,10 @@ def test_a_database_that_comes_back_shows_the_present_before_the_past(
     for at in range(BATCHES):
         device.publish(payload(STREAM, 1 + at * ROWS, ROWS))
     device.wait_acked(BATCHES * ROWS)
+    failures = 'headrace_gateway_consumer_failures_total{consumer="sink/influxdb"}'
+    before = gateway.metric(failures)
+    # Attempts are half a second and more apart: after three the readings are late.
+    wait_until(lambda: gateway.metric(failures) >= before + 3, 60, "it is away for a while")
     with influxdb(tmp_path / "influxdb", port=port) as server:
         server.query("CREATE DATABASE iot")
         lag = 'headrace_gateway_lane_lag_batches{lane="backfill",sink="influxdb"}'
