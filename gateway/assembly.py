@@ -20,9 +20,7 @@ from gateway.consumer import Consumer
 from gateway.enrolment import RunningPki, make_pki
 from gateway.feed import Feed
 from gateway.inference.consumer import thresholds
-from gateway.ingest.group import GroupReader
 from gateway.ingest.inbox import Inbox
-from gateway.ingest.limits import Limits
 from gateway.journal import JournalWriter
 from gateway.live import Live, LiveWorker
 from gateway.models.config import fixed_names, judged_relatively
@@ -57,7 +55,6 @@ class Common:
     clock: Clock
     metrics: Metrics
     live: Live
-    limits: Limits
     inbox: Inbox
     feed: Feed
     trace: Trace
@@ -92,14 +89,12 @@ def assemble(config: GatewayConfig, clock: Clock | None = None) -> Parts:
     """
     clock = clock or SystemClock()
     feed = Feed(config.journal_path)
-    limits = Limits(config.limits)
     common = Common(
         config,
         clock,
         Metrics("gateway"),
         Live(),
-        limits,
-        Inbox(limits, clock.monotonic),
+        Inbox(),
         feed,
         make_trace(config.tracing, config.site),
     )
@@ -164,7 +159,6 @@ def make_journal(common: Common, retention: Retention) -> JournalWriter:
 def make_pipeline(common: Common, journal: JournalWriter, broker: Broker) -> Pipeline:
     """The path of a batch."""
     return Pipeline(
-        reader=GroupReader(common.limits, common.metrics, common.clock.monotonic),
         journal=journal,
         feed=common.feed,
         broker=broker,
