@@ -28,6 +28,7 @@ from headrace.errors import ConfigError
 from headrace.limits import (
     BUFFER_MAX_BYTES,
     LOSS_WINDOW_S,
+    MAX_BATCH_ROWS,
     MIB,
     RETRY_MAX_S,
     STATE_INTERVAL_S,
@@ -71,6 +72,7 @@ class UplinkSettings:
     password_file: Path | None = None
     window_batches: Annotated[int, Meta(ge=1, le=1_000)] = UPLINK_WINDOW_BATCHES
     window_bytes: Annotated[int, Meta(ge=1)] = UPLINK_WINDOW_BYTES
+    message_rows: Annotated[int, Meta(ge=1, le=MAX_BATCH_ROWS)] = MAX_BATCH_ROWS
     ack_timeout_s: Seconds = UPLINK_ACK_TIMEOUT_S
     retry_max_s: Seconds = RETRY_MAX_S
     state_interval_s: Seconds = STATE_INTERVAL_S

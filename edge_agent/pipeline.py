@@ -92,6 +92,7 @@ def build(config: AgentConfig, *, clock: Clock, metrics: Metrics, failed: Failed
         state=_report(store, boot, clock, metrics, desk, renewal).state,
         state_interval_s=settings.uplink.state_interval_s,
         broker=f"{settings.uplink.host}:{settings.uplink.port}",
+        message_rows=settings.uplink.message_rows,
         failed=failed,
         models=desk,
     )

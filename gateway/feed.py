@@ -19,10 +19,17 @@ import pyarrow as pa
 
 from headrace import codecs
 from headrace.codecs import BATCH_SCHEMA, Decoded
+from headrace.codecs.columns import memory_of
 from headrace.decodable import with_damage
 from headrace.errors import PayloadError
 from headrace.journal import JournalReader, JournalRow, describe_damage
-from headrace.limits import COMMIT_MAX_BYTES, FEED_MAX_BATCHES, FEED_MAX_ROWS
+from headrace.limits import (
+    COMMIT_MAX_BYTES,
+    FEED_MAX_BATCHES,
+    FEED_MAX_BYTES,
+    FEED_MAX_ROWS,
+    GROUP_MAX_DECODED_BYTES,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +40,8 @@ class Entry(msgspec.Struct, frozen=True):
     """One committed batch.
 
     ``rows`` has ``headrace.codecs.BATCH_SCHEMA`` and holds the readings ``first_seq``,
-    ``first_seq + 1``, … of (device, stream); ``received_at`` is in microseconds since 1970 UTC.
+    ``first_seq + 1``, … of (device, stream); ``received_at`` is in microseconds since 1970 UTC. ``size``:
+    about what the rows take in memory.
     """
 
     offset: int
@@ -44,15 +52,23 @@ class Entry(msgspec.Struct, frozen=True):
     rows: pa.RecordBatch
     units: Mapping[str, str] = {}
     clock: str = ""
+    size: int = 0
 
 
-def from_rows(rows: Sequence[JournalRow]) -> list[Entry]:
-    """Decode rows of the journal again; one that is damaged has no readings.
+def from_rows(rows: Sequence[JournalRow], max_bytes: int = GROUP_MAX_DECODED_BYTES) -> list[Entry]:
+    """Decode rows of the journal again, from the first on, at least one of them.
 
-    It keeps its place, so that everybody's cursor moves past it (``headrace/damage.py``).
+    Not all of them where they decode to more than ``max_bytes``. One that is damaged has no readings; it
+    keeps its place, so that everybody's cursor moves past it (``headrace/damage.py``).
     """
     together = codecs.decode_small([(row.format, row.payload, row.received_at) for row in rows])
-    return [_entry(row, decoded) for row, decoded in zip(rows, together, strict=True)]
+    entries: list[Entry] = []
+    for row, decoded in zip(rows, together, strict=True):
+        entries.append(_entry(row, decoded))
+        max_bytes -= memory_of(entries[-1].rows)
+        if max_bytes < 0:
+            break
+    return entries
 
 
 def _entry(row: JournalRow, decoded: Decoded | None) -> Entry:
@@ -80,6 +96,7 @@ class Feed:
         self._journal = journal
         self._ring: deque[Entry] = deque()
         self._ring_rows = 0
+        self._ring_bytes = 0
         self._head = 0
         self._closed = False
         self._changed = threading.Condition()
@@ -88,6 +105,12 @@ class Feed:
     def head(self) -> int:
         """The newest offset that was published."""
         return self._head
+
+    @property
+    def oldest_in_memory(self) -> int:
+        """The first offset that is read without the journal file."""
+        with self._changed:
+            return self._ring[0].offset if self._ring else self._head + 1
 
     def start_at(self, offset: int) -> None:
         """Before the first publish: what the journal holds already."""
@@ -100,10 +123,20 @@ class Feed:
         with self._changed:
             self._ring.extend(entries)
             self._ring_rows += sum(entry.rows.num_rows for entry in entries)
-            while len(self._ring) > FEED_MAX_BATCHES or self._ring_rows > FEED_MAX_ROWS:
-                self._ring_rows -= self._ring.popleft().rows.num_rows
+            self._ring_bytes += sum(entry.size for entry in entries)
+            while self._is_over():
+                oldest = self._ring.popleft()
+                self._ring_rows -= oldest.rows.num_rows
+                self._ring_bytes -= oldest.size
             self._head = entries[-1].offset
             self._changed.notify_all()
+
+    def _is_over(self) -> bool:
+        return (
+            len(self._ring) > FEED_MAX_BATCHES
+            or self._ring_rows > FEED_MAX_ROWS
+            or self._ring_bytes > FEED_MAX_BYTES
+        )
 
     def read(
         self, after: int, *, up_to: int | None = None, max_rows: int, timeout_s: float

@@ -22,6 +22,7 @@ from gateway.feed import Entry, Feed
 from headrace.derived import ALERT_PREFIX, MODEL_PREFIX, VITALS_PREFIX, is_derived
 from headrace.limits import (
     FEED_MAX_ROWS,
+    LIVE_LOOK_S,
     LIVE_MAX_ALERTS,
     LIVE_MAX_DEVICES,
     LIVE_MAX_POINTS,
@@ -42,7 +43,7 @@ Index = NDArray[np.intp] | slice
 
 #: Batches of a device that are looked at whenever the worker comes by; what they leave out, a chart of
 #: minutes does not show.
-_LOOKS_PER_DEVICE: Final = 4
+_LOOKS_PER_DEVICE: Final = 2
 
 
 @dataclass(slots=True)
@@ -294,8 +295,8 @@ class LiveWorker:
     def _run(self) -> None:
         at = max(0, self._feed.head - _REFILL_BATCHES)
         while not self._stopping.is_set():
-            at = max(at, self._feed.head - _REFILL_BATCHES)
-            entries = self._feed.read(at, max_rows=FEED_MAX_ROWS // 10, timeout_s=0.5)
+            entries = self._feed.read(at, max_rows=FEED_MAX_ROWS, timeout_s=LIVE_LOOK_S)
             if entries:
                 self._live.add_all(entries)
-                at = entries[-1].offset
+                at = max(entries[-1].offset, self._feed.oldest_in_memory - 1)
+                self._stopping.wait(LIVE_LOOK_S)

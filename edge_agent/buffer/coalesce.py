@@ -38,9 +38,15 @@ class Outgoing:
     payload: bytes
 
 
-def next_message(stored: Iterable[StoredBatch], stream: str) -> Outgoing | None:
-    """The longest message that the first batches of ``stored`` make; None when there are none."""
-    group = _neighbours(stored)
+def next_message(
+    stored: Iterable[StoredBatch], stream: str, max_rows: int = MAX_BATCH_ROWS
+) -> Outgoing | None:
+    """The longest message that the first batches of ``stored`` make; None when there are none.
+
+    Args:
+        max_rows: batches are joined up to this; one that is larger by itself is sent as it is.
+    """
+    group = _neighbours(stored, max_rows)
     if not group:
         return None
     first, last = group[0], group[-1]
@@ -48,7 +54,7 @@ def next_message(stored: Iterable[StoredBatch], stream: str) -> Outgoing | None:
     return Outgoing(first.first_seq, last.last_seq, payload)
 
 
-def _neighbours(stored: Iterable[StoredBatch]) -> list[StoredBatch]:
+def _neighbours(stored: Iterable[StoredBatch], max_rows: int) -> list[StoredBatch]:
     group: list[StoredBatch] = []
     units: dict[str, str] = {}
     rows = size = 0
@@ -57,7 +63,7 @@ def _neighbours(stored: Iterable[StoredBatch]) -> list[StoredBatch]:
         size += len(batch.payload)
         theirs = _units(batch)
         if group and (
-            rows > MAX_BATCH_ROWS
+            rows > max_rows
             or size > MAX_JOINED_BYTES
             or not _fits(group[-1], batch)
             or _contradict(units, theirs)
@@ -65,7 +71,7 @@ def _neighbours(stored: Iterable[StoredBatch]) -> list[StoredBatch]:
             break
         group.append(batch)
         units.update(theirs)
-        if rows == MAX_BATCH_ROWS:
+        if rows == max_rows:
             break
     return group
 

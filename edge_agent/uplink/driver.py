@@ -38,7 +38,7 @@ from headrace.errors import (
     StorageError,
     TransportError,
 )
-from headrace.limits import MAX_BATCH_ROWS, RETRY_FIRST_S, UPLINK_HOLD_S, UPLINK_MAX_EVENTS
+from headrace.limits import RETRY_FIRST_S, UPLINK_HOLD_S, UPLINK_MAX_EVENTS
 from headrace.logs import Condition
 from headrace.metrics import Metrics
 
@@ -85,6 +85,7 @@ class Uplink:
         state: Callable[[bool], wire.DeviceState],
         state_interval_s: float,
         broker: str,
+        message_rows: int,
         failed: Callable[[HeadraceError], None],
         models: Models | None = None,
     ) -> None:
@@ -95,6 +96,7 @@ class Uplink:
         self._models, self._models_said = models, b""
         self._broker = Condition(_log, f"broker {broker}")
         self._storage = Condition(_log, f"reading the buffer {store.path}")
+        self._message_rows = message_rows
         self._cursor = 0
         self._ready: Outgoing | None = None
         self._held_until: float | None = None
@@ -320,7 +322,7 @@ class Uplink:
     def _read_message(self) -> Outgoing | None:
         last = self._store.next_seq - 1
         with closing(self._store.read(self._cursor)) as stored:
-            message = next_message(stored, self._store.stream)
+            message = next_message(stored, self._store.stream, self._message_rows)
         # Without a message, everything up to `last` was dropped or is acknowledged already.
         self._cursor = message.last_seq if message else last
         return message
@@ -332,7 +334,7 @@ class Uplink:
             self._held_until = None
             return False
         prompt = self._machine.in_flight == 0 or self._stop_at is not None
-        if self._ready is not None or prompt or waiting >= MAX_BATCH_ROWS // 2:
+        if self._ready is not None or prompt or waiting >= self._message_rows // 2:
             self._held_until = None
             return True
         if self._held_until is None:

@@ -15,8 +15,8 @@ import sys
 import time
 from dataclasses import dataclass, field
 
-import msgspec
 import mqtt5
+import msgspec
 from mqtt5 import PublishPacket, QoS
 
 from headrace.wire import Ack

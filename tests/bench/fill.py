@@ -67,6 +67,8 @@ def main() -> None:
     stopping = threading.Event()
     for poll in made:
         intake.accept("bench", poll, stopping=stopping)
+        if int(rows) < MAX_BATCH_ROWS:
+            intake.flush()
     intake.flush()
     seconds = time.perf_counter() - started
     after = usage(os.getpid())
