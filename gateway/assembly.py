@@ -20,7 +20,9 @@ from gateway.consumer import Consumer
 from gateway.enrolment import RunningPki, make_pki
 from gateway.feed import Feed
 from gateway.inference.consumer import thresholds
+from gateway.ingest.group import GroupReader
 from gateway.ingest.inbox import Inbox
+from gateway.ingest.limits import Limits
 from gateway.journal import JournalWriter
 from gateway.live import Live, LiveWorker
 from gateway.models.config import fixed_names, judged_relatively
@@ -55,6 +57,7 @@ class Common:
     clock: Clock
     metrics: Metrics
     live: Live
+    limits: Limits
     inbox: Inbox
     feed: Feed
     trace: Trace
@@ -89,12 +92,14 @@ def assemble(config: GatewayConfig, clock: Clock | None = None) -> Parts:
     """
     clock = clock or SystemClock()
     feed = Feed(config.journal_path)
+    limits = Limits(config.limits)
     common = Common(
         config,
         clock,
         Metrics("gateway"),
         Live(),
-        Inbox(),
+        limits,
+        Inbox(limits, clock.monotonic),
         feed,
         make_trace(config.tracing, config.site),
     )
@@ -159,6 +164,7 @@ def make_journal(common: Common, retention: Retention) -> JournalWriter:
 def make_pipeline(common: Common, journal: JournalWriter, broker: Broker) -> Pipeline:
     """The path of a batch."""
     return Pipeline(
+        reader=GroupReader(common.limits, common.metrics, common.clock.monotonic),
         journal=journal,
         feed=common.feed,
         broker=broker,
@@ -190,6 +196,7 @@ def make_http_ingest(
         clock=common.clock,
         stalled=lambda: ingest.stalled or ingest.ended.is_set(),
         keys_full=lambda: journal.keys.full,
+        wait_s=lambda device, _size: common.inbox.held_s(device),
     )
     tokens = Tokens(token_path(common.config.data_dir))
     desk = Desk(tokens=tokens, clock=common.clock, handover=handover)

@@ -20,6 +20,7 @@ from gateway.broker.config import (
 from gateway.enrol.config import EnrolConfig, check_enrol
 from gateway.inference import ModelConfig, check_models
 from gateway.inference.consumer import thresholds
+from gateway.ingest.limits import LimitsConfig, check_limits
 from gateway.models import ModelRepositoryConfig, check_repository
 from gateway.models.config import relative_thresholds
 from gateway.notify import NotifyConfig, check_notify
@@ -79,6 +80,7 @@ class GatewayConfig:
     enrol: EnrolConfig = field(default_factory=EnrolConfig)
     ingest: IngestConfig = field(default_factory=IngestConfig)
     journal: JournalConfig = field(default_factory=JournalConfig)
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
     http: HttpConfig = field(default_factory=HttpConfig)
     vitals: VitalsConfig = field(default_factory=VitalsConfig)
     models: tuple[ModelConfig, ...] = ()
@@ -163,6 +165,7 @@ def _check(config: GatewayConfig, found: FaultList) -> None:
     check_broker(config.broker, found)
     check_enrol(config.enrol, found)
     check_ingest(config.ingest, found)
+    check_limits(config.limits, found)
     check_models(config.models, found)
     check_repository(config.model_repository, config.models, found)
     check_notify(config.notify, found)

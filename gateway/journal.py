@@ -32,6 +32,7 @@ from headrace import journal as format_
 from headrace.batch import new_gateway_stream_id, new_stream_id
 from headrace.clock import Clock
 from headrace.codecs import arrow
+from headrace.codecs.columns import memory_of
 from headrace.errors import PayloadError, StorageError, StorageFull
 from headrace.metrics import Metrics
 from headrace.ranges import Range
@@ -235,7 +236,7 @@ class _Transaction:
             )  # fmt: skip
         entry = Entry(
             self._next_offset(), batch.received_at, batch.device, stream, part[0], rows,
-            decoded.units, decoded.clock,
+            decoded.units, decoded.clock, batch.size,
         )  # fmt: skip
         self._add_row(entry, format_name, payload)
 
@@ -254,7 +255,7 @@ class _Transaction:
         payload = arrow.encode(derived.rows, stream=stream, first_seq=first, units=derived.units)
         entry = Entry(
             self._next_offset(), self._now_us, derived.device, stream, first, derived.rows,
-            derived.units,
+            derived.units, size=memory_of(derived.rows),
         )  # fmt: skip
         self._add_row(entry, "arrow", payload)
 

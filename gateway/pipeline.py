@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from gateway.broker.port import Broker
 from gateway.feed import Feed
 from gateway.ingest.arrival import Arrival
-from gateway.ingest.gather import gather, may_gather
+from gateway.ingest.group import GroupReader, Read
 from gateway.ingest.inbox import Submission, Work
-from gateway.ingest.reading import Accepted, Refused, read
+from gateway.ingest.reading import Refused
 from gateway.journal import Committed, JournalWriter
 from gateway.tracing.port import OFF, Trace
 from headrace import wire
@@ -35,6 +35,7 @@ class Pipeline:
     def __init__(
         self,
         *,
+        reader: GroupReader,
         journal: JournalWriter,
         feed: Feed,
         broker: Broker,
@@ -43,6 +44,7 @@ class Pipeline:
         trace: Trace = OFF,
     ) -> None:
         self._trace = trace
+        self._reader = reader
         self._journal = journal
         self._feed = feed
         self._broker = broker
@@ -50,39 +52,39 @@ class Pipeline:
         self._metrics = metrics
 
     def process(self, work: Work) -> None:
-        """The whole path.
+        """The whole path, in parts where the group decodes to more than memory should hold.
 
         Raises:
-            StorageError: nothing was committed or confirmed; the same work may be tried again.
+            StorageError: what is still in ``work`` was neither committed nor confirmed; it may be tried
+                again.
         """
+        while True:
+            with self._trace.group(work):
+                left = self._process_part(work)
+            if not left:
+                return
+            work.arrivals, work.submissions, work.over_limit = left, [], []
+
+    def _process_part(self, work: Work) -> list[Arrival]:
+        """As much as one commit takes; what is left."""
         trace = self._trace
-        with trace.group(work):
-            with trace.step("decode"):
-                accepted, refused = self._read(work.arrivals)
-            with trace.step("commit"):
-                committed = self._journal.commit(accepted, refused, work.submissions)
-            with trace.step("confirm"):
-                self._confirm(committed)
-                self._release(work, committed)
-            trace.committed(committed.entries)
-            with trace.step("hand on"):
-                self._feed.publish(committed.entries)
+        with trace.step("decode"):
+            read = self._reader.read(work)
+        with trace.step("commit"):
+            committed = self._journal.commit(read.accepted, read.refused, work.submissions)
+        with trace.step("confirm"):
+            self._confirm(committed)
+            self._release(read, work.submissions, committed)
+        trace.committed(committed.entries)
+        with trace.step("hand on"):
+            self._feed.publish(committed.entries)
+        self._reader.charge(read)
         self._count(committed)
+        return read.left
 
     def process_submissions(self, submissions: Sequence[Submission]) -> None:
         """Results of consumers alone, for a journal that takes nothing else at present."""
         self.process(Work([], list(submissions)))
-
-    def _read(self, arrivals: Sequence[Arrival]) -> tuple[list[Accepted], list[Refused]]:
-        """Payloads to columns; many small ones in one pass."""
-        self._count_arrivals(arrivals)
-        small = [arrival for arrival in arrivals if may_gather(arrival)]
-        if len(small) < 2:
-            return _read_each(arrivals)
-        accepted, left = gather(small)
-        others = [arrival for arrival in arrivals if not may_gather(arrival)]
-        more, refused = _read_each([*left, *others])
-        return accepted + more, refused
 
     def _confirm(self, committed: Committed) -> None:
         for (device, stream), ranges in committed.acks.items():
@@ -111,43 +113,21 @@ class Pipeline:
         self._broker.publish(self._topics.nack(refused.device), wire.encode(nack))
 
     @staticmethod
-    def _release(work: Work, committed: Committed) -> None:
+    def _release(read: Read, submissions: Sequence[Submission], committed: Committed) -> None:
         errors = {id(refused.arrival): refused.error for refused in committed.refused}
-        for arrival in work.arrivals:
+        for arrival in read.arrivals:
             if arrival.done is not None:
                 arrival.done(errors.get(id(arrival)))
-        for submission in work.submissions:
+        for arrival, error in read.dropped:
+            if arrival.done is not None:
+                arrival.done(error)
+        for submission in submissions:
             submission.committed.set()
-
-    def _count_arrivals(self, arrivals: Sequence[Arrival]) -> None:
-        sizes: dict[str, list[int]] = {}
-        for arrival in arrivals:
-            sizes.setdefault(arrival.format, []).append(len(arrival.payload))
-        for format_name, found in sizes.items():
-            self._metrics.count("received_batches", len(found), format=_label(format_name))
-            self._metrics.count("received_bytes", sum(found), format=_label(format_name))
 
     def _count(self, committed: Committed) -> None:
         readings = sum(entry.rows.num_rows for entry in committed.entries)
         self._metrics.count("journalled_readings", readings)
         self._metrics.count("duplicate_readings", committed.duplicates)
-
-
-def _read_each(arrivals: Sequence[Arrival]) -> tuple[list[Accepted], list[Refused]]:
-    accepted: list[Accepted] = []
-    refused: list[Refused] = []
-    for arrival in arrivals:
-        result = read(arrival)
-        if isinstance(result, Accepted):
-            accepted.append(result)
-        else:
-            refused.append(result)
-    return accepted, refused
-
-
-def _label(format_name: str) -> str:
-    """Formats as a metric's label: whatever a stranger writes there, the labels stay few."""
-    return format_name if format_name in wire.FORMATS else "unknown"
 
 
 def merged(ranges: Sequence[Range]) -> list[Range]:

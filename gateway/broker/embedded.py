@@ -141,9 +141,10 @@ class EmbeddedBroker:
         if retain:
             await self._broker.retain_message(None, topic, payload, 1)
 
-    async def room(self) -> None:
-        """Wait until the inbox takes another arrival."""
-        while not self._reception.inbox.has_room:
+    async def room(self, topic: str) -> None:
+        """Wait until the inbox takes another arrival of the topic's device."""
+        device = self._reception.device_of(topic)
+        while not self._reception.inbox.has_room_for(device):
             await asyncio.sleep(_ROOM_POLL_S)
 
     def take(self, topic: str, payload: bytes) -> None:

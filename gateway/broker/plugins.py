@@ -94,5 +94,5 @@ class Gate(BaseTopicPlugin):  # type: ignore[misc]
         if action is None or not self.config.target.permits(user, topic or "", action):
             return False
         if action == Action.PUBLISH:
-            await self.config.target.room()
+            await self.config.target.room(topic or "")
         return True

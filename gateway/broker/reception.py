@@ -51,12 +51,21 @@ class Reception:
         """A batch as what the inbox takes; None for what is not journalled, which is done at once."""
         incoming = self._incoming(topic)
         if incoming is not None and incoming.kind == "data":
-            return Arrival(incoming.device, incoming.format, payload, now_us, topic, done=done)
+            return Arrival(
+                incoming.device, incoming.format, payload, now_us, topic, done=done,
+                # Who waits for a PUBACK takes a place of the window that all devices share.
+                may_wait=done is None,
+            )  # fmt: skip
         if incoming is not None:
             self._take_state(incoming.device, payload)
         if done is not None:
             done(None)
         return None
+
+    def device_of(self, topic: str) -> str:
+        """Whose message it is; empty where it is nobody's."""
+        incoming = self._incoming(topic)
+        return "" if incoming is None else incoming.device
 
     def _incoming(self, topic: str) -> Incoming | None:
         try:

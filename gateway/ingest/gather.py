@@ -35,6 +35,9 @@ from headrace.limits import (
 #: What can be gathered.
 FORMAT: Final = many.JSON
 
+#: What a byte of a small payload may become in columns: a name of 400 characters stands in a pack once.
+_BYTES_PER_PAYLOAD_BYTE: Final = 4
+
 
 @dataclass(slots=True)
 class _Run:
@@ -179,4 +182,6 @@ def _batch(run: _Run, rows: pa.RecordBatch) -> Accepted:
         payload = many.pack([(each.received_at, each.payload) for each in run.arrivals])
     units = {name: unit for name, unit in run.units.items() if unit}
     decoded = Decoded(rows, run.stream, run.first_seq if run.stream else 0, units=units)
-    return Accepted(tuple(run.arrivals), run.device, format_name, payload, decoded)
+    # About: to measure the columns of each of thousands would take longer than to make them.
+    size = _BYTES_PER_PAYLOAD_BYTE * run.bytes
+    return Accepted(tuple(run.arrivals), run.device, format_name, payload, decoded, run.units, size)

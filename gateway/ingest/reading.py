@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import msgspec
@@ -11,6 +12,7 @@ from gateway.ingest.arrival import Arrival
 from headrace import codecs
 from headrace.batch import is_device_id
 from headrace.codecs import Decoded, many
+from headrace.codecs.columns import memory_of
 from headrace.derived import ALERT_PREFIX, MODEL_PREFIX, VITALS_PREFIX, is_derived
 from headrace.errors import PayloadError
 
@@ -18,7 +20,8 @@ from headrace.errors import PayloadError
 class Accepted(msgspec.Struct, frozen=True):
     """A batch that may be journalled: one payload, or several small ones of a device (``gather``).
 
-    ``format`` and ``payload`` are what the journal keeps of it.
+    ``format`` and ``payload`` are what the journal keeps of it. ``names`` are its series; ``size`` is about
+    what its columns take in memory.
     """
 
     arrivals: tuple[Arrival, ...]
@@ -26,6 +29,8 @@ class Accepted(msgspec.Struct, frozen=True):
     format: str
     payload: bytes
     decoded: Decoded
+    names: Collection[str]
+    size: int
 
     @property
     def received_at(self) -> int:
@@ -66,12 +71,15 @@ def read(arrival: Arrival) -> Accepted | Refused:
         if arrival.format.endswith(many.SUFFIX):
             raise PayloadError("unknown_format", f"{arrival.format[:40]!r} is the journal's own")
         decoded = codecs.decode(arrival.format, arrival.payload, arrival.received_at)
-        check_names(decoded.rows)
+        names = check_names(decoded.rows)
     except PayloadError as error:
         return Refused(arrival, error)
     if decoded.stream is None and arrival.stream is not None:
         decoded = replace(decoded, stream=arrival.stream, first_seq=arrival.first_seq)
-    return Accepted((arrival,), arrival.device, arrival.format, arrival.payload, decoded)
+    return Accepted(
+        (arrival,), arrival.device, arrival.format, arrival.payload, decoded, names,
+        memory_of(decoded.rows),
+    )  # fmt: skip
 
 
 def check_device(device: str) -> None:
@@ -86,16 +94,18 @@ def check_device(device: str) -> None:
         )
 
 
-def check_names(rows: pa.RecordBatch) -> None:
-    """A device must not speak for the gateway: nobody is woken by an alert that it made up.
+def check_names(rows: pa.RecordBatch) -> list[str]:
+    """The names, none of which is the gateway's: nobody is woken by an alert that a device made up.
 
     Raises:
         PayloadError: a series has one of the gateway's own names.
     """
-    for name in rows.column("name").dictionary.to_pylist():
+    names: list[str] = rows.column(0).dictionary.to_pylist()
+    for name in names:
         if is_derived(name):
             raise PayloadError(
                 "bad_value",
                 f"series {name[:80]!r}: names that begin with {MODEL_PREFIX}, {ALERT_PREFIX} or "
                 f"{VITALS_PREFIX} are made by the gateway alone",
             )
+    return names

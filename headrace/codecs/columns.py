@@ -26,6 +26,9 @@ BATCH_SCHEMA: Final = pa.schema(
     ]
 )
 
+#: Number of the name, time, value, places of texts.
+_FIXED_BYTES: Final = 28
+
 #: Times outside 1970–2262 are no times of readings, and a nanosecond store downstream cannot hold them.
 MIN_TIME_US: Final = 0
 MAX_TIME_US: Final = 2**63 // 1_000
@@ -78,6 +81,13 @@ def checked(
         check_stream_and_seq(stream, first_seq, len(time))
     rows = pa.RecordBatch.from_arrays([name, time, value, text], schema=BATCH_SCHEMA)
     return Decoded(rows, stream, first_seq, boot, clock, units or {})
+
+
+def memory_of(rows: pa.RecordBatch) -> int:
+    """About the bytes that columns take: 28 a reading, their names, and their texts if there are any."""
+    name, _, _, text = rows.columns
+    size = _FIXED_BYTES * len(text) + int(name.dictionary.nbytes)
+    return size if text.null_count == len(text) else size + int(text.nbytes)
 
 
 def _check_names(name: pa.DictionaryArray) -> None:
