@@ -49,7 +49,6 @@ TABLE: Final[tuple[Spec, ...]] = (
     Spec("gateway", "refused_batches", "counter", "Payloads sent to quarantine", ("reason",)),
     Spec("gateway", "dropped_batches", "counter", "Arrivals dropped unacknowledged", ("reason",)),
     Spec("gateway", "limited_batches", "counter", "Batches of devices over their limits, by what became of them", ("device", "what")),
-    Spec("gateway", "limited_batches", "counter", "Batches of devices over their limits, by what became of them", ("device", "what")),
     Spec("gateway", "commit_seconds", "histogram", "Duration of a group commit, fsync included"),
     Spec("gateway", "commit_failures", "counter", "Group commits that failed", ("reason",)),
     Spec("gateway", "journal_bytes", "gauge", "Size of the journal file"),

@@ -15,7 +15,6 @@ WHEN_IT_MOVES: Final[Mapping[str, str]] = {
     "refused_batches": "grows: `gateway quarantine ls` has the reason; mend the sender, then `quarantine replay`",
     "dropped_batches": "grows: the reason says whom; nothing of it was acknowledged, so devices send it again",
     "limited_batches": "grows: that device sends more than `[limits]` allows; `refused` ones are in quarantine",
-    "limited_batches": "grows: that device sends more than `[limits]` allows; `refused` ones are in quarantine",
     "commit_seconds": "above 50 ms: the disk is slow or shared; `gateway doctor` measures its fsync",
     "commit_failures": "`full`: free space or start what is behind (`journal stat`); `storage`: the disk fails",
     "journal_bytes": "grows: a required consumer is behind; near `journal.max_bytes` acks stop",
