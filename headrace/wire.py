@@ -16,7 +16,7 @@ from headrace.errors import PayloadError
 from headrace.limits import KIB, MAX_ACK_RANGES
 from headrace.ranges import Range
 
-FORMATS: Final = ("arrow", "senml-json", "senml-cbor", "line")
+FORMATS: Final = ("arrow", "senml-json", "senml-cbor", "line", "sparkplug")
 
 #: Keys of the Arrow schema metadata.
 META_STREAM: Final = "headrace.stream"

@@ -2,7 +2,8 @@
 
 Reading order: ``columns`` (the schema that every codec yields), ``arrow``, ``senml``, ``line``
 (each with its helpers: ``arrow_columns``; ``cbor``, ``senml_columns``; ``readings``, ``line_exact``,
-``line_columns``), ``many`` (small payloads that the gateway put into one).
+``line_columns``), ``sparkplug`` (with ``sparkplug_schema``, ``sparkplug_values``), ``many`` (small payloads
+that the gateway put into one).
 Gateway and cloud_sync share them, because the journal keeps payloads as they were received. Not for
 the agent: this package imports pyarrow.
 """
@@ -21,11 +22,20 @@ from headrace.wire import FORMATS
 
 __all__ = ["BATCH_SCHEMA", "DECODERS", "Decoded", "decode", "decode_small"]
 
+
+def _sparkplug(payload: bytes, received_us: int) -> Decoded:
+    # Imported here: Protobuf takes memory that a site without Sparkplug saves.
+    from headrace.codecs import sparkplug
+
+    return sparkplug.decode(payload, received_us)
+
+
 DECODERS: Final[dict[str, Callable[[bytes, int], Decoded]]] = {
     "arrow": arrow.decode,
     "senml-json": senml.decode_json,
     "senml-cbor": senml.decode_cbor,
     **line.DECODERS,
+    "sparkplug": _sparkplug,
     "senml-json" + many.SUFFIX: many.decode_senml_json,
 }
 

@@ -76,12 +76,17 @@ def senml_json_many(data: bytes) -> None:
     _decoded("senml-json" + many.SUFFIX, data)
 
 
+def sparkplug(data: bytes) -> None:
+    _decoded("sparkplug", data)
+
+
 TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     "arrow": arrow,
     "line": line,
     "senml-json": senml_json,
     "senml-cbor": senml_cbor,
     "senml-json+many": senml_json_many,
+    "sparkplug": sparkplug,
 }
 
 
