@@ -176,6 +176,23 @@ BUFFER_CHECK_MAX_BYTES: Final = 256 * MIB
 
 # --- the gateway ----------------------------------------------------------------------------------
 
+#: Sparkplug nodes, and metrics of all their births together: a large plant. A metric takes some 300
+#: bytes of memory. A node beyond it is not understood where it gives aliases, and ends in quarantine.
+SPARKPLUG_MAX_NODES: Final = 2_000
+SPARKPLUG_MAX_KNOWN: Final = 500_000
+
+#: Seconds between two requests for a node's birth. A birth may be 4 MiB; a node that cannot be reborn
+#: must not be asked with every value that it sends.
+SPARKPLUG_REBIRTH_S: Final = 5.0
+
+#: What waits for a node's birth: a second of a busy node, and no longer than two requests take.
+SPARKPLUG_HOLD_MESSAGES: Final = 1_000
+SPARKPLUG_HOLD_BYTES: Final = 4 * MIB
+SPARKPLUG_HOLD_S: Final = 12.0
+
+#: Seconds between two looks at what waits.
+SPARKPLUG_LOOK_S: Final = 0.5
+
 #: Answers (acks, nacks) that wait for an external broker, some 200 bytes each. Beyond it they are
 #: dropped, counted, and the devices ask again.
 BROKER_MAX_OUTGOING: Final = 50_000
@@ -276,9 +293,10 @@ HTTP_MAX_BODIES_BYTES: Final = 64 * MIB
 HTTP_HEAD_S: Final = 10.0
 HTTP_BODY_S: Final = 30.0
 
-#: Seconds that the rest of a body which was refused is read and thrown away, so that a client which
-#: sends first and reads then finds the answer.
+#: Seconds and bytes that the rest of a body which was refused is read and thrown away, so that a client
+#: which sends first and reads then finds the answer.
 HTTP_LINGER_S: Final = 5.0
+HTTP_LINGER_BYTES: Final = 64 * MIB
 
 #: Seconds that a connection stays open between two requests: Telegraf sends every 10.
 HTTP_KEEP_ALIVE_S: Final = 60
@@ -299,6 +317,11 @@ HTTP_MAX_DEVICES_PER_REQUEST: Final = 1_000
 #: Bytes of the journal (``journal.max_bytes``). With required sinks behind and the budget used up
 #: the gateway stops acknowledging: the devices hold the rest.
 JOURNAL_MAX_BYTES: Final = 8 * GIB
+
+#: Seconds between two looks at how far the lake is, where acks wait for it, and batches that are
+#: acknowledged in one step: their identities are in memory.
+ACKS_LOOK_S: Final = 0.2
+ACKS_STEP_BATCHES: Final = 20_000
 
 #: Bytes of payloads in quarantine; beyond it the oldest make room, counted.
 QUARANTINE_MAX_BYTES: Final = 256 * MIB
@@ -519,6 +542,74 @@ REVOCATION_POLL_S: Final = 0.25
 
 #: Seconds for TLS handshake and CONNECT at the embedded broker's door.
 BROKER_CONNECT_TIMEOUT_S: Final = 10.0
+
+#: Connections of the embedded broker in all, and from one address, which may be a building behind a
+#: router: each takes some 60 kB, with TLS 100. Beyond a few hundred devices use an external broker.
+BROKER_MAX_CONNECTIONS: Final = 1_000
+BROKER_MAX_CONNECTIONS_PER_ADDRESS: Final = 500
+
+#: Connections a second and at once from one address: a TLS handshake costs a Pi some 5 ms, so a storm
+#: from one place leaves half of it to the others.
+BROKER_CONNECTS_PER_S: Final = 100
+BROKER_CONNECTS_BURST: Final = 200
+
+#: Connections that have not yet said who they are, in all and of one address; and seconds that one may
+#: take for it when all these places are taken: a device needs 0.1 s, on a bad line 1 s.
+BROKER_MAX_KNOCKING: Final = 200
+BROKER_MAX_KNOCKING_PER_ADDRESS: Final = 100
+BROKER_DAWDLE_S: Final = 2.0
+
+#: Connections that wait in the kernel; and open files that are left to journal, sinks and console.
+BROKER_BACKLOG: Final = 1_024
+BROKER_SPARE_FILES: Final = 256
+
+#: Bytes of CONNECT: a client id, a name, a password and a last will, which is a short state.
+BROKER_MAX_CONNECT_BYTES: Final = 16 * KIB
+
+#: Bytes of one SUBSCRIBE or UNSUBSCRIBE: some dozens of filters.
+BROKER_MAX_SUBSCRIBE_BYTES: Final = 64 * KIB
+
+#: Bytes and levels of a topic or filter. A device's data are on `<root>/<device>/data/<format>`: an id
+#: has 64 characters, a root some more.
+BROKER_MAX_TOPIC_BYTES: Final = 1_024
+BROKER_MAX_TOPIC_LEVELS: Final = 32
+
+#: Seconds for one packet once it has begun: 8 MiB on a line of 1 Mbit/s.
+BROKER_PACKET_TIMEOUT_S: Final = 90.0
+
+#: Messages of one client that amqtt has and has not routed, and bytes of all clients' messages that are
+#: being read or wait there; then TCP holds the senders.
+BROKER_MAX_QUEUED: Final = 50
+BROKER_MAX_UNROUTED_BYTES: Final = 64 * MIB
+
+#: The same for messages with QoS 2 that wait for their PUBREL, which may never come.
+BROKER_MAX_QOS2: Final = 100
+BROKER_MAX_UNRELEASED_BYTES: Final = 32 * MIB
+
+#: Bytes sent and not read, and messages not acknowledged, at which a client gets no more messages; and
+#: seconds that it may leave answers unread before it is put out.
+BROKER_MAX_UNSENT_BYTES: Final = 1 * MIB
+BROKER_MAX_INFLIGHT: Final = 1_000
+BROKER_SLOW_READER_S: Final = 20.0
+
+#: Filters of one client (an agent has five) and of all: every message is compared with every one.
+BROKER_MAX_SUBSCRIPTIONS: Final = 50
+BROKER_MAX_FILTERS: Final = 10_000
+
+#: Retained messages, and their bytes: a state and two about models for each of some thousand devices.
+BROKER_MAX_RETAINED: Final = 10_000
+BROKER_MAX_RETAINED_BYTES: Final = 32 * MIB
+
+#: Sessions that wait for their clients: of one user (he has one, and a test or two), in all, for how long,
+#: and messages in one. Devices keep their readings themselves; what waits here are acks.
+BROKER_MAX_SESSIONS_PER_USER: Final = 5
+BROKER_MAX_SESSIONS: Final = 2_000
+BROKER_OFFLINE_S: Final = 86_400
+BROKER_MAX_OFFLINE: Final = 100
+
+#: Answers that wait for the embedded broker's event loop; beyond it they are dropped, counted, and the
+#: devices ask again.
+BROKER_MAX_PUBLISHING: Final = 20_000
 
 #: Objects that are made before Python looks for cycles among the youngest (its own default is 700).
 #: 50,000 of them are some 10 MB if they all were garbage.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -22,6 +21,13 @@ from headrace.limits import (
 
 #: zlib's window of 32 KiB, behind a gzip header.
 _GZIP: Final = 16 + zlib.MAX_WBITS
+
+#: Members or frames of one body. Clients send one; thousands of empty ones would cost seconds.
+_MAX_MEMBERS: Final = 100
+
+#: Bytes of a zstd frame that are unpacked at a time: four may become 128 KiB, and nothing bounds what
+#: comes out of one step.
+_ZSTD_STEP: Final = 256
 
 
 class Budget:
@@ -115,7 +121,7 @@ def _gunzip(body: bytes) -> bytes:
     parts: list[bytes] = []
     room = MAX_PAYLOAD_BYTES + 1
     try:
-        while body:
+        for _ in range(_MAX_MEMBERS):
             member = zlib.decompressobj(_GZIP)
             parts.append(member.decompress(body, room))
             room -= len(parts[-1])
@@ -124,22 +130,36 @@ def _gunzip(body: bytes) -> bytes:
             if not member.eof:
                 raise RequestError(400, "the gzip stream is cut off")
             body = member.unused_data
+            if not body:
+                return b"".join(parts)
     except zlib.error as error:
         raise RequestError(400, f"not a gzip stream: {error}") from error
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+    raise RequestError(400, f"expected at most {_MAX_MEMBERS} gzip members, got more")
 
 
 def _unzstd(body: bytes) -> bytes:
     # The frame may demand a window of any size; what it holds would be too large then.
     unpacker = zstandard.ZstdDecompressor(max_window_size=2 * MAX_PAYLOAD_BYTES)
+    parts: list[bytes] = []
+    at = size = 0
     try:
-        with unpacker.stream_reader(io.BytesIO(body), read_across_frames=True) as reader:
-            plain = reader.read(MAX_PAYLOAD_BYTES + 1)
+        for _ in range(_MAX_MEMBERS):
+            frame = unpacker.decompressobj()
+            while at < len(body) and not frame.eof:
+                step = body[at : at + _ZSTD_STEP]
+                parts.append(frame.decompress(step))
+                at += len(step)
+                size += len(parts[-1])
+                if size > MAX_PAYLOAD_BYTES:
+                    raise _too_large("more when unpacked")
+            if not frame.eof:
+                raise RequestError(400, "the zstd stream is cut off")
+            at -= len(frame.unused_data)
+            if at == len(body):
+                return b"".join(parts)
     except zstandard.ZstdError as error:
         raise RequestError(400, f"not a zstd stream: {error}") from error
-    if len(plain) > MAX_PAYLOAD_BYTES:
-        raise _too_large("more when unpacked")
-    return plain
+    raise RequestError(400, f"expected at most {_MAX_MEMBERS} zstd frames, got more")
 
 
 def _too_large(got: str) -> RequestError:

@@ -17,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from headrace.limits import (
     HTTP_HEAD_S,
+    HTTP_LINGER_BYTES,
     HTTP_LINGER_S,
     HTTP_MAX_CONNECTIONS_PER_SOURCE,
     HTTP_MAX_HEAD_BYTES,
@@ -43,6 +44,7 @@ class GuardedProtocol(HttpToolsProtocol):
     _in_body = False
     _advanced = False  # whether the bytes that came last ended a head or a body
     _head_bytes = 0  # as the parser told them
+    _wasted_bytes = 0  # of a body that was refused
     _unparsed_bytes = 0  # that came for a head which has not ended
 
     def connection_made(self, transport: Any) -> None:
@@ -89,13 +91,19 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._clear_timer()
         self._in_body = self._advanced = True
+        self._wasted_bytes = 0
         self._unparsed_bytes = 0
         if self._check_head(self._head_bytes):
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        if self.cycle is not None:
-            super().on_body(body)
+        if self.cycle is None or self.transport.is_closing():
+            return
+        super().on_body(body)
+        if self.cycle.response_complete:
+            self._wasted_bytes += len(body)
+            if self._wasted_bytes > HTTP_LINGER_BYTES:
+                self._end(None)
 
     def on_message_complete(self) -> None:
         self._in_body = False
