@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway.acks import AckAfterJournal, AckAfterLake, forget_acks
 from gateway.broker.embedded import EmbeddedBroker, password_guard
 from gateway.broker.external import ExternalBroker
 from gateway.broker.port import Broker
@@ -163,7 +164,11 @@ def make_journal(common: Common, retention: Retention) -> JournalWriter:
 
 def make_pipeline(common: Common, journal: JournalWriter, broker: Broker) -> Pipeline:
     """The path of a batch."""
+    lake = common.config.journal.ack_after == "lake"
+    if not lake:
+        forget_acks(journal.path)
     return Pipeline(
+        acks=AckAfterLake(journal.path) if lake else AckAfterJournal(),
         reader=GroupReader(common.limits, common.metrics, common.clock.monotonic),
         journal=journal,
         feed=common.feed,

@@ -18,7 +18,12 @@ from gateway.config import GatewayConfig, build_sinks
 from headrace.limits import SECRET_MAX_BYTES
 
 #: Keys of gateway.toml that may change while the gateway runs.
-CHANGEABLE: Final = frozenset({"rules", "builtin_rules", "notify", "sinks", "journal", "log"})
+CHANGEABLE: Final = frozenset(
+    {"rules", "builtin_rules", "notify", "sinks", "journal", "limits", "log"}
+)
+
+#: And those below them that may not: a promise to the devices.
+FIXED: Final = frozenset({"journal.ack_after"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +97,18 @@ def between(
 ) -> Changes:
     """What has changed; ``before`` and ``after`` are their ``settings_of``."""
     return Changes(
-        refused=tuple(key for key in _keys(old, new) if key.split(".")[0] not in CHANGEABLE),
+        refused=tuple(key for key in _keys(old, new) if not _may_change(key)),
         added=tuple(name for name in after if name not in before),
         removed=tuple(name for name in before if name not in after),
         exchanged=tuple(name for name in after if name in before and after[name] != before[name]),
-        limits=tuple(key for key in _keys(old, new) if key.startswith(("journal.", "log."))),
+        limits=tuple(
+            key for key in _keys(old, new) if key.startswith(("journal.", "limits.", "log."))
+        ),
     )
+
+
+def _may_change(key: str) -> bool:
+    return key.split(".")[0] in CHANGEABLE and key not in FIXED
 
 
 def _keys(old: Any, new: Any, key: str = "") -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
@@ -49,10 +49,14 @@ from headrace.plugins import Plugin
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalConfig:
-    """``hold_for``: consumers outside this process that rows are kept for, from the first start on."""
+    """``hold_for``: consumers outside this process that rows are kept for, from the first start on.
+
+    ``ack_after``: what has to have a batch before its device may forget it.
+    """
 
     max_bytes: Annotated[int, Meta(ge=16 * MIB)] = JOURNAL_MAX_BYTES
     hold_for: tuple[str, ...] = ("lake",)
+    ack_after: Literal["journal", "lake"] = "journal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +167,8 @@ def _sink_name(table: PluginTable) -> str:
 
 def _check(config: GatewayConfig, found: FaultList) -> None:
     check_broker(config.broker, found)
+    if config.journal.ack_after == "lake" and "lake" not in config.journal.hold_for:
+        found.add("journal.ack_after", 'expected "lake" in journal.hold_for: acks follow its cursor')
     check_enrol(config.enrol, found)
     check_ingest(config.ingest, found)
     check_limits(config.limits, found)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from gateway.acks import AckAfterJournal, Ranges
 from gateway.broker.port import Broker
 from gateway.feed import Feed
 from gateway.ingest.arrival import Arrival
@@ -37,6 +38,7 @@ class Pipeline:
         *,
         reader: GroupReader,
         journal: JournalWriter,
+        acks: AckAfterJournal,
         feed: Feed,
         broker: Broker,
         topics: Topics,
@@ -46,6 +48,7 @@ class Pipeline:
         self._trace = trace
         self._reader = reader
         self._journal = journal
+        self._acks = acks
         self._feed = feed
         self._broker = broker
         self._topics = topics
@@ -86,10 +89,26 @@ class Pipeline:
         """Results of consumers alone, for a journal that takes nothing else at present."""
         self.process(Work([], list(submissions)))
 
-    def _confirm(self, committed: Committed) -> None:
-        for (device, stream), ranges in committed.acks.items():
+    def confirm_late(self) -> None:
+        """Tell devices what they may forget by now, where that is not at the commit.
+
+        Raises:
+            StorageError: the journal cannot be read at present; the next call tells them.
+        """
+        self._publish_acks(self._acks.later())
+        self._acks.done()
+
+    def close(self) -> None:
+        """After the last group."""
+        self._acks.close()
+
+    def _publish_acks(self, acks: Ranges) -> None:
+        for (device, stream), ranges in acks.items():
             for ack in wire.acks(stream, merged(ranges)):
                 self._broker.publish(self._topics.ack(device), wire.encode(ack))
+
+    def _confirm(self, committed: Committed) -> None:
+        self._publish_acks(self._acks.now(committed.acks, committed.entries))
         for refused in committed.refused:
             self._nack(refused)
 

@@ -85,6 +85,7 @@ class Reloader:
         self._parts.retention.change(
             max_bytes=config.journal.max_bytes, hold_for=config.journal.hold_for
         )
+        self._parts.common.limits.change(config.limits)
         logs.configure(config.log)
         self._exchange(what, made)
         self._config, self._settings = config, settings

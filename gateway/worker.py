@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 
 from gateway.ingest.inbox import Inbox, Submission, Work
 from gateway.journal import JournalWriter
 from gateway.pipeline import Pipeline
 from headrace.errors import HeadraceError, StorageError, StorageFull
+from headrace.limits import ACKS_LOOK_S
 from headrace.logs import Condition
 
 logger = logging.getLogger(__name__)
@@ -37,6 +39,7 @@ class IngestWorker:
         self._condition = Condition(logger, "journal")
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ingest")
+        self._look_at = 0.0
         self.failure: HeadraceError | None = None
         self.ended = threading.Event()
 
@@ -65,6 +68,7 @@ class IngestWorker:
                     self._commit(work)
                 elif stopping:
                     break
+                self._confirm_late()
                 groups += 1
                 if not work or groups % _TIDY_EVERY == 0:
                     self._tidy()
@@ -72,6 +76,7 @@ class IngestWorker:
             self.failure = error
             logger.error("the journal cannot go on: %s", error)
         finally:
+            self._pipeline.close()
             self.ended.set()
 
     def _commit(self, work: Work) -> None:
@@ -105,6 +110,18 @@ class IngestWorker:
         except StorageError as again:
             logger.debug("results of consumers wait too: %s", again)
         work.submissions = results
+
+    def _confirm_late(self) -> None:
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        self._look_at = now + ACKS_LOOK_S
+        try:
+            self._pipeline.confirm_late()
+        except StorageError as error:
+            if not error.retryable:
+                raise
+            logger.debug("acks have to wait: %s", error)
 
     def _tidy(self) -> None:
         try:

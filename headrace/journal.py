@@ -325,6 +325,23 @@ class JournalReader:
                     found.append(self._damaged(after, min(last, self.head()), error))
         return found
 
+    def identities(
+        self, after: int, *, up_to: int = 2**62, max_batches: int
+    ) -> list[tuple[int, str, str, int, int]]:
+        """(offset, device, stream, first seq, last seq) of batches behind an offset, without payloads."""
+        with storage_errors("journal", self.path):
+            return self._db.execute(
+                "SELECT offset, device, stream, first_seq, last_seq FROM batches "
+                "WHERE offset > ? AND offset <= ? ORDER BY offset LIMIT ?",
+                (after, up_to, max_batches),
+            ).fetchall()
+
+    def own_streams(self) -> frozenset[str]:
+        """Streams whose numbers the gateway gives: no device knows them."""
+        with storage_errors("journal", self.path):
+            rows = self._db.execute("SELECT value FROM meta WHERE key LIKE '%_stream'").fetchall()
+        return frozenset(str(value) for (value,) in rows)
+
     def _damaged(self, after: int, last: int, error: sqlite3.Error) -> JournalRow:
         header = damage.find(self._db, after, last)
         if header.columns is None:

@@ -164,6 +164,7 @@ class Inbox:
     def take(self, timeout_s: float) -> Work:
         """The next group, empty when nothing came within ``timeout_s`` and no cursor has moved."""
         with self._changed:
+            self._limits.release(self._monotonic())
             if not self._is_ready():
                 self._changed.wait(min(timeout_s, self._next_release_s()))
                 self._limits.release(self._monotonic())
@@ -176,8 +177,6 @@ class Inbox:
             return Work(arrivals, self.take_submissions(), over_limit)
 
     def _is_ready(self) -> bool:
-        if self._limits.held:
-            self._limits.release(self._monotonic())
         return bool(
             self._fresh
             or self._submissions

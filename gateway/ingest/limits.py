@@ -99,7 +99,7 @@ class _Account:
 
 
 class Limits:
-    """The accounts of all devices; changed by the ingest thread alone.
+    """The accounts of all devices; used by the ingest thread alone.
 
     Attributes:
         held: until when (monotonic seconds) a device that is overdrawn has to wait. Others may read.
@@ -109,12 +109,16 @@ class Limits:
         self._config = config or LimitsConfig()
         self._accounts: dict[str, _Account] = {}
         self._series = 0
+        self._changed: LimitsConfig | None = None
         self.held: dict[str, float] = {}
 
     def change(self, config: LimitsConfig) -> None:
-        """Other bounds from now on; debts are forgiven, series that are known stay."""
-        self._config = config
-        for device, account in list(self._accounts.items()):
+        """Other bounds, from any thread; debts are forgiven, series that are known stay."""
+        self._changed = config
+
+    def _apply(self, config: LimitsConfig) -> None:
+        self._config, self._changed = config, None
+        for device, account in self._accounts.items():
             account.bounds = config.of(device)
             account.readings = account.bytes = 0.0
         self.held.clear()
@@ -135,6 +139,8 @@ class Limits:
 
     def release(self, now: float) -> None:
         """Let those go on whose debt is paid."""
+        if self._changed is not None:
+            self._apply(self._changed)
         for device in [device for device, until in self.held.items() if until <= now]:
             del self.held[device]
 

@@ -78,6 +78,7 @@ def test_a_change_forgives_debts_and_keeps_what_is_known_of_series():
     limits.admit("a", ["x", "y"], 0.0)
     limits.charge("a", readings=10_000, size=0, now=0.0)
     limits.change(LimitsConfig(max_series=3))
+    limits.release(0.1)
     assert limits.held == {}
     limits.admit("a", ["z"], 1.0)
     with pytest.raises(PayloadError):

@@ -1,0 +1,139 @@
+"""When a device is told that its readings are safe: after the journal's commit, or when the lake has them.
+
+``ack_after = "lake"`` is for a site that does not trust one gateway's disk. The acks then follow the cursor
+"lake", which cloud-sync moves in the same file once a range has landed with its manifest. Nothing is
+remembered for that but one more cursor, "acks": rows between the two are those whose devices have to be
+told, and the journal keeps them until that is done. So a gateway that was restarted tells them, too, and
+an ack that was sent twice does no harm.
+
+A batch that comes again is acknowledged as far as it has landed. What has not is known as ranges per
+(device, stream), which are few, because a device's batches follow each other.
+
+PUBACKs and answers to HTTP requests are not delayed: they stand for the journal alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from gateway.feed import Entry
+from headrace.batch import GATEWAY_STREAM_PREFIX
+from headrace.journal import JournalReader
+from headrace.limits import ACKS_STEP_BATCHES
+from headrace.ranges import Range, RangeSet
+
+#: (device, stream), and what of it may be forgotten there.
+Ranges = Mapping[tuple[str, str], list[Range]]
+
+#: The cursor's name, and the one that it follows.
+CURSOR: Final = "acks"
+LAKE: Final = "lake"
+
+
+class AckAfterJournal:
+    """Whatever is committed may be acknowledged."""
+
+    def now(self, committed: Ranges, entries: Iterable[Entry]) -> Ranges:
+        """What may be acknowledged of a group that has just been committed.
+
+        Args:
+            committed: what devices have sent, whether new or not.
+            entries: what was new of it.
+        """
+        del entries
+        return committed
+
+    def later(self) -> Ranges:
+        """What may be acknowledged since the last call.
+
+        Raises:
+            StorageError: the journal cannot be read at present.
+        """
+        return {}
+
+    def done(self) -> None:
+        """The answer of ``later`` has been sent."""
+
+    def close(self) -> None:
+        """Let go of the journal."""
+
+
+class AckAfterLake(AckAfterJournal):
+    """Used by the ingest thread; the journal must exist."""
+
+    def __init__(self, journal: Path) -> None:
+        self._reader = JournalReader(journal)
+        self._own = self._reader.own_streams()
+        self._unlanded: dict[tuple[str, str], RangeSet] = {}
+        self._telling_of: Ranges = {}
+        self._reader.move_cursor(CURSOR, 0, required=True)
+        self._told = self._telling = self._reader.cursor(CURSOR)
+        at = self._told
+        while rows := self._reader.identities(at, max_batches=ACKS_STEP_BATCHES):
+            for _, device, stream, first, last in rows:
+                self._wait(device, stream, first, last)
+            at = rows[-1][0]
+
+    def now(self, committed: Ranges, entries: Iterable[Entry]) -> Ranges:
+        for entry in entries:
+            last = entry.first_seq + entry.rows.num_rows - 1
+            self._wait(entry.device, entry.stream, entry.first_seq, last)
+        landed: dict[tuple[str, str], list[Range]] = {}
+        for key, ranges in committed.items():
+            unlanded = self._unlanded.get(key)
+            for first, last in ranges:
+                parts = [(first, last)] if unlanded is None else unlanded.missing(first, last)
+                if parts:
+                    landed.setdefault(key, []).extend(parts)
+        return landed
+
+    def later(self) -> Ranges:
+        lake = self._reader.cursor(LAKE)
+        if lake <= self._told:
+            return {}
+        rows = self._reader.identities(self._told, up_to=lake, max_batches=ACKS_STEP_BATCHES)
+        found: dict[tuple[str, str], list[Range]] = {}
+        for _, device, stream, first, last in rows:
+            if self._is_devices(stream):
+                found.setdefault((device, stream), []).append((first, last))
+        self._telling = rows[-1][0] if len(rows) == ACKS_STEP_BATCHES else lake
+        self._telling_of = found
+        return found
+
+    def done(self) -> None:
+        if self._telling == self._told:
+            return
+        self._reader.move_cursor(CURSOR, self._telling, required=True)
+        for key, ranges in self._telling_of.items():
+            self._landed(key, ranges)
+        self._told = self._telling
+
+    def close(self) -> None:
+        self._reader.close()
+
+    def _wait(self, device: str, stream: str, first: int, last: int) -> None:
+        if self._is_devices(stream):
+            self._unlanded.setdefault((device, stream), RangeSet()).add(first, last)
+
+    def _landed(self, key: tuple[str, str], ranges: Iterable[Range]) -> None:
+        unlanded = self._unlanded.get(key, RangeSet())
+        for first, last in ranges:
+            unlanded.remove(first, last)
+        if not unlanded:
+            self._unlanded.pop(key, None)
+
+    def _is_devices(self, stream: str) -> bool:
+        """Whether a device has numbered these, and so waits for an ack."""
+        return not stream.startswith(GATEWAY_STREAM_PREFIX) and stream not in self._own
+
+
+def forget_acks(journal: Path) -> None:
+    """Where ``ack_after`` was "lake" before: nothing has to be kept for acks any more.
+
+    Devices that were not told yet ask again, and are answered then.
+    """
+    with JournalReader(journal) as reader:
+        if any(name == CURSOR for name, _, _ in reader.cursors()):
+            reader.forget(CURSOR)
