@@ -8,9 +8,10 @@ that is what Idempotency-Keys are for.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from math import ceil
 from typing import Final
 
 from gateway.ingest.arrival import HTTP_SOURCE, Arrival
@@ -29,14 +30,14 @@ class Handover:
     Attributes:
         stalled: whether the journal takes nothing at present.
         keys_full: whether no new Idempotency-Key can be remembered.
-        wait_s: seconds until a device may send so many bytes; 0 for at once.
+        held_s: seconds until a device that is over its limit may go on; 0 for any other.
     """
 
     inbox: Inbox
     clock: Clock
     stalled: Callable[[], bool]
     keys_full: Callable[[], bool]
-    wait_s: Callable[[str, int], float] = lambda _device, _size: 0.0
+    held_s: Callable[[str], float]
     commit_s: float = HTTP_COMMIT_S
 
     async def deliver(self, parts: Mapping[str, bytes], format_: str, key: bytes | None) -> None:
@@ -48,7 +49,8 @@ class Handover:
         Raises:
             RequestError: 429 and 503, it may come again; 400, 413, 422, refused and in quarantine.
         """
-        self._check(parts, key)
+        self._check(key)
+        self._check_held(parts)
         now_us = self.clock.now_us()
         loop = asyncio.get_running_loop()
         waiting: list[asyncio.Future[PayloadError | None]] = []
@@ -68,20 +70,24 @@ class Handover:
             raise _later(503, f"not on disk after {self.commit_s:g} s, and perhaps later")
         errors = [error for future in waiting if (error := future.result()) is not None]
         if errors:
+            if errors[0].reason == "over_limit":
+                self._check_held(parts)  # since it came: that may not be kept, and may come again
             raise _refused(errors[0], len(errors), len(parts))
 
-    def _check(self, parts: Mapping[str, bytes], key: bytes | None) -> None:
+    def _check(self, key: bytes | None) -> None:
         if self.stalled():
             raise _later(503, "the journal takes nothing at present (disk full or over its budget)")
         if not self.inbox.has_room:
             raise _later(429, "too much is on its way to the journal")
         if key is not None and self.keys_full():
             raise _later(503, "no more Idempotency-Keys can be remembered at present")
-        for device, payload in parts.items():
-            wait_s = self.wait_s(device, len(payload))
-            if wait_s > 0:
+
+    def _check_held(self, devices: Iterable[str]) -> None:
+        for device in devices:
+            held_s = self.held_s(device)
+            if held_s > 0:
                 raise RequestError(
-                    429, f"{device} sends more than it may", retry_after_s=max(1, round(wait_s))
+                    429, f"{device} sends more than its limit", retry_after_s=ceil(held_s)
                 )
 
 

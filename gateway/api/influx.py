@@ -10,7 +10,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs
@@ -27,6 +28,7 @@ from gateway.api.tokens import Token
 from headrace import __version__
 from headrace.codecs.line import FORMAT_OF_PRECISION
 from headrace.errors import RequestError
+from headrace.limits import HTTP_RETRY_AFTER_S
 
 _V2: Final = {name: FORMAT_OF_PRECISION[name] for name in ("ns", "us", "ms", "s")}
 _V3: Final = _V2 | {
@@ -62,13 +64,18 @@ class Influx:
         ]
 
     async def write_v1(self, request: Request) -> Response:
-        return await self._write(request, FORMAT_OF_PRECISION, "ns")
+        # Telegraf's output for version 1 throws away what any 4xx refuses.
+        with _said_as_503(408, 429):
+            return await self._write(request, FORMAT_OF_PRECISION, "ns")
 
     async def write_v2(self, request: Request) -> Response:
-        return await self._write(request, _V2, "ns")
+        # That for version 2 knows 429, and throws away what 408 refuses.
+        with _said_as_503(408):
+            return await self._write(request, _V2, "ns")
 
     async def write_v3(self, request: Request) -> Response:
-        return await self._write(request, _V3, "auto")
+        with _said_as_503(408):
+            return await self._write(request, _V3, "auto")
 
     async def query(self, request: Request) -> Response:
         """``CREATE DATABASE`` is done, because there is nothing to do."""
@@ -132,6 +139,18 @@ class Influx:
         if not parts:
             raise RequestError(400, "there are no lines in it")
         return parts
+
+
+@contextmanager
+def _said_as_503(*statuses: int) -> Iterator[None]:
+    """A request that may come again must not look like one that may not."""
+    try:
+        yield
+    except RequestError as error:
+        if error.status not in statuses:
+            raise
+        after_s = error.retry_after_s or HTTP_RETRY_AFTER_S
+        raise RequestError(503, error.message, hint=error.hint, retry_after_s=after_s) from error
 
 
 def guess(body: bytes) -> str:

@@ -14,7 +14,10 @@ from headrace.limits import ARRIVALS_MAX_BYTES
 
 
 def handover(inbox=None, **changes):
-    options = {"stalled": lambda: False, "keys_full": lambda: False, "commit_s": 5.0, **changes}
+    options = {
+        "stalled": lambda: False, "keys_full": lambda: False, "held_s": lambda _device: 0.0,
+        "commit_s": 5.0, **changes,
+    }  # fmt: skip
     return Handover(inbox=inbox or Inbox(), clock=ManualClock(), **options)
 
 
@@ -55,7 +58,7 @@ def test_a_refusal_says_why_and_that_it_is_kept(reason, status):
     [
         ({"stalled": lambda: True}, None, 503),
         ({"keys_full": lambda: True}, b"k", 503),
-        ({"wait_s": lambda _device, _size: 2.4}, None, 429),
+        ({"held_s": lambda _device: 2.4}, None, 429),
         ({"commit_s": 0.01}, None, 503),
     ],
 )
@@ -69,6 +72,22 @@ def test_what_cannot_be_taken_now_may_come_again(changes, key, status):
         asyncio.run(request())
     assert (caught.value.status, caught.value.retry_after_s) == (status, caught.value.retry_after_s)
     assert caught.value.retry_after_s
+
+
+def test_a_device_that_went_over_its_limit_meanwhile_may_come_again():
+    """What was dropped for that is nowhere: 400 would lose it."""
+    held = iter([0.0, 3.0])
+    to = handover(held_s=lambda _device: next(held))
+    with pytest.raises(RequestError) as caught:
+        asyncio.run(deliver(to, [PayloadError("over_limit", "too fast")]))
+    assert (caught.value.status, caught.value.retry_after_s) == (429, 3)
+
+
+def test_too_many_series_are_refused_for_good():
+    """They are in quarantine; sent again they would only fill it."""
+    with pytest.raises(RequestError, match="over_limit") as caught:
+        asyncio.run(deliver(handover(), [PayloadError("over_limit", "too many series")]))
+    assert caught.value.status == 400
 
 
 def test_keys_that_cannot_be_remembered_do_not_stop_requests_without():
