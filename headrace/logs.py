@@ -33,6 +33,7 @@ _OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"
 #: Libraries that tell more than anybody asked for.
 _CHATTY: Final = (
     "amqtt", "transitions", "urllib3", "botocore", "httpx", "pyiceberg", "opentelemetry", "tuf",
+    "websockets",
 )  # fmt: skip
 
 _bound: dict[str, str] = {}

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from headrace.config import FaultList
+from headrace.limits import BROKER_MAX_CONNECTIONS, BROKER_MAX_CONNECTIONS_PER_ADDRESS
 from headrace.pki.names import MAX_LINKS, link_file
 from headrace.topics import DEFAULT_ROOT
 
@@ -18,11 +19,23 @@ Port = Annotated[int, Meta(ge=1, le=65535)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WebSocketConfig:
+    """``[broker.websocket]``: MQTT over WebSocket at the embedded broker, with the same TLS and users.
+
+    ``origins``: pages that may connect ("https://dash.example", or "*"); programs send no origin.
+    """
+
+    port: Port | None = None
+    origins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerConfig:
     """``kind = "embedded"`` listens on host:port; ``kind = "external"`` connects to it.
 
     ``tls`` defaults to on wherever the address is not this machine. Embedded: certfile and keyfile
     are the listener's own; external: they are the gateway's client certificate and optional.
+    ``websocket`` and ``max_connections…`` are for the embedded one.
     ``protocol`` and ``connections`` (clients that share the batches, MQTT 5 only) are for external ones.
     """
 
@@ -39,6 +52,9 @@ class BrokerConfig:
     protocol: Literal["auto", "5", "3.1.1"] = "auto"
     connections: Annotated[int, Meta(ge=1, le=MAX_LINKS)] = 1
     password_file: Path | None = None
+    max_connections: Annotated[int, Meta(ge=1, le=100_000)] = BROKER_MAX_CONNECTIONS
+    max_connections_per_address: Annotated[int, Meta(ge=1)] = BROKER_MAX_CONNECTIONS_PER_ADDRESS
+    websocket: WebSocketConfig = WebSocketConfig()
 
     @property
     def uses_tls(self) -> bool:
@@ -79,6 +95,15 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def is_address(host: str) -> bool:
+    """Whether it names a machine by itself, so that nobody else can make it point elsewhere."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return True
+
+
 def with_site_files(
     config: BrokerConfig, *, ca: Path, certificate: Path, key: Path
 ) -> BrokerConfig:
@@ -113,6 +138,8 @@ def check_broker(config: BrokerConfig, found: FaultList) -> None:
             found.add(f"broker.{key}", f"no such file: {path}")
     if config.kind == "external" and config.password_file is not None and not config.username:
         found.add("broker.username", "needed where password_file is given")
+    if config.websocket.port is not None and config.kind != "embedded":
+        found.add("broker.websocket.port", "is for the embedded broker; leave it out")
     if config.connections > 1 and (config.kind != "external" or config.protocol == "3.1.1"):
         found.add("broker.connections", "more than one needs an external broker and MQTT 5")
     _check_auth(config, found)

@@ -6,11 +6,10 @@ message is in its memory, so senders without the ack of the wire contract can lo
 when the process dies.
 
 Backpressure: amqtt asks ``topic_filtering`` before it routes a message and waits for the answer, one
-message at a time per client. So a full inbox makes us answer late, which holds up that client's next
-message, and TCP does the rest.
+message at a time per client. So a full inbox makes us answer late; the client's ``turnstile`` sees that its
+messages pile up and lets no more in, and TCP does the rest.
 
-With ``auth = "certificate"`` or ``"password"`` amqtt does not listen: ``door`` does, and hands clients
-over.
+amqtt does not listen: ``door`` does, for MQTT and for MQTT over WebSocket, and hands clients over.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,28 +28,31 @@ from amqtt.errors import AMQTTError
 from gateway.broker import plugins
 from gateway.broker.auth import TopicAccess
 from gateway.broker.config import BrokerConfig, commands_password
+from gateway.broker.crowd import Crowd
 from gateway.broker.door import Door
-from gateway.broker.keepers import Keeper, PasswordKeeper
+from gateway.broker.keepers import Keeper, OpenKeeper, PasswordKeeper
+from gateway.broker.listener import room_for
 from gateway.broker.reception import Reception
 from headrace.errors import TransportError
+from headrace.limits import BROKER_MAX_PUBLISHING, BROKER_OFFLINE_S
 from headrace.logs import FirstTimes
 from headrace.metrics import Metrics
 
 if TYPE_CHECKING:
-    from amqtt.adapters import ReaderAdapter, WriterAdapter
+    from gateway.broker.turnstile import Outlet, Turnstile
 
 logger = logging.getLogger(__name__)
 
 #: Pause between two looks at a full inbox: a commit takes about this long.
 _ROOM_POLL_S = 0.002
 
-#: The one listener of amqtt; with certificates the door hands its connections over to it.
+#: The one listener of amqtt, to which the door hands its connections over.
 _LISTENER = "default"
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """What a broker needs whose clients say who they are: the listener's TLS, and who may come in."""
+    """The listener's TLS, and who may come in."""
 
     context: ssl.SSLContext | None
     keeper: Keeper
@@ -59,12 +62,18 @@ def password_guard(config: BrokerConfig, data_dir: Path) -> Guard | None:
     """The guard of ``password_file``; None where there is none."""
     if config.password_file is None:
         return None
-    context = None
-    if config.uses_tls and config.certfile is not None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(config.certfile, config.keyfile)
-    return Guard(context, PasswordKeeper(config.password_file, commands_password(data_dir)))
+    keeper = PasswordKeeper(config.password_file, commands_password(data_dir))
+    return Guard(_own_context(config), keeper)
+
+
+def _own_context(config: BrokerConfig) -> ssl.SSLContext | None:
+    """TLS with the certificate that the configuration names."""
+    if not config.uses_tls or config.certfile is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(config.certfile, config.keyfile)
+    return context
 
 
 class EmbeddedBroker:
@@ -80,7 +89,9 @@ class EmbeddedBroker:
         self._config = config
         self._reception = reception
         self._metrics = metrics
-        self._guard = guard
+        self._guard = guard or Guard(_own_context(config), OpenKeeper())
+        self._publishing = 0
+        self._publishing_lock = threading.Lock()
         self.access = TopicAccess(config.topic_root) if guard is not None else None
         self._denials = FirstTimes(logger)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -92,6 +103,7 @@ class EmbeddedBroker:
         try:
             self._broker = plugins.GuardedBroker(self._amqtt_config(), loop=self._loop)
             self._broker.access = self.access
+            self._broker.dropped = self.dropped
             await self._broker.start()
             await self._open_door(self._broker)
         except (AMQTTError, OSError) as error:
@@ -102,20 +114,20 @@ class EmbeddedBroker:
         logger.info("embedded broker listens on %s:%d", self._config.host, self._config.port)
 
     async def _open_door(self, broker: plugins.GuardedBroker) -> None:
-        if self._guard is None or self.access is None:
-            return
+        async def hand_over(turnstile: Turnstile, outlet: Outlet) -> None:
+            await broker.external_connected(turnstile, outlet, _LISTENER)
 
-        async def hand_over(reader: ReaderAdapter, writer: WriterAdapter) -> None:
-            await broker.external_connected(reader, writer, _LISTENER)
-
+        config = self._config
+        crowd = Crowd(room_for(config.max_connections), config.max_connections_per_address)
         self._door = Door(
-            context=self._guard.context,
-            keeper=self._guard.keeper,
-            access=self.access,
-            metrics=self._metrics,
-            hand_over=hand_over,
-        )
-        await self._door.open(self._config.host, self._config.port)
+            context=self._guard.context, keeper=self._guard.keeper, access=self.access,
+            crowd=crowd, metrics=self._metrics, hand_over=hand_over,
+        )  # fmt: skip
+        await self._door.open(config.host, config.port)
+        if config.websocket.port is not None:
+            await self._door.open(
+                config.host, config.websocket.port, websocket_origins=config.websocket.origins
+            )
 
     async def stop(self) -> None:
         if self._door is not None:
@@ -132,9 +144,17 @@ class EmbeddedBroker:
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         if self._loop is None or self._broker is None:
             return
+        with self._publishing_lock:
+            full = self._publishing >= BROKER_MAX_PUBLISHING
+            self._publishing += not full
+        if full:
+            self._metrics.count("dropped_answers")
+            return
         asyncio.run_coroutine_threadsafe(self._publish(topic, payload, retain), self._loop)
 
     async def _publish(self, topic: str, payload: bytes, retain: bool) -> None:
+        with self._publishing_lock:
+            self._publishing -= 1
         if self._broker is None:
             return
         await self._broker.internal_message_broadcast(topic, payload, 1)
@@ -164,27 +184,18 @@ class EmbeddedBroker:
             self._denials.warn(f"{user} may not {action.value} {topic}")
         return False
 
+    def dropped(self, what: str) -> None:
+        """Something is over its bound: a message to a client that does not read it, say."""
+        self._metrics.count("denied_messages", action=what)
+
     def _amqtt_config(self) -> dict[str, Any]:
         chosen: dict[str, dict[str, Any]] = {
             f"{plugins.__name__}.Tap": {"target": self},
             f"{plugins.__name__}.Gate": {"target": self},
+            f"{plugins.__name__}.Identified": {},
         }
-        if self._guard is not None:
-            chosen[f"{plugins.__name__}.Identified"] = {}
-        else:
-            chosen["amqtt.plugins.authentication.AnonymousAuthPlugin"] = {"allow_anonymous": True}
-        return {"listeners": {_LISTENER: self._listener()}, "plugins": chosen}
-
-    def _listener(self) -> dict[str, Any]:
-        if self._guard is not None:
-            return {"type": "external"}
-        listener: dict[str, Any] = {
-            "type": "tcp",
-            "bind": f"{self._config.host}:{self._config.port}",
+        return {
+            "listeners": {_LISTENER: {"type": "external"}},
+            "plugins": chosen,
+            "session_expiry_interval": BROKER_OFFLINE_S,
         }
-        if self._config.uses_tls:
-            listener |= {"ssl": True, "certfile": str(self._config.certfile)}
-            listener |= {"keyfile": str(self._config.keyfile)}
-            if self._config.cafile is not None:
-                listener["cafile"] = str(self._config.cafile)
-        return listener

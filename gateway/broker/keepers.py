@@ -58,6 +58,21 @@ class Keeper(Protocol):
         ...
 
 
+class OpenKeeper:
+    """``auth = "none"``: everybody on this machine, without a name."""
+
+    async def identify(self, tls: ssl.SSLObject | None, packet: ConnectPacket) -> Guest:
+        del tls, packet
+        return Guest("", "")
+
+    def refusal(self, guest: Guest) -> str:
+        del guest
+        return ""
+
+    def changed(self) -> bool:
+        return False
+
+
 class CertificateKeeper:
     """By certificates of our CA, which the handshake has proved."""
 

@@ -17,6 +17,8 @@ def wanted(config: GatewayConfig) -> dict[str, int]:
     found: dict[str, int] = {}
     if config.broker.kind == "embedded":
         found["broker.port"] = config.broker.port
+        if config.broker.websocket.port is not None:
+            found["broker.websocket.port"] = config.broker.websocket.port
     if config.http.enabled:
         found["http.port"] = config.http.port
     if config.enrol.enabled:
