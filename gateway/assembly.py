@@ -201,7 +201,7 @@ def make_http_ingest(
         clock=common.clock,
         stalled=lambda: ingest.stalled or ingest.ended.is_set(),
         keys_full=lambda: journal.keys.full,
-        wait_s=lambda device, _size: common.inbox.held_s(device),
+        held_s=common.inbox.held_s,
     )
     tokens = Tokens(token_path(common.config.data_dir))
     desk = Desk(tokens=tokens, clock=common.clock, handover=handover)
