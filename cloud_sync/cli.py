@@ -15,7 +15,7 @@ from prometheus_client import start_http_server
 from cloud_sync import config as configuration
 from cloud_sync.config import DEFAULT_FILE, CloudSync
 from cloud_sync.models.commands import models
-from headrace import __version__, logs
+from headrace import __version__, logs, memory
 from headrace.commands import reports_errors, verbose_option
 from headrace.errors import EXIT_FAILURE, StorageError, UsageError
 from headrace.landing import watermark_key
@@ -68,6 +68,7 @@ def run(config_path: Path | None, data: Path | None) -> None:
     # Here and below: what takes a second to import is imported where it is needed.
     from cloud_sync.service import Service
 
+    memory.keep_freed()
     settings = _load(config_path, data)
     logs.configure(settings.log)
     logs.bind(program="cloud-sync")

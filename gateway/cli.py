@@ -16,7 +16,7 @@ from gateway.journal_tools.commands import journal
 from gateway.models_commands import models
 from gateway.options import config_option, json_option, load
 from gateway.token_commands import token
-from headrace import __version__, logs, plugins
+from headrace import __version__, logs, memory, plugins
 from headrace.commands import reports_errors, verbose_option
 from headrace.errors import UsageError
 
@@ -43,6 +43,8 @@ def run(config_path: Path) -> None:
     config = load(config_path)
     from gateway import app, running
     from gateway.assembly import assemble
+
+    memory.keep_freed()
 
     async def start() -> None:
         await app.run(assemble(config), config_path)
@@ -88,9 +90,13 @@ def check_config(config_path: Path) -> None:
 
 @main.command("sample-config")
 @click.option("--sink", help="Print the sample of one sink plugin instead.")
+@click.option("--source", help="Print the sample of one source plugin instead.")
 @reports_errors
-def sample_config(sink: str | None) -> None:
+def sample_config(sink: str | None, source: str | None) -> None:
     """Print a commented configuration to start from."""
+    if source is not None:
+        click.echo(plugins.find(plugins.SOURCES, source).sample(), nl=False)
+        return
     if sink is not None:
         click.echo(plugins.find(plugins.SINKS, sink).sample(), nl=False)
         return

@@ -16,6 +16,7 @@ Reading order:
 - ``cards``     model cards: what a .tflite file expects
 - ``models``    signed model repository: manifest, assignments, verifying client
 - ``plugins``   the one loader of inputs and sinks
+- ``memory``    the C allocator of programs that move columns
 - ``metrics``   every metric, in one table; ``metrics_guide``: what to do when one moves
 - ``health``    asking a program on this machine whether it works
 - ``codecs``    payload formats to Arrow columns (needs pyarrow: not for the agent)

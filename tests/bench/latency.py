@@ -151,7 +151,7 @@ def _client(port: int, watch: Stopwatch) -> mqtt.Client:
     client.on_subscribe = lambda *_: ready.set()
 
     def on_message(_client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
-        root, _, device, kind = message.topic.split("/")[:4]
+        _root, _, device, kind = message.topic.split("/")[:4]
         watch.stop("ack" if kind == "ack" else "sink", device)
 
     client.on_message = on_message
