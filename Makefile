@@ -27,6 +27,8 @@ $(VENV)/.runtime: $(VENV)/bin/python pyproject.toml constraints.txt
 $(VENV)/.develop: $(VENV)/.runtime
 	@echo "installing what tests and checks need ..."
 	@PIP_CONSTRAINT=constraints.txt $(PIP) install --group dev
+	@# A Sparkplug client of others, for the tests. It wants paho 1, so it gets a place of its own.
+	@$(PIP) install --upgrade --target $(VENV)/sparkplug-node pysparkplug==0.6.1
 	@touch $@
 
 setup: $(VENV)/.runtime ## Make the virtual environment (.venv) and install headrace into it

@@ -8,6 +8,7 @@ Reading order:
 - ``enrol/``     the site's CA and who may connect; ``enrolment``: the same while running
 - ``api/``       readings by HTTP
 - ``ingest/``    message to columns, dedup, what waits for the journal
+- ``sparkplug/``, ``sources/``   more ways in: Sparkplug B, Kafka
 - ``journal``    the one writer; ``retention``: what it keeps; ``keys``: requests that may be repeated
 - ``worker``     the thread that commits
 - ``feed``       committed batches for everyone behind the journal

@@ -104,6 +104,9 @@ async def _start(parts: Parts, stack: contextlib.AsyncExitStack) -> None:
         await _start_http(parts, stack)
     await parts.broker.start()
     stack.push_async_callback(parts.broker.stop)
+    for source in parts.sources:
+        await source.start()
+        stack.push_async_callback(source.stop)
     if parts.http_ingest is not None:
         await parts.http_ingest.start()
         stack.push_async_callback(parts.http_ingest.stop)

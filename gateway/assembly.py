@@ -6,7 +6,7 @@ reads it, and what looks at all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +16,7 @@ from gateway.broker.embedded import EmbeddedBroker, password_guard
 from gateway.broker.external import ExternalBroker
 from gateway.broker.port import Broker
 from gateway.broker.reception import Reception
-from gateway.config import GatewayConfig, build_sinks
+from gateway.config import GatewayConfig, build_sinks, build_sources
 from gateway.consumer import Consumer
 from gateway.enrolment import RunningPki, make_pki
 from gateway.feed import Feed
@@ -31,6 +31,8 @@ from gateway.pipeline import Pipeline
 from gateway.retention import Retention
 from gateway.rules import resolve
 from gateway.runner import ConsumerRunner
+from gateway.sources.port import Source as WayIn
+from gateway.sources.port import SourceContext
 from gateway.status import Status
 from gateway.tracing.choose import make_trace
 from gateway.tracing.port import Trace
@@ -75,6 +77,7 @@ class Parts:
     common: Common
     pki: RunningPki | None
     broker: Broker
+    sources: list[WayIn]
     journal: JournalWriter
     retention: Retention
     ingest: IngestWorker
@@ -123,6 +126,7 @@ def assemble(config: GatewayConfig, clock: Clock | None = None) -> Parts:
         common=common,
         pki=pki,
         broker=broker,
+        sources=list(make_sources(common)),
         journal=journal,
         retention=retention,
         ingest=ingest,
@@ -148,6 +152,23 @@ def make_broker(common: Common, pki: RunningPki | None) -> Broker:
         )
         return EmbeddedBroker(broker, reception, common.metrics, guard)
     return ExternalBroker(broker, reception, common.metrics, site=common.config.site)
+
+
+def make_sources(common: Common) -> Iterator[WayIn]:
+    """The ways in beside MQTT topics of our own and HTTP; each is imported only where it is configured."""
+    config = common.config
+    for name, plugin, settings in build_sources(config):
+        context = SourceContext(name, config.site, common.inbox, common.clock, common.metrics)
+        yield plugin.build(settings, context=context)
+    if config.sparkplug.enabled:
+        from gateway.sparkplug.client import SparkplugClient
+
+        # At an embedded broker it is a client like the gateway's own commands.
+        broker = config.commands_broker if config.broker.kind == "embedded" else config.broker
+        yield SparkplugClient(
+            config.sparkplug, broker, site=config.site, inbox=common.inbox, live=common.live,
+            clock=common.clock, metrics=common.metrics,
+        )  # fmt: skip
 
 
 def make_journal(common: Common, retention: Retention) -> JournalWriter:

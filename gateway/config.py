@@ -26,6 +26,7 @@ from gateway.models.config import relative_thresholds
 from gateway.notify import NotifyConfig, check_notify
 from gateway.rules import BuiltinRulesConfig, RuleConfig, builtin, check_builtin, check_rules
 from gateway.sinks import check_names
+from gateway.sparkplug import SparkplugConfig, check_sparkplug
 from gateway.tracing.config import TracingConfig
 from gateway.vitals import VitalsConfig
 from gateway.vitals.look import device_of
@@ -93,6 +94,8 @@ class GatewayConfig:
     builtin_rules: BuiltinRulesConfig = field(default_factory=BuiltinRulesConfig)
     notify: tuple[NotifyConfig, ...] = ()
     sinks: tuple[PluginTable, ...] = ()
+    sources: tuple[PluginTable, ...] = ()
+    sparkplug: SparkplugConfig = field(default_factory=SparkplugConfig)
     log: LogConfig = field(default_factory=LogConfig)
     tracing: TracingConfig = field(default_factory=TracingConfig)
 
@@ -156,19 +159,30 @@ def build_sinks(config: GatewayConfig) -> list[tuple[str, Plugin, Any]]:
     """The configured sinks: name, plugin, typed settings (sound, because ``load_config`` checked)."""
     found = FaultList()
     return [
-        (_sink_name(table), plugin, settings)
+        (_name_of(table), plugin, settings)
         for table, plugin, settings in plugins.read_plugins(plugins.SINKS, config.sinks, found)
     ]
 
 
-def _sink_name(table: PluginTable) -> str:
+def build_sources(config: GatewayConfig) -> list[tuple[str, Plugin, Any]]:
+    """The configured sources: name, plugin, typed settings."""
+    found = FaultList()
+    return [
+        (_name_of(table), plugin, settings)
+        for table, plugin, settings in plugins.read_plugins(plugins.SOURCES, config.sources, found)
+    ]
+
+
+def _name_of(table: PluginTable) -> str:
     return str(table.settings.get("name", table.plugin))
 
 
 def _check(config: GatewayConfig, found: FaultList) -> None:
     check_broker(config.broker, found)
     if config.journal.ack_after == "lake" and "lake" not in config.journal.hold_for:
-        found.add("journal.ack_after", 'expected "lake" in journal.hold_for: acks follow its cursor')
+        found.add(
+            "journal.ack_after", 'expected "lake" in journal.hold_for: acks follow its cursor'
+        )
     check_enrol(config.enrol, found)
     check_ingest(config.ingest, found)
     check_limits(config.limits, found)
@@ -179,7 +193,10 @@ def _check(config: GatewayConfig, found: FaultList) -> None:
     check_rules(config.rules, known, found)
     check_builtin(config.builtin_rules, found)
     plugins.read_plugins(plugins.SINKS, config.sinks, found)
-    check_names([(table.key, _sink_name(table)) for table in config.sinks], found)
+    check_names([(table.key, _name_of(table)) for table in config.sinks], found)
+    plugins.read_plugins(plugins.SOURCES, config.sources, found)
+    check_names([(table.key, _name_of(table)) for table in config.sources], found)
+    check_sparkplug(config.sparkplug, found)
     if (
         config.http.enabled
         and not config.http.allow_without_login

@@ -12,6 +12,8 @@ from typing import Final
 WHEN_IT_MOVES: Final[Mapping[str, str]] = {
     "received_batches": "falls to 0: no device reaches the broker; `gateway doctor`, then the network",
     "duplicate_readings": "grows for long: acks do not reach a device; look at `dropped_answers` and the ACL",
+    "sparkplug_rebirths": "grows: messages get lost on the way (`gap`), or a node does not answer NCMD (`unborn`)",
+    "sparkplug_held": "stays above 0: a node does not send its birth; what waits ends in quarantine",
     "refused_batches": "grows: `gateway quarantine ls` has the reason; mend the sender, then `quarantine replay`",
     "dropped_batches": "grows: the reason says whom; nothing of it was acknowledged, so devices send it again",
     "limited_batches": "grows: that device sends more than `[limits]` allows; `refused` ones are in quarantine",

@@ -1,4 +1,4 @@
-"""The one registry and loader of plugins.
+"""The one registry and loader of plugins: inputs, sinks, sources.
 
 A plugin is a folder (code, ``sample.toml``, README.md, test cases) whose package exposes a ``Plugin``
 named ``PLUGIN`` through an entry point, so that a third party can ship one::
@@ -22,6 +22,7 @@ from headrace.errors import UsageError
 
 INPUTS: Final = "headrace.inputs"
 SINKS: Final = "headrace.sinks"
+SOURCES: Final = "headrace.sources"
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ def decode(payload: bytes, received_us: int) -> Decoded:
         name = utf8(metric.name)
         if not name:
             _refuse_unnamed(metric)
-        if metric.is_null or name == BD_SEQ or name.startswith(_OWN):
+        if not is_reading(metric):
             continue
         names.append(name)
         times.append(metric.timestamp if metric.HasField("timestamp") else default_ms)
@@ -63,6 +63,12 @@ def decode(payload: bytes, received_us: int) -> Decoded:
             if unit:
                 units[name] = unit
     return _columns(names, times, readings, units)
+
+
+def is_reading(metric: Any) -> bool:
+    """Whether a metric is one, and not null nor the session's own."""
+    name = metric.name
+    return not (metric.is_null or name == BD_SEQ or (type(name) is str and name.startswith(_OWN)))
 
 
 def _refuse_unnamed(metric: Any) -> None:
