@@ -55,11 +55,4 @@ assert cbor2.loads(cbor2.dumps({"n": "a"})) == {"n": "a"}
 assert sqlite3.connect(":memory:").execute("SELECT 1").fetchone() == (1,)
 assert ssl.create_default_context().get_ca_certs()
 assert datetime(2026, 7, 1, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin")).utcoffset().seconds == 7200
-print(
-    "onnxruntime",
-    onnxruntime.__version__,
-    "arrow",
-    pa.__version__,
-    "sqlite",
-    sqlite3.sqlite_version,
-)
+print("arrow", pa.__version__, "sqlite", sqlite3.sqlite_version)
