@@ -182,6 +182,12 @@ class _Transaction:
 
     def add_batch(self, batch: Accepted) -> None:
         """A batch of a device: only what is new of it becomes rows."""
+        if batch.place is None or self.stage.add_place(batch.place):
+            self._add_new(batch)
+        else:
+            self.committed.duplicates += batch.decoded.rows.num_rows
+
+    def _add_new(self, batch: Accepted) -> None:
         decoded = batch.decoded
         stream, first = decoded.stream, decoded.first_seq
         try:
@@ -189,13 +195,14 @@ class _Transaction:
                 if batch.key is not None and self._is_repeated(batch, batch.key):
                     self.committed.duplicates += decoded.rows.num_rows
                     return
-                stream = self._unnamed_stream if batch.key is None else self._keyed_stream
+                told = batch.key is not None or batch.place is not None
+                stream = self._keyed_stream if told else self._unnamed_stream
                 first = self.stage.next_seq(batch.device, stream)
             last = first + decoded.rows.num_rows - 1
             new = self.stage.add(batch.device, stream, first, last)
         except PayloadError as error:
             for arrival in batch.arrivals:
-                self.add_refused(Refused(arrival, error))
+                self._add_to_quarantine(Refused(arrival, error))
             return
         self._devices[batch.device] = batch.received_at
         if decoded.stream is not None and batch.answered:
@@ -273,6 +280,11 @@ class _Transaction:
 
     def add_refused(self, refused: Refused) -> None:
         """A payload that is refused for good."""
+        place = refused.arrival.place
+        if place is None or self.stage.add_place(place):
+            self._add_to_quarantine(refused)
+
+    def _add_to_quarantine(self, refused: Refused) -> None:
         self.committed.refused.append(refused)
         arrival = refused.arrival
         self._quarantine.append(

@@ -17,6 +17,20 @@ Done = Callable[[PayloadError | None], None]
 HTTP_SOURCE: Final = "http"
 
 
+class Place(msgspec.Struct, frozen=True, gc=False):
+    """Where a message stands in a numbered source, a Kafka partition for example.
+
+    Attributes:
+        stream: names the source for life.
+        first, last: the numbers up to the message's own (``last``, from 1) that no other message has:
+            a source may leave numbers out, and what is seen of it should be one range.
+    """
+
+    stream: str
+    first: int
+    last: int
+
+
 class Arrival(msgspec.Struct, frozen=True, gc=False):
     """A payload as a way in received it, not decoded yet.
 
@@ -30,6 +44,8 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
             own (an Idempotency-Key, a place in a Kafka partition).
         key: what a repetition is told by (a hash of an Idempotency-Key), where neither payload nor way
             in number the readings (gateway/keys.py).
+        place: where it stands in its source: a message whose place was seen is known already, whatever is
+            in it and whoever's it is.
         answered: whether acks and nacks go out on the device's MQTT topics.
         done: tells the way in what became of the payload.
         may_wait: whether it may wait while its device is over its limit. Not where others would wait
@@ -44,6 +60,7 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
     stream: str | None = None
     first_seq: int = 1
     key: bytes | None = None
+    place: Place | None = None
     answered: bool = True
     done: Done | None = None
     may_wait: bool = True

@@ -7,12 +7,17 @@ never written would be taken for duplicates when they come again, and be lost.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
+from gateway.ingest.arrival import Place
 from headrace.errors import PayloadError
 from headrace.limits import MAX_RANGES_PER_STREAM
 from headrace.ranges import Range, RangeSet
 
 Key = tuple[str, str]
+
+#: In the place of a device: the streams of sources, whose numbers are messages (``Arrival.place``).
+PLACES: Final = ""
 
 
 class Seen:
@@ -39,7 +44,7 @@ class Seen:
         """How many readings each device lacks; only devices that lack some."""
         found: dict[str, int] = {}
         for (device, _), ranges in list(self._ranges.items()):
-            if len(ranges) > 1 or ranges.last != ranges.count:
+            if device != PLACES and (len(ranges) > 1 or ranges.last != ranges.count):
                 found[device] = found.get(device, 0) + ranges.last - ranges.count
         return found
 
@@ -63,9 +68,7 @@ class Stage:
                 is marked.
         """
         key = (device, stream)
-        ranges = self._changed.get(key)
-        if ranges is None:
-            ranges = self._seen.of(device, stream).copy()
+        ranges = self._ranges(key)
         new = ranges.missing(first, last)
         if len(ranges) + len(new) > MAX_RANGES_PER_STREAM:
             raise PayloadError(
@@ -77,6 +80,27 @@ class Stage:
             ranges.add(*part)
         self._changed[key] = ranges
         return new
+
+    def add_place(self, place: Place) -> bool:
+        """Mark a message of a source as seen; False when it was.
+
+        Numbers that never came are forgotten, the lowest first, where they are too many: what a source
+        did not deliver before thousands of other messages it left out.
+        """
+        key = (PLACES, place.stream)
+        ranges = self._ranges(key)
+        new = ranges.missing(place.first, place.last)
+        for part in new:
+            ranges.add(*part)
+        if len(ranges) > MAX_RANGES_PER_STREAM:
+            ranges.add(*ranges.holes()[0])
+        self._changed[key] = ranges
+        return bool(new) and new[-1][1] == place.last
+
+    def _ranges(self, key: Key) -> RangeSet:
+        """What has been seen of a stream, to be changed."""
+        found = self._changed.get(key)
+        return self._seen.of(*key).copy() if found is None else found
 
     def next_seq(self, device: str, stream: str) -> int:
         """The number after the last one of a stream that the gateway numbers itself."""

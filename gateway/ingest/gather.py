@@ -86,7 +86,7 @@ class _Pack(msgspec.Struct, frozen=True):
 def may_gather(arrival: Arrival) -> bool:
     """Whether it is small enough that gathering pays, and need not be told from others afterwards."""
     small = arrival.format == FORMAT and len(arrival.payload) <= GATHER_MAX_PAYLOAD_BYTES
-    return small and arrival.key is None
+    return small and arrival.key is None and arrival.place is None
 
 
 def gather(arrivals: Sequence[Arrival]) -> tuple[list[Accepted], list[Arrival]]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import msgspec
 import pyarrow as pa
 
-from gateway.ingest.arrival import Arrival
+from gateway.ingest.arrival import Arrival, Place
 from headrace import codecs
 from headrace.batch import is_device_id
 from headrace.codecs import Decoded, many
@@ -46,6 +46,11 @@ class Accepted(msgspec.Struct, frozen=True):
     def key(self) -> bytes | None:
         """What a repetition of it is told by, where it has no identity of its own."""
         return self.arrivals[0].key
+
+    @property
+    def place(self) -> Place | None:
+        """Where it stands in its source."""
+        return self.arrivals[0].place
 
 
 class Refused(msgspec.Struct, frozen=True):
