@@ -29,7 +29,7 @@ def make_app(status: Status, live: Live, metrics: Metrics) -> FastAPI:
 
     @app.get("/metrics")
     def metrics_text() -> Response:
-        status.refresh_metrics(live.online)
+        status.refresh_metrics(live.online, live.clock_offsets())
         return PlainTextResponse(metrics.text(), media_type="text/plain; version=0.0.4")
 
     @app.get("/healthz")

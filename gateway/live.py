@@ -11,6 +11,7 @@ import threading
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any, Final
 
 import msgspec
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from gateway.feed import Entry, Feed
 from headrace.derived import ALERT_PREFIX, MODEL_PREFIX, VITALS_PREFIX, is_derived
 from headrace.limits import (
+    CLOCK_OFFSET_S,
     FEED_MAX_ROWS,
     LIVE_LOOK_S,
     LIVE_MAX_ALERTS,
@@ -36,6 +38,9 @@ _REFILL_BATCHES: Final = 2_000
 #: Points of one series that one batch may add to the chart; more are thinned out.
 _POINTS_PER_BATCH: Final = 100
 
+
+#: Batches of a device that its clock is judged by.
+_OFFSETS: Final = 15
 
 #: Which rows of a batch; all of them as a slice.
 Index = NDArray[np.intp] | slice
@@ -64,6 +69,7 @@ class Device:
     last_received: int = 0
     last_time: int = 0
     ahead: int = 0
+    offsets: deque[int] = field(default_factory=lambda: deque(maxlen=_OFFSETS))
     readings: int = 0
     series: OrderedDict[str, Series] = field(default_factory=OrderedDict)
 
@@ -116,6 +122,7 @@ class Live:
                 newest = int(times.max())
                 device.last_time = max(device.last_time, newest)
                 device.ahead = newest - entry.received_at
+                device.offsets.append(device.ahead)
             for code, index in _places(codes):
                 self._add_series(device, names[code], entry, index, times[index], values[index])
 
@@ -158,6 +165,12 @@ class Live:
             return sorted(
                 self._alerts.values(), key=lambda alert: alert["started"] or 0, reverse=True
             )
+
+    def clock_offsets(self) -> dict[str, float]:
+        """Seconds that devices' clocks seem to be from ours; only those that are clearly off."""
+        with self._lock:
+            found = {name: _offset(device) / 1e6 for name, device in self._devices.items()}
+        return {name: each for name, each in found.items() if abs(each) >= CLOCK_OFFSET_S}
 
     @property
     def online(self) -> int:
@@ -258,6 +271,15 @@ def _add_points(
     series.points.extend(zip(times[::stride].tolist(), values[::stride].tolist(), strict=True))
 
 
+def _offset(device: Device) -> int:
+    """How far the device's clock seems to be from ours, in microseconds; ahead is above 0.
+
+    The median of the newest batches, so that one that was late or wrong says nothing. What is behind may
+    be a clock, or a backlog on its way.
+    """
+    return int(median(device.offsets)) if device.offsets else 0
+
+
 def _device_row(device: Device) -> dict[str, Any]:
     state = device.state
     return {
@@ -270,6 +292,7 @@ def _device_row(device: Device) -> dict[str, Any]:
         "last_received": device.last_received,
         "last_time": device.last_time,
         "ahead": device.ahead,
+        "clock_offset": _offset(device),
         "readings": device.readings,
         "series": len(device.series),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from gateway.runner import ConsumerRunner
 from gateway.worker import IngestWorker
 from headrace.errors import StorageError
 from headrace.journal import DAMAGED, JournalReader
+from headrace.limits import MAX_DEVICE_GAUGES
 from headrace.metrics import Metrics
 from headrace.ranges import Range
 
@@ -43,6 +44,7 @@ class Status:
         self._metrics = metrics
         self._journal = journal
         self._with_gaps: set[str] = set()
+        self._with_offset: set[str] = set()
 
     def not_ready(self) -> list[str]:
         """Why batches cannot be taken at present; empty when they can."""
@@ -108,15 +110,27 @@ class Status:
         """What each stream of a device lacks."""
         return self._seen.holes(device)
 
-    def refresh_metrics(self, online: int) -> None:
-        """Bring the metrics up to date that nobody counts as things happen."""
+    def refresh_metrics(self, online: int, offsets: Mapping[str, float]) -> None:
+        """Bring the metrics up to date that nobody counts as things happen.
+
+        Args:
+            online: devices that say so.
+            offsets: seconds that devices' clocks are off, by device.
+        """
         self._metrics.set("devices_online", online)
         self._metrics.set("broker_connected", int(self._broker.connected))
         self._metrics.set("damaged_batches", self._damaged())
         for consumer in self.consumers():
             lag = consumer["lag_batches"]
             self._metrics.set("consumer_lag_batches", lag, consumer=consumer["consumer"])
-        missing = self._seen.missing()
-        for device in self._with_gaps | missing.keys():
-            self._metrics.set("gap_readings", missing.get(device, 0), device=device)
-        self._with_gaps = set(missing)
+        self._with_gaps = self._set_each("gap_readings", self._seen.missing(), self._with_gaps)
+        self._with_offset = self._set_each("clock_offset_seconds", offsets, self._with_offset)
+
+    def _set_each(self, metric: str, found: Mapping[str, float], before: set[str]) -> set[str]:
+        """A value for each device that has one, and for no other: labels must not grow for ever."""
+        shown = set(sorted(found)[:MAX_DEVICE_GAUGES])
+        for device in before - shown:
+            self._metrics.forget(metric, device=device)
+        for device in shown:
+            self._metrics.set(metric, found[device], device=device)
+        return shown

@@ -4,12 +4,14 @@
 
     landing/site=<site>/journal=<id>/<first>-<last>.<day>.parquet    data, one file per day of reading time
     landing/site=<site>/journal=<id>/<first>-<last>.json             manifest, written last
+    odd/site=<site>/journal=<id>/<first>-<last>.parquet              readings whose time cannot be right
 
 ``first`` and ``last`` are journal offsets (20 digits, so that names sort). Manifests of one journal
 follow each other without holes: ``first`` is the previous ``last`` + 1. Names follow from offsets
 alone, and the range is written down in the journal before the first object is put: a retry after a
 kill writes the same objects again. A data file is what its manifest says (rows, sha256) or does not
-count.
+count. Odd times (``headrace.odd_times``) are never registered in the table, whose partitions are days: their
+files stay where they are, and count from the moment when their manifest is there.
 """
 
 from __future__ import annotations
@@ -24,7 +26,11 @@ from headrace.errors import LakeError
 
 MANIFEST_VERSION: Final = 1
 PREFIX: Final = "landing"
+ODD_PREFIX: Final = "odd"
 
+_ODD_NAME = re.compile(
+    r"(?:^|/)site=([^/]+)/journal=([0-9a-f]{16})/([0-9]{20})-([0-9]{20})\.parquet$"
+)
 _MANIFEST_NAME = re.compile(
     r"(?:^|/)site=([^/]+)/journal=([0-9a-f]{16})/([0-9]{20})-([0-9]{20})\.json$"
 )
@@ -45,7 +51,8 @@ class DataFile(msgspec.Struct, frozen=True):
 class Manifest(msgspec.Struct, frozen=True):
     """What one landing holds: journal offsets ``first..last`` (inclusive) in ``files``.
 
-    ``damaged`` says what of them could not be read any more in the journal, and is in no file.
+    ``damaged`` says what of them could not be read any more in the journal, and is in no file. ``odd``: the
+    readings with odd times, which ``rows`` does not count.
     """
 
     site: str
@@ -56,6 +63,7 @@ class Manifest(msgspec.Struct, frozen=True):
     files: tuple[DataFile, ...]
     version: int = MANIFEST_VERSION
     damaged: tuple[str, ...] = ()
+    odd: DataFile | None = None
 
     @property
     def path(self) -> str:
@@ -81,6 +89,19 @@ def folder(site: str, journal: str) -> str:
 def data_path(site: str, journal: str, first: int, last: int, day: str) -> str:
     """Where the readings of one day go."""
     return f"{folder(site, journal)}/{first:020d}-{last:020d}.{day}.parquet"
+
+
+def odd_path(site: str, journal: str, first: int, last: int) -> str:
+    """Where readings with odd times go."""
+    return f"{ODD_PREFIX}/site={site}/journal={journal}/{first:020d}-{last:020d}.parquet"
+
+
+def parse_odd_name(path: str) -> ManifestName | None:
+    """What the path of such a file says, in the terms of the manifest beside which it was put."""
+    match = _ODD_NAME.search(path)
+    if match is None:
+        return None
+    return ManifestName(match[1], match[2], int(match[3]), int(match[4]), path)
 
 
 def parse_manifest_name(path: str) -> ManifestName | None:

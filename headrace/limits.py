@@ -234,8 +234,13 @@ SITE_MAX_SERIES: Final = 1_000_000
 #: begins anew.
 LIMITS_MAX_DEVICES: Final = 20_000
 
-#: Devices that are a metric's label of their own; the others are counted together.
+#: Devices that are a metric's label of their own; the others are counted together. And devices with
+#: gaps, or with a clock that is off, that are shown: who has more looks at the API.
 MAX_DEVICE_LABELS: Final = 100
+MAX_DEVICE_GAUGES: Final = 1_000
+
+#: Seconds from which a device's clock counts as off: less is the way here.
+CLOCK_OFFSET_S: Final = 2.0
 
 #: What of one device waits here while it is over its limit: an agent's window; and of all devices, half
 #: of the inbox, so that the others find room.

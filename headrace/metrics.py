@@ -7,6 +7,7 @@ for one that is not in the table is a programming error and fails at once.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -61,6 +62,7 @@ TABLE: Final[tuple[Spec, ...]] = (
     Spec("gateway", "lane_lag_batches", "gauge", "Batches that a sink's lane has before it", ("sink", "lane")),
     Spec("gateway", "skipped_batches", "counter", "Batches an optional sink was skipped past", ("sink",)),
     Spec("gateway", "gap_readings", "gauge", "Readings missing between what arrived", ("device",)),
+    Spec("gateway", "clock_offset_seconds", "gauge", "Clock of a device against the gateway's, ahead above 0; only those 2 s off", ("device",)),
     Spec("gateway", "inference_rows", "counter", "Feature rows scored", ("model",)),
     Spec("gateway", "inference_incomplete", "counter", "Times given up for a missing feature", ("model",)),
     Spec("gateway", "model_switches", "counter", "Versions by what became of them", ("model", "to")),
@@ -122,6 +124,11 @@ class Metrics:
         """Set a gauge."""
         gauge = self._gauges[name]
         (gauge.labels(**labels) if labels else gauge).set(value)
+
+    def forget(self, name: str, **labels: str) -> None:
+        """Drop a labelled gauge that there is nothing to say about any more."""
+        with contextlib.suppress(KeyError):  # it was never set
+            self._gauges[name].remove(*labels.values())
 
     def observe(self, name: str, value: float) -> None:
         """Add an observation to a histogram."""

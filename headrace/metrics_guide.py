@@ -27,6 +27,7 @@ WHEN_IT_MOVES: Final[Mapping[str, str]] = {
     "lane_lag_batches": "`backfill` does not fall: raise the sink's share of history, or its rate",
     "skipped_batches": "above 0: that sink lost history to the budget; the lake has it. Make it `required`",
     "gap_readings": "stays: the device has lost readings or holds them back; `journal stat` names them",
+    "clock_offset_seconds": "above 0: give the device NTP; below: the same, or it works off a backlog",
     "inference_incomplete": "grows: a feature's series is missing, or its name or device glob is wrong",
     "model_switches": "`refused` or `rolled_back`: `gateway models list` says why",
     "alerts": "one rule flaps: give it `for_s` or `keep_firing_for_s`",

@@ -28,9 +28,11 @@ class Journal:
 
     def append(
         self, device: str, rows: pa.RecordBatch, *, units: Mapping[str, str] | None = None,
-        stream: str = STREAM, received_at: int = START_US, clock: str = "synced",
+        stream: str = STREAM, received_at: int | None = None, clock: str = "synced",
     ) -> int:  # fmt: skip
-        """One batch; returns its offset."""
+        """One batch; returns its offset. It arrives when its newest reading was taken, or later."""
+        if received_at is None:
+            received_at = max(START_US, *rows.column(1).cast(pa.int64()).to_pylist())
         first = self.seqs.get((device, stream), 0) + 1
         last = first + rows.num_rows - 1
         self.seqs[device, stream] = last

@@ -29,13 +29,13 @@ from typing import Final
 import msgspec
 import pyarrow as pa
 
-from cloud_sync.landing.parquet import DayFile, encode_days
+from cloud_sync.landing.parquet import DayFile, apart, encode_days, encode_odd
 from headrace.decodable import with_damage
 from headrace.errors import StorageCorrupt
 from headrace.journal import JournalReader, JournalRow, describe_damage
 from headrace.lake.readings import READINGS_SCHEMA, to_table
 from headrace.lake.store import Store
-from headrace.landing import DataFile, Manifest, data_path, encode
+from headrace.landing import DataFile, Manifest, data_path, encode, odd_path
 from headrace.wire import FORMATS
 
 logger = logging.getLogger(__name__)
@@ -115,12 +115,23 @@ class Lander:
         """Encode and put the data files, day by day; the manifest says what they are, and what is not
         in them. May run beside ``next``: it does not touch the journal.
         """
-        span, table = following.span, following.table
+        span, (table, odd) = following.span, apart(following.table)
         files = tuple(self._put_file(span, file) for file in encode_days(table))
         return Manifest(
             self.site, self._reader.journal_id, span.first, span.last, table.num_rows, files,
-            damaged=following.damaged,
+            damaged=following.damaged, odd=self._put_odd(span, odd),
         )  # fmt: skip
+
+    def _put_odd(self, span: Span, table: pa.Table) -> DataFile | None:
+        """Readings whose time cannot be right: beside the table, not in a partition of it."""
+        file = encode_odd(table)
+        if file is None:
+            return None
+        path = odd_path(self.site, self._reader.journal_id, span.first, span.last)
+        logger.warning(
+            "%d readings have odd times (before 2000, or a day ahead): in %s", file.rows, path
+        )
+        return self._put(path, file)
 
     def put_manifest(self, manifest: Manifest) -> None:
         """Make the landing count. One that is there already stays: it may be registered."""
@@ -173,6 +184,9 @@ class Lander:
 
     def _put_file(self, span: Span, file: DayFile) -> DataFile:
         path = data_path(self.site, self._reader.journal_id, span.first, span.last, file.day)
+        return self._put(path, file)
+
+    def _put(self, path: str, file: DayFile) -> DataFile:
         self._store.put(path, file.data)
         size = file.data.size
         return DataFile(path, file.day, file.rows, size, file.sha256, file.min_time, file.max_time)

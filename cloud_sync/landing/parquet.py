@@ -1,4 +1,4 @@
-"""Readings as encoded Parquet files, one per UTC day of reading time.
+"""Readings as encoded Parquet files, one per UTC day of reading time, and one of odd times.
 
 One day per file, because the Iceberg table is partitioned by day and infers a file's partition from
 the statistics of its times. The files carry no Iceberg field ids: the table maps columns by name, so
@@ -18,9 +18,11 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from headrace.limits import PARQUET_ROW_GROUP_ROWS
+from headrace.odd_times import ODD
 
 DAY_US: Final = 86_400_000_000
 
@@ -45,6 +47,23 @@ class DayFile:
     sha256: str
     min_time: int
     max_time: int
+
+
+def apart(table: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Readings of ordinary days, and those whose time cannot be right."""
+    clock = table.column("clock")
+    if not any(ODD in chunk.dictionary.to_pylist() for chunk in clock.chunks):
+        return table, table.slice(0, 0)
+    is_odd = pc.fill_null(pc.equal(clock.cast(pa.utf8()), ODD), False)
+    return table.filter(pc.invert(is_odd)), table.filter(is_odd)
+
+
+def encode_odd(table: pa.Table) -> DayFile | None:
+    """Readings with odd times as one file, whatever their days; None when there are none."""
+    if table.num_rows == 0:
+        return None
+    times = table.column("time").cast(pa.int64())
+    return _encode(table, pc.min(times).as_py(), pc.max(times).as_py())
 
 
 def encode_days(table: pa.Table) -> Iterator[DayFile]:

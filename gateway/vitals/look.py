@@ -10,8 +10,8 @@ Of the gateway itself (device ``gateway-<site>``), all named ``gateway/<what>``:
 - ``certificate_days/<gateway or broker>``, ``certificates_ending``   where the gateway is a CA: until its
   own certificates end; devices whose certificates end within a month
 
-Of each device, as readings of that device: ``silent_s``, ``gap_readings``, ``clock_ahead_s``, and what it said of
-itself last: ``online``, ``buffered``, ``dropped``.
+Of each device, as readings of that device: ``silent_s``, ``gap_readings``, ``clock_ahead_s``,
+``clock_offset_s``, and what it said of itself last: ``online``, ``buffered``, ``dropped``.
 
 Counts are since the look before, not since the start: their sum over any time is right whatever
 was restarted, and no query has to know about counters.
@@ -36,7 +36,7 @@ UNITS: Final[Mapping[str, str]] = {
     "refused_batches": "count", "duplicate_readings": "count", "dropped_batches": "count",
     "skipped_batches": "count", "consumer_failures": "count", "commit_failures": "count",
     "damaged_batches": "count", "disk_free_bytes": "B", "quarantined": "count",
-    "consumers_stopped": "count", "clock_ahead_s": "s", "rejected_readings": "count", "devices": "count", "devices_online": "count",
+    "consumers_stopped": "count", "clock_ahead_s": "s", "clock_offset_s": "s", "rejected_readings": "count", "devices": "count", "devices_online": "count",
     "devices_left_out": "count", "buffered": "count", "dropped": "count", "firing": "count",
     "certificates_ending": "count",
 }  # fmt: skip

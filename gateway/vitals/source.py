@@ -52,7 +52,7 @@ class Source:
         Raises:
             StorageError: the journal cannot be read.
         """
-        self._status.refresh_metrics(self._live.online)
+        self._status.refresh_metrics(self._live.online, self._live.clock_offsets())
         totals = _totals(self._metrics)
         with JournalReader(self._journal) as reader:
             heard = {name: last for name, _, last in reader.devices()}
@@ -90,6 +90,7 @@ class Source:
                 "silent_s": max(0.0, (now_us - heard[device]) / _SECOND_US),
                 "gap_readings": self._metrics.value("gap_readings", device=device),
                 "clock_ahead_s": max(0.0, states.get(device, {}).get("ahead", 0) / _SECOND_US),
+                "clock_offset_s": states.get(device, {}).get("clock_offset", 0) / _SECOND_US,
                 **_said(states.get(device, {})),
             }
             for device in known[:VITALS_MAX_DEVICES]

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from headrace.errors import LakeError
 from headrace.lake.store import Store
 from headrace.landing import (
+    ODD_PREFIX,
     PREFIX,
     WATERMARK_PREFIX,
     DataFile,
@@ -19,6 +20,7 @@ from headrace.landing import (
     decode,
     folder,
     parse_manifest_name,
+    parse_odd_name,
     watermark_key,
 )
 
@@ -49,6 +51,17 @@ def unregistered(store: Store, marks: Mapping[str, int]) -> list[ManifestName]:
             names = map(parse_manifest_name, store.names(journal, after=behind))
             found += [name for name in names if name is not None and name.last > mark]
     return sorted(found)
+
+
+def odd_files(store: Store) -> list[ManifestName]:
+    """All files of readings with odd times; few, because a device seldom has them for long."""
+    names = [
+        parse_odd_name(path)
+        for site in store.folders(ODD_PREFIX)
+        for journal in store.folders(site)
+        for path in store.names(journal)
+    ]
+    return sorted(name for name in names if name is not None)
 
 
 def read_manifest(store: Store, name: ManifestName) -> Manifest:

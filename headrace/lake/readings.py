@@ -24,6 +24,7 @@ from headrace import codecs
 from headrace.codecs.columns import TIME_TYPE, Decoded
 from headrace.errors import PayloadError, StorageCorrupt
 from headrace.journal import JournalRow
+from headrace.odd_times import ODD, odd
 
 _LABEL: Final = pa.dictionary(pa.int32(), pa.utf8())
 
@@ -132,6 +133,7 @@ def to_table(site: str, rows: Sequence[JournalRow]) -> pa.Table:
     runs = np.bincount(ranks, minlength=len(names))
     order, times = _order(ranks, runs, gathered.times)
     batches = np.repeat(np.arange(len(gathered.counts)), gathered.counts)[order]
+    received = np.array(gathered.received)[batches]
     # seq = first seq of the batch + place in the batch; one small table instead of a column.
     starts = np.cumsum(gathered.counts) - gathered.counts
     seqs = (np.array(gathered.first_seqs) - starts)[batches] + order
@@ -144,8 +146,8 @@ def to_table(site: str, rows: Sequence[JournalRow]) -> pa.Table:
         _runs([name[2] or None for name in names], runs),
         _labels(gathered.streams, batches),
         pa.array(seqs),
-        _as_time(np.array(gathered.received)[batches]),
-        _labels([clock or None for clock in gathered.clocks], batches),
+        _as_time(received),
+        _clocks(gathered.clocks, batches, odd(times, received)),
     ]
     return pa.Table.from_arrays(columns, schema=READINGS_SCHEMA)
 
@@ -207,6 +209,17 @@ def _labels(labels: list[str | None] | list[str], batches: Ints) -> pa.Dictionar
     code_of = {label: code for code, label in enumerate(distinct)}
     codes = np.array([code_of.get(label, -1) for label in labels], np.int32)  # type: ignore[arg-type]
     return _dictionary(codes[batches], distinct)
+
+
+def _clocks(
+    clocks: list[str], batches: Ints, is_odd: NDArray[np.bool_] | None
+) -> pa.DictionaryArray:
+    """What each batch says of its clock, and of readings whose time cannot be right, that."""
+    if is_odd is None:
+        return _labels([clock or None for clock in clocks], batches)
+    # One batch more, that of the odd ones.
+    of = np.where(is_odd, len(clocks), batches)
+    return _labels([*(clock or None for clock in clocks), ODD], of)
 
 
 def _constant(label: str, count: int) -> pa.DictionaryArray:

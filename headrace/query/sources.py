@@ -14,6 +14,8 @@ And none is read twice, because one place decides for each journal where the oth
 up to the watermark of (3) are skipped, and the tail starts behind both the watermark and the last
 manifest of (2). What landed after (2) and was not registered by (3) is still in the tail of (1).
 
+Files of readings with odd times are looked for last, and count where their manifest was seen before.
+
 A manifest that overlaps the watermark cannot come from cloud_sync; it is left out with a note, as
 is one that does not check out: a data file is what its manifest says or does not count.
 """
@@ -32,7 +34,13 @@ from headrace.errors import LakeError, LakeUnavailable, QueryError
 from headrace.journal import JournalReader
 from headrace.lake.catalogue import catalogue_errors, exists, load_readings, open_catalogue
 from headrace.lake.config import Lake
-from headrace.lake.manifests import read_manifest, unregistered, watermark_of, watermarks
+from headrace.lake.manifests import (
+    odd_files,
+    read_manifest,
+    unregistered,
+    watermark_of,
+    watermarks,
+)
 from headrace.lake.opening import open_store
 from headrace.lake.readings import READINGS_SCHEMA, to_table
 from headrace.lake.store import Store
@@ -74,8 +82,9 @@ def collect(lake: Lake, journal: Path | None) -> Sources:
         marks = watermarks(table.properties) if table else {}
         landed, notes = _landed_files(store, names, marks)
         registered = _registered_files(table)
+        odd = _odd_files(store, names, marks)
         tail = _tail(reader, names, marks) if reader else READINGS_SCHEMA.empty_table()
-    return Sources((*registered, *landed), tail, tuple(notes))
+    return Sources((*registered, *landed, *odd), tail, tuple(notes))
 
 
 def _registered_files(table: Any) -> list[str]:
@@ -113,14 +122,27 @@ def _landed_files(
     return files, notes
 
 
+def _odd_files(store: Store, names: Sequence[ManifestName], marks: Mapping[str, int]) -> list[str]:
+    """Files of odd times whose manifests were seen; of later ones the readings are in the tail."""
+    return [
+        store.uri(file.path)
+        for file in odd_files(store)
+        if file.last <= _landed_up_to(file, names, marks)
+    ]
+
+
+def _landed_up_to(
+    own: ManifestName, names: Sequence[ManifestName], marks: Mapping[str, int]
+) -> int:
+    """The last offset of a journal that is in a manifest or in the table."""
+    landed = [name.last for name in names if (name.site, name.journal) == (own.site, own.journal)]
+    return max([watermark_of(marks, own), *landed])
+
+
 def _tail(
     reader: JournalReader, names: Sequence[ManifestName], marks: Mapping[str, int]
 ) -> pa.Table:
-    own = ManifestName(reader.site, reader.journal_id, 0, 0, "")
-    landed = [
-        name.last for name in names if (name.site, name.journal) == (reader.site, reader.journal_id)
-    ]
-    after = max([watermark_of(marks, own), *landed])
+    after = _landed_up_to(ManifestName(reader.site, reader.journal_id, 0, 0, ""), names, marks)
     rows = reader.read(after, max_rows=QUERY_TAIL_MAX_ROWS, max_bytes=QUERY_TAIL_MAX_BYTES)
     if rows and rows[-1].offset < reader.head():
         raise QueryError(

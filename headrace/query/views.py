@@ -1,7 +1,9 @@
 """The SQL of the views.
 
 ``readings``  every reading once, wherever it lies.
-``series``    computed from them: one row per (site, device, name), with the newest unit.
+              ``clock`` = 'odd' marks those whose time cannot be right (``headrace.odd_times``).
+``series``    computed from them: one row per (site, device, name), with the newest unit. Its times are
+              null where all are odd.
 ``alerts``    computed too. An alert's transitions are journalled as readings of the alerting device
               with the name ``alert/<rule>`` and a JSON text; an alert is all transitions with the
               same site, device, rule, series and start, and shows as the newest of them.
@@ -27,7 +29,8 @@ SERIES: Final = """
 CREATE VIEW series AS
 SELECT site, device, name,
        max_by(unit, time) FILTER (WHERE unit IS NOT NULL) AS unit,
-       min(time) AS first_time, max(time) AS last_time, count(*) AS rows
+       min(time) FILTER (WHERE clock IS DISTINCT FROM 'odd') AS first_time,
+       max(time) FILTER (WHERE clock IS DISTINCT FROM 'odd') AS last_time, count(*) AS rows
 FROM readings GROUP BY site, device, name
 """
 

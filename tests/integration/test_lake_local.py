@@ -73,6 +73,41 @@ def test_the_table_is_partitioned_by_day_and_one_commit_holds_files_and_watermar
     assert table.scan(row_filter=f"device == 'pump' and seq <= {150}").to_arrow().num_rows == 150
 
 
+def test_readings_with_odd_times_are_found_and_make_no_partitions(
+    tmp_path: Path, journal: Journal
+) -> None:
+    """Landed or not, registered or not: each is seen once, marked, and no day of the table is theirs."""
+    days = [day * DAY_US for day in range(200)]
+    journal.append("lost", batch(["t"] * 200, days, [1.0] * 200))
+    journal.append("pump", readings(100))
+    path = pipeline(settings(tmp_path))
+    lake = settings(tmp_path).lake
+    marked = "SELECT count(*) AS n FROM readings WHERE clock = 'odd'"
+    for step in (lambda: 0, path.land, path.register):
+        step()
+        assert_each_once(identities(lake, journal.path), journalled(journal.path))
+        assert ask(lake, journal.path, marked).to_pylist() == [{"n": 200}]
+        newest = ask(lake, journal.path, "SELECT last_time FROM series WHERE device = 'lost'")
+        assert newest.to_pylist() == [{"last_time": None}]
+    journal.append("lost", batch(["t"], [5], [1.0]))
+    assert sum(identities(lake, journal.path).values()) == 301
+    table = load_readings(open_catalogue(lake))
+    assert table is not None
+    assert len(list(table.scan().plan_files())) == 1
+
+
+def test_a_landing_of_nothing_but_odd_times_holds_nothing_up(
+    tmp_path: Path, journal: Journal
+) -> None:
+    """A manifest without files is registered like any."""
+    journal.append("lost", batch(["t"] * 3, [1, 2, 3], [1.0] * 3))
+    done = cloud_sync("once", "--data", tmp_path, "--json")
+    assert json.loads(done.stdout)["watermark"] == 1
+    journal.append("pump", readings(10))
+    assert json.loads(cloud_sync("once", "--data", tmp_path, "--json").output)["watermark"] == 2
+    assert sum(identities(settings(tmp_path).lake, journal.path).values()) == 13
+
+
 def test_the_journal_is_held_until_its_rows_have_landed(tmp_path: Path, journal: Journal) -> None:
     """The cursor is required from the first pass on, and moves with the manifests."""
     pipeline(settings(tmp_path)).land()
@@ -214,14 +249,14 @@ def test_alerts_are_the_newest_transition_of_each(tmp_path: Path, journal: Journ
 
 def test_series_have_units_times_and_counts(tmp_path: Path, journal: Journal) -> None:
     """The newest unit that was said counts, wherever its reading lies."""
-    journal.append("pump", batch(["p"], [1_000_000], [1.0]), units={"p": "Pa"})
+    journal.append("pump", batch(["p"], [START_US], [1.0]), units={"p": "Pa"})
     cloud_sync("once", "--data", tmp_path)
-    journal.append("pump", batch(["p"], [2_000_000], [2.0]), units={"p": "hPa"})
-    journal.append("pump", batch(["p"], [3_000_000], [2.0]))
+    journal.append("pump", batch(["p"], [START_US + 1_000_000], [2.0]), units={"p": "hPa"})
+    journal.append("pump", batch(["p"], [START_US + 2_000_000], [2.0]))
     done = headrace("query", "--data", tmp_path, "--format", "csv", "SELECT * FROM series")
     assert done.stdout.splitlines() == [
         "site,device,name,unit,first_time,last_time,rows",
-        "test,pump,p,hPa,1970-01-01T00:00:01Z,1970-01-01T00:00:03Z,3",
+        "test,pump,p,hPa,2025-06-15T15:06:40Z,2025-06-15T15:06:42Z,3",
     ]
 
 

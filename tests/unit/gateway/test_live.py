@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
+
 from gateway.live import Live
 from headrace.derived import ALERT_PREFIX
-from tests.gateway_entries import series
+from tests.gateway_entries import SECOND, START, entry, rows, series
 
 
 def test_a_burst_is_counted_whole_and_its_newest_values_are_shown() -> None:
@@ -22,6 +24,21 @@ def test_a_quiet_device_is_seen_beside_a_busy_one() -> None:
     busy = [series("busy", "flow", [1.0], start_s=n) for n in range(100)]
     live.add_all([series("quiet", "level", [7.0]), *busy])
     assert [value for _, value in live.points("quiet", "level")] == [7.0]
+
+
+def test_a_clock_is_judged_by_the_median_of_the_newest_batches() -> None:
+    """One that came late, or with one wrong time, says nothing."""
+    live = Live()
+    for number in range(9):
+        late = 40 if number % 4 == 0 else 0
+        live.add(entry("fast", ahead_of_arrival(30 - late), received_at=START))
+        live.add(entry("fine", ahead_of_arrival(1), received_at=START))
+    assert live.clock_offsets() == {"fast": 30.0}
+    assert [row["clock_offset"] for row in live.devices()] == [30_000_000, 1_000_000]
+
+
+def ahead_of_arrival(seconds: int) -> pa.RecordBatch:
+    return rows(["flow"], [START + seconds * SECOND], [1.0])
 
 
 def test_no_alert_is_left_out_of_a_burst() -> None:

@@ -8,10 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cloud_sync.landing.parquet import DAY_US, encode_days
+from cloud_sync.landing.parquet import DAY_US, apart, encode_days, encode_odd
 from headrace.errors import StorageCorrupt
 from headrace.journal import JournalReader, JournalRow
 from headrace.lake.readings import READINGS_SCHEMA, to_table
+from headrace.odd_times import FIRST_US, ODD
 from tests.journals import START_US, Journal, batch, readings
 
 
@@ -49,8 +50,9 @@ def test_each_reading_keeps_its_identity(journal: Journal) -> None:
 
 def test_units_and_clock_stand_with_their_readings(journal: Journal) -> None:
     """Absent ones are null, and a unit that changes does not lose the old one."""
-    journal.append("a", batch(["p", "q"], [1, 1], [1.0, 2.0]), units={"p": "Pa"})
-    journal.append("a", batch(["p"], [2], [3.0]), units={"p": "hPa"}, clock="")
+    one, two = START_US, START_US + 1
+    journal.append("a", batch(["p", "q"], [one, one], [1.0, 2.0]), units={"p": "Pa"})
+    journal.append("a", batch(["p"], [two], [3.0]), units={"p": "hPa"}, clock="")
     table = to_table("here", rows_of(journal.path)).to_pydict()
     found = dict(zip(table["value"], zip(table["unit"], table["clock"], strict=True), strict=True))
     assert found == {1.0: ("Pa", "synced"), 2.0: (None, "synced"), 3.0: ("hPa", None)}
@@ -69,6 +71,37 @@ def test_more_series_than_sixteen_bits_are_sorted_too(journal: Journal) -> None:
     names = [f"n{(at * 7919) % count:05d}" for at in range(count)]
     journal.append("a", batch(names, [1] * count, [1.0] * count))
     assert to_table("here", rows_of(journal.path))["name"].to_pylist() == sorted(names)
+
+
+def test_times_that_cannot_be_right_are_marked(journal: Journal) -> None:
+    """Before 2000, or more than a day after the arrival; everything else stays as it was said."""
+    day, first = DAY_US, FIRST_US
+    times = [0, first - 1, first, START_US - day, START_US + day, START_US + day + 1]
+    rows = batch(["p"] * 6, times, [float(at) for at in range(6)])
+    journal.append("a", rows, clock="", received_at=START_US)
+    table = to_table("here", rows_of(journal.path)).to_pydict()
+    found = dict(zip(table["value"], table["clock"], strict=True))
+    assert found == {0.0: ODD, 1.0: ODD, 2.0: None, 3.0: None, 4.0: None, 5.0: ODD}
+    assert table["time"][0].year == 1970
+
+
+def test_a_gateway_without_a_clock_calls_nothing_ahead(journal: Journal) -> None:
+    """Its arrivals are in 1970 until its clock is set; the devices may be right."""
+    journal.append("a", readings(10), received_at=5_000_000)
+    assert set(to_table("here", rows_of(journal.path))["clock"].to_pylist()) == {"synced"}
+
+
+def test_odd_times_are_one_file_and_not_a_day_each(journal: Journal) -> None:
+    """A device that counts days from 1970 would make thousands of partitions."""
+    odd = batch(["p"] * 500, [at * DAY_US for at in range(500)], [1.0] * 500)
+    journal.append("a", odd)
+    journal.append("a", readings(10))
+    ordinary, rest = apart(to_table("here", rows_of(journal.path)))
+    assert [file.rows for file in encode_days(ordinary)] == [10]
+    file = encode_odd(rest)
+    assert file is not None
+    assert (file.rows, file.min_time, file.max_time) == (500, 0, 499 * DAY_US)
+    assert encode_odd(apart(ordinary)[1]) is None
 
 
 def test_no_rows_make_an_empty_table() -> None:
