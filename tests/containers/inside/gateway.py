@@ -43,11 +43,9 @@ assert pq.ParquetFile("/tmp/readings.parquet").read() == table
 card = read_card(SHIPPED_MODELS / "pump")
 scorer = LiteRtScorer(card, (SHIPPED_MODELS / "pump" / "model.tflite").read_bytes())
 assert np.isfinite(scorer.score(np.ones((5, len(card.feature_names))))).all()
-# A folder with an ONNX model, where ONNX Runtime can be run.
-for folder in sys.argv[1:]:
-    run = open_run(Path(folder), call_timeout_s=60)
-    assert list(run.score(np.array([[1.0, 2.0], [3.0, 4.0]]).tobytes())) == [1.5, 3.5]
-    run.close()
+run = open_run(Path(sys.argv[1]), call_timeout_s=60)
+assert list(run.score(np.array([[1.0, 2.0], [3.0, 4.0]]).tobytes())) == [1.5, 3.5]
+run.close()
 
 assert apprise.Apprise().add("mailto://user:password@example.com")
 assert len(apprise.Apprise().details()["schemas"]) > 100
