@@ -134,7 +134,7 @@ def assemble(config: GatewayConfig, clock: Clock | None = None) -> Parts:
         runners=runners,
         live_worker=LiveWorker(common.live, feed),
         status=status,
-        http_ingest=make_http_ingest(common, status, ingest, journal, pki),
+        http_ingest=make_http_ingest(common, ingest, journal, pki),
     )
 
 
@@ -201,11 +201,7 @@ def make_pipeline(common: Common, journal: JournalWriter, broker: Broker) -> Pip
 
 
 def make_http_ingest(
-    common: Common,
-    status: Status,
-    ingest: IngestWorker,
-    journal: JournalWriter,
-    pki: RunningPki | None,
+    common: Common, ingest: IngestWorker, journal: JournalWriter, pki: RunningPki | None
 ) -> Listener | None:
     """The way in for HTTP; None where it is off."""
     config = common.config.ingest.http
@@ -227,7 +223,7 @@ def make_http_ingest(
     tokens = Tokens(token_path(common.config.data_dir))
     desk = Desk(tokens=tokens, clock=common.clock, handover=handover)
     context = pki.server_context() if pki is not None and config.with_site_certificate else None
-    return http_listener(config, desk, status.not_ready, common.metrics, context)
+    return http_listener(config, desk, common.metrics, context)
 
 
 def make_models(common: Common, broker: Broker) -> Models | None:

@@ -15,7 +15,7 @@ from gateway.api import openapi
 from gateway.api.answers import refusal
 from gateway.api.config import HttpIngestConfig
 from gateway.api.desk import Desk
-from gateway.api.guard import GuardedProtocol
+from gateway.api.guard import guarded
 from gateway.api.influx import Influx
 from gateway.api.readings import Readings
 from gateway.listener import Listener
@@ -31,23 +31,28 @@ def make_app(influx: Influx, readings: Readings, metrics: Metrics) -> Starlette:
         Route(route.path, _counted(route.endpoint, metrics), methods=list(route.methods or ()))
         for route in routes
     ]
-    return Starlette(routes=counted, exception_handlers={HTTPException: _no_route})
+
+    async def no_route(_request: Request, error: Exception) -> Response:
+        """404 and 405 in the same shape as all others."""
+        assert isinstance(error, HTTPException)  # noqa: S101  # that is what it is registered for
+        answer = refusal(RequestError(error.status_code, error.detail))
+        for name, value in (error.headers or {}).items():
+            answer.headers[name] = value
+        _count(metrics, error.status_code)
+        return answer
+
+    return Starlette(routes=counted, exception_handlers={HTTPException: no_route})
 
 
 def http_listener(
-    config: HttpIngestConfig, desk: Desk, not_ready: Callable[[], list[str]], metrics: Metrics,
-    context: ssl.SSLContext | None,
-) -> Listener:  # fmt: skip
+    config: HttpIngestConfig, desk: Desk, metrics: Metrics, context: ssl.SSLContext | None
+) -> Listener:
     """The listener, not started.
 
     Args:
         context: of the site's CA, where no certificate of another one is configured.
     """
-    influx = Influx(desk=desk, device_tag=config.device_tag, not_ready=not_ready)
-    # A class of its own, because the connections of each address are counted in it.
-    protocol = type(
-        "IngestProtocol", (GuardedProtocol,), {"sources": type(GuardedProtocol.sources)()}
-    )
+    influx = Influx(desk=desk, device_tag=config.device_tag)
     return Listener(
         make_app(influx, Readings(desk), metrics),
         host=config.host,
@@ -56,7 +61,7 @@ def http_listener(
         certfile=config.certfile if config.uses_tls else None,
         keyfile=config.keyfile if config.uses_tls else None,
         context=context,
-        protocol=protocol,
+        protocol=guarded(lambda status: _count(metrics, status)),
         max_concurrency=HTTP_MAX_CONNECTIONS,
         keep_alive_s=HTTP_KEEP_ALIVE_S,
     )
@@ -70,16 +75,11 @@ def _counted(
             found = await endpoint(request)
         except RequestError as error:
             found = refusal(error)
-        metrics.count("http_requests", status=str(found.status_code))
+        _count(metrics, found.status_code)
         return found
 
     return answer
 
 
-async def _no_route(_request: Request, error: Exception) -> Response:
-    """404 and 405 in the same shape as all others."""
-    assert isinstance(error, HTTPException)  # noqa: S101  # that is what it is registered for
-    answer = refusal(RequestError(error.status_code, error.detail))
-    for name, value in (error.headers or {}).items():
-        answer.headers[name] = value
-    return answer
+def _count(metrics: Metrics, status: int) -> None:
+    metrics.count("http_requests", status=str(status))

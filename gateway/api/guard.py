@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any, ClassVar, Final
 
@@ -31,13 +32,13 @@ _REASONS: Final = {
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """One connection; bounds are class attributes, so that tests can have shorter ones."""
+    """One connection of a listener; ``guarded`` makes a class for each listener."""
 
     head_s: ClassVar[float] = HTTP_HEAD_S
     linger_s: ClassVar[float] = HTTP_LINGER_S
     max_head_bytes: ClassVar[int] = HTTP_MAX_HEAD_BYTES
     max_per_source: ClassVar[int] = HTTP_MAX_CONNECTIONS_PER_SOURCE
-    sources: ClassVar[Counter[str]] = Counter()
+    sources: ClassVar[Counter[str]]
 
     _timer: asyncio.TimerHandle | None = None
     _source: str | None = None
@@ -46,6 +47,10 @@ class GuardedProtocol(HttpToolsProtocol):
     _head_bytes = 0  # as the parser told them
     _wasted_bytes = 0  # of a body that was refused
     _unparsed_bytes = 0  # that came for a head which has not ended
+
+    @staticmethod
+    def refused(status: int) -> None:
+        """Told what is refused before there is a request."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -149,8 +154,34 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if status is not None:
+            self.refused(status)
             line = f"HTTP/1.1 {status} {_REASONS[status]}\r\n"
             self.transport.write(
                 f"{line}content-length: 0\r\nconnection: close\r\n\r\n".encode("ascii")
             )
         self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:
+        if not self.transport.is_closing():
+            self.refused(400)
+            super().send_400_response(msg)
+
+
+def guarded(
+    refused: Callable[[int], None],
+    *,
+    head_s: float = HTTP_HEAD_S,
+    max_per_source: int = HTTP_MAX_CONNECTIONS_PER_SOURCE,
+) -> type[GuardedProtocol]:
+    """The protocol of one listener, which counts the connections of each address.
+
+    Args:
+        refused: told the status of what is refused before there is a request.
+    """
+    members = {
+        "sources": Counter(),
+        "refused": staticmethod(refused),
+        "head_s": head_s,
+        "max_per_source": max_per_source,
+    }
+    return type("IngestProtocol", (GuardedProtocol,), members)

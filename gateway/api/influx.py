@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -51,7 +51,6 @@ class Influx:
 
     desk: Desk
     device_tag: str
-    not_ready: Callable[[], list[str]]
 
     def routes(self) -> list[Route]:
         return [
@@ -99,14 +98,15 @@ class Influx:
         return Response(status_code=204, headers=headers)
 
     async def health(self, _request: Request) -> Response:
-        reasons = self.not_ready()
+        """Whether readings that come here are taken; of the rest of the gateway, /readyz speaks."""
+        stalled = self.desk.handover.stalled()
         answer = {
             "name": "headrace",
-            "message": "; ".join(reasons) or "ready for writes",
-            "status": "fail" if reasons else "pass",
+            "message": "the journal takes nothing at present" if stalled else "ready for writes",
+            "status": "fail" if stalled else "pass",
             "version": __version__,
         }
-        return json_answer(answer, 503 if reasons else 200)
+        return json_answer(answer, 503 if stalled else 200)
 
     async def _write(
         self, request: Request, formats: Mapping[str, str], otherwise: str

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from gateway.ingest.arrival import Arrival
 from gateway.ingest.gather import gather, may_gather
@@ -19,9 +20,12 @@ from gateway.ingest.inbox import Work
 from gateway.ingest.limits import Limits
 from gateway.ingest.reading import Accepted, Refused, read
 from headrace import wire
+from headrace.codecs import line
 from headrace.errors import PayloadError
 from headrace.limits import GROUP_MAX_DECODED_BYTES, MAX_DEVICE_LABELS
 from headrace.metrics import Metrics
+
+_LABELS: Final = frozenset({*wire.FORMATS, *line.UNITS})
 
 
 @dataclass(slots=True)
@@ -139,4 +143,4 @@ class GroupReader:
 
 def _label(format_name: str) -> str:
     """Formats as a metric's label: whatever a stranger writes there, the labels stay few."""
-    return format_name if format_name in wire.FORMATS else "unknown"
+    return format_name if format_name in _LABELS else "unknown"

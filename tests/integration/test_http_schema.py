@@ -45,7 +45,7 @@ def test_the_document_names_every_path_and_answer_that_there_is(tmp_path):
     from gateway.api.readings import FORMATS, Readings
 
     routes = [
-        *Influx(desk=None, device_tag="", not_ready=list).routes(),  # type: ignore[arg-type]
+        *Influx(desk=None, device_tag="").routes(),  # type: ignore[arg-type]
         *Readings(None).routes(),  # type: ignore[arg-type]
     ]
     there = {
