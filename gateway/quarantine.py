@@ -19,7 +19,7 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.broker.config import BrokerConfig
-from gateway.ingest.arrival import HTTP_SOURCE
+from gateway.ingest.arrival import HTTP_SOURCE, KAFKA_SOURCE
 from headrace.errors import TransportError, UsageError
 from headrace.journal import storage_errors
 from headrace.topics import Topics
@@ -102,7 +102,8 @@ class Quarantine:
                 f"payload {number} was rejected by {topic}, no device has sent it like that",
                 hint="it is in the lake already; export it with `gateway quarantine show`",
             )
-        return topics.data(device, format_name) if topic == HTTP_SOURCE else str(topic)
+        elsewhere = topic == HTTP_SOURCE or topic.startswith(KAFKA_SOURCE)
+        return topics.data(device, format_name) if elsewhere else str(topic)
 
     def forget(self, number: int) -> None:
         """Delete one payload."""

@@ -193,6 +193,25 @@ SPARKPLUG_HOLD_S: Final = 12.0
 #: Seconds between two looks at what waits.
 SPARKPLUG_LOOK_S: Final = 0.5
 
+#: Messages that the Kafka source takes from its client at once, and KiB that the client fetches ahead for
+#: each partition: a second of a busy topic.
+KAFKA_SOURCE_CHUNK_MESSAGES: Final = 500
+KAFKA_SOURCE_FETCH_KIB: Final = 16 * KIB
+
+#: Seconds between two commits of offsets: what comes again after a crash is known, so it costs time only.
+KAFKA_SOURCE_COMMIT_S: Final = 1.0
+
+#: Seconds that a source which loses partitions, or stops, waits for the journal to have what it took.
+KAFKA_SOURCE_DRAIN_S: Final = 5.0
+
+#: Seconds without a heartbeat after which the group gives our partitions to others, and of the heartbeat: a
+#: gateway that was killed has its partitions again after so long.
+KAFKA_SOURCE_SESSION_S: Final = 10.0
+KAFKA_SOURCE_HEARTBEAT_S: Final = 1.0
+
+#: Seconds for an answer about topics.
+KAFKA_SOURCE_TIMEOUT_S: Final = 10.0
+
 #: Answers (acks, nacks) that wait for an external broker, some 200 bytes each. Beyond it they are
 #: dropped, counted, and the devices ask again.
 BROKER_MAX_OUTGOING: Final = 50_000
@@ -343,6 +362,16 @@ LIVE_LOOK_S: Final = 0.8
 #: Series per device, and points per series, in the live view: 15 minutes at 1 Hz.
 LIVE_MAX_SERIES: Final = 200
 LIVE_MAX_POINTS: Final = 900
+
+#: Points of all series together, 16 bytes each; with many series fewer of each are kept, down to a few.
+LIVE_TOTAL_POINTS: Final = 4_000_000
+LIVE_MIN_POINTS: Final = 20
+
+#: Series whose types and units are followed, some 200 bytes each, units of one of them, and notices that
+#: the API lists.
+SCHEMA_MAX_SERIES: Final = 200_000
+SCHEMA_MAX_UNITS: Final = 8
+SCHEMA_MAX_NOTICES: Final = 1_000
 
 #: Alerts that the console and the API keep in memory; the lake keeps all of them.
 LIVE_MAX_ALERTS: Final = 1_000

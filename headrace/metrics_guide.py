@@ -12,6 +12,7 @@ from typing import Final
 WHEN_IT_MOVES: Final[Mapping[str, str]] = {
     "received_batches": "falls to 0: no device reaches the broker; `gateway doctor`, then the network",
     "duplicate_readings": "grows for long: acks do not reach a device; look at `dropped_answers` and the ACL",
+    "source_partitions": "0: the cluster is away, or another member of the group has all partitions; see the log",
     "sparkplug_rebirths": "grows: messages get lost on the way (`gap`), or a node does not answer NCMD (`unborn`)",
     "sparkplug_held": "stays above 0: a node does not send its birth; what waits ends in quarantine",
     "refused_batches": "grows: `gateway quarantine ls` has the reason; mend the sender, then `quarantine replay`",
@@ -28,6 +29,7 @@ WHEN_IT_MOVES: Final[Mapping[str, str]] = {
     "skipped_batches": "above 0: that sink lost history to the budget; the lake has it. Make it `required`",
     "gap_readings": "stays: the device has lost readings or holds them back; `journal stat` names them",
     "clock_offset_seconds": "above 0: give the device NTP; below: the same, or it works off a backlog",
+    "schema_notices": "grows: `/api/v1/notices` names the series; charts of one type or unit show half of it",
     "inference_incomplete": "grows: a feature's series is missing, or its name or device glob is wrong",
     "model_switches": "`refused` or `rolled_back`: `gateway models list` says why",
     "alerts": "one rule flaps: give it `for_s` or `keep_firing_for_s`",

@@ -16,6 +16,9 @@ Done = Callable[[PayloadError | None], None]
 #: ``Arrival.source`` of what came by HTTP.
 HTTP_SOURCE: Final = "http"
 
+#: How ``Arrival.source`` begins for a message of Kafka: ``kafka:<topic>/<partition>/<offset>``.
+KAFKA_SOURCE: Final = "kafka:"
+
 
 class Place(msgspec.Struct, frozen=True, gc=False):
     """Where a message stands in a numbered source, a Kafka partition for example.

@@ -70,7 +70,6 @@ class SparkplugClient:
         self._condition = Condition(logger, f"Sparkplug at broker {broker.host}:{broker.port}")
         self._client = self._make_client(f"headrace-sparkplug-{site}")
         self._host = Host(inbox=inbox, live=live, clock=clock, metrics=metrics, send=self._send)
-        self._close_inbox = inbox.close
         self._looking: asyncio.Task[None] | None = None
 
     def _make_client(self, client_id: str) -> mqtt.Client:
@@ -118,9 +117,7 @@ class SparkplugClient:
             said = self._say(False, self._now_ms())
             await asyncio.to_thread(_wait, said)
         self._client.disconnect()
-        # Its thread may wait for room in the inbox.
         self._host.close()
-        self._close_inbox()
         self._client.loop_stop()
 
     async def _look(self) -> None:

@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 
 FORMAT: Final = "sparkplug"
 
+#: Pause between two looks at a full inbox: a commit takes about this long.
+_ROOM_POLL_S: Final = 0.002
+
 #: Sends a command: topic, payload.
 Send = Callable[[str, bytes], None]
 
@@ -48,6 +51,7 @@ class Host:
         self._send = send
         self._machine = Machine()
         self._lock = threading.Lock()
+        self._closed = threading.Event()
         self._asked = FirstTimes(logger)
 
     def take(self, topic: str, payload: bytes) -> None:
@@ -56,7 +60,7 @@ class Host:
         if place is None:
             return
         self._metrics.count("sparkplug_messages", type=place.kind)
-        self._inbox.wait_for_room()
+        self._wait_for_room()
         with self._lock:
             message = Message(place, payload, self._clock.now_us())
             self._do(place.key, self._machine.take(message, self._clock.monotonic()))
@@ -72,8 +76,14 @@ class Host:
         with self._lock:
             self._machine.lose_track()
 
+    def _wait_for_room(self) -> None:
+        """The broker queues meanwhile; a gateway that stops waits for nothing."""
+        while not (self._inbox.has_room or self._closed.is_set()):
+            self._closed.wait(_ROOM_POLL_S)
+
     def close(self) -> None:
         """Nothing more will come; what waits for a birth is kept as it is."""
+        self._closed.set()
         with self._lock:
             self._put(self._machine.overdue(float("inf")))
 
