@@ -18,13 +18,14 @@ def test_every_reading_that_was_answered_is_there_once(tmp_path):
     with http_site(tmp_path) as site:
         tokens = [site.token(f"pump-{client}") for client in range(CLIENTS)]
         answered: list[tuple[str, int]] = []
-        progress = threading.Event()
+        progress, up = threading.Event(), threading.Event()
+        up.set()
 
         def client(number: int) -> None:
             for request in range(REQUESTS):
                 body = f"tank level={request} {1_790_000_000 + request}".encode()
                 while not send(number, body, str(request)):
-                    pass
+                    assert up.wait(60)
                 answered.append((f"pump-{number}", request))
                 progress.set()
 
@@ -41,8 +42,10 @@ def test_every_reading_that_was_answered_is_there_once(tmp_path):
         for _ in range(KILLS):
             progress.clear()
             assert progress.wait(30)
+            up.clear()
             site.gateway.program.kill()
             site.start()
+            up.set()
         for thread in threads:
             thread.join(120)
         found = Counter((device, round(value)) for device, _, _, value in site.readings())
