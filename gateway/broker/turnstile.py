@@ -162,6 +162,8 @@ class Turnstile(ReaderAdapter):  # type: ignore[misc]
     async def _next(self) -> bytes:
         """The next packet; nothing when the connection is to end."""
         try:
+            # What has arrived already is read without a wait: one client would keep all others waiting.
+            await asyncio.sleep(0)
             await self._ready()
             async with asyncio.timeout(self._idle_s):
                 first = (await self._stream.readexactly(1))[0]

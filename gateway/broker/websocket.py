@@ -104,11 +104,12 @@ class WebSocketStream:
         """Some bytes of the current binary frame, or of the next."""
         while not self._left:
             await self._next_frame()
-        # Whole fours, so that the mask begins anew with every piece.
-        size = min(self._left, _CHUNK, (wanted + 3) // 4 * 4)
-        piece = await self._reader.readexactly(size)
+        size = min(self._left, _CHUNK, wanted)
+        piece = apply_mask(await self._reader.readexactly(size), self._mask)
         self._left -= size
-        return apply_mask(piece, self._mask)
+        # The next byte goes on where this piece ended.
+        self._mask = self._mask[size % 4 :] + self._mask[: size % 4]
+        return piece
 
     async def _next_frame(self) -> None:
         first, second = await self._reader.readexactly(2)

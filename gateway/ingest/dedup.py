@@ -36,14 +36,16 @@ class Seen:
         """The gaps of a device by stream: what is missing before the newest that arrived."""
         return {
             stream: ranges.holes_from(1)
-            for (owner, stream), ranges in list(self._ranges.items())
+            for (owner, stream), ranges in self._ranges.copy().items()
             if owner == device and ranges.holes_from(1)
         }
 
     def missing(self) -> dict[str, int]:
         """How many readings each device lacks; only devices that lack some."""
         found: dict[str, int] = {}
-        for (device, _), ranges in list(self._ranges.items()):
+        # Asked by other threads. A list of the items would be made with others at work in between,
+        # where it is long enough for the garbage collector; a copy is not.
+        for (device, _), ranges in self._ranges.copy().items():
             if device != PLACES and (len(ranges) > 1 or ranges.last != ranges.count):
                 found[device] = found.get(device, 0) + ranges.last - ranges.count
         return found
