@@ -14,7 +14,7 @@ Reading order:
 - ``feed``       committed batches for everyone behind the journal
 - ``tracing/``   what a trace follows of all this
 - ``consumer``   their port; ``lanes`` says what each reads next, ``runner`` drives them
-- ``inference/``, ``rules/``, ``notify/``, ``sinks/``, ``vitals/``   the consumers
+- ``inference/``, ``rules/``, ``notify/``, ``schema/``, ``sinks/``, ``vitals/``   the consumers
 - ``models/``    models of the signed repository: a consumer, and what brings versions to it
 - ``live``, ``status``   the present; ``http``, ``console/`` show it behind a ``listener``
 - ``assembly``   makes the parts; ``app`` starts and stops them

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from gateway.models.assembly import Models
 
 #: Consumers inside this process beside the sinks, by the names of their cursors.
-CONSUMERS: Final = frozenset({"inference", "models", "rules", "notify", "vitals"})
+CONSUMERS: Final = frozenset({"inference", "models", "rules", "notify", "schema", "vitals"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +264,7 @@ def makers(common: Common, config: GatewayConfig) -> dict[str, Callable[[], Cons
         made["rules"] = partial(_rules, common, config)
     if config.notify:
         made["notify"] = partial(_notify, common, config)
+    made["schema"] = partial(_schema, common)
     for name, plugin, settings in build_sinks(config):
         made[f"sink/{name}"] = partial(_sink, common, config, name, plugin, settings)
     return made
@@ -287,6 +288,12 @@ def _notify(common: Common, config: GatewayConfig) -> Consumer:
     from gateway.notify.consumer import NotifyConsumer
 
     return NotifyConsumer(config.notify, common.metrics, config.site)
+
+
+def _schema(common: Common) -> Consumer:
+    from gateway.schema import SchemaConsumer
+
+    return SchemaConsumer(common.metrics)
 
 
 def _sink(

@@ -6,6 +6,7 @@
 /api/v1/devices          devices with state, last seen, buffered
 /api/v1/alerts           newest transition of each alert
 /api/v1/gaps/{device}    what a device's streams lack: {"stream": [[first, last], …]}
+/api/v1/notices          series that changed their type or unit, newest first
 /api/v1/consumers        cursor and lag of everyone behind the journal
 /models/                 the verified part of the model repository, where one is configured
 /                        the console
@@ -54,6 +55,10 @@ def make_app(status: Status, live: Live, metrics: Metrics) -> FastAPI:
     @app.get("/api/v1/gaps/{device}")
     def gaps(device: str) -> dict[str, list[tuple[int, int]]]:
         return status.gaps(device)
+
+    @app.get("/api/v1/notices")
+    def notices() -> list[dict[str, Any]]:
+        return live.notices()
 
     @app.get("/api/v1/consumers")
     def consumers() -> list[dict[str, Any]]:

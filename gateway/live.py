@@ -20,7 +20,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from gateway.feed import Entry, Feed
-from headrace.derived import ALERT_PREFIX, MODEL_PREFIX, VITALS_PREFIX, is_derived
+from gateway.points import Points
+from headrace.derived import ALERT_PREFIX, MODEL_PREFIX, SCHEMA_NAME, VITALS_PREFIX, is_derived
 from headrace.limits import (
     CLOCK_OFFSET_S,
     FEED_MAX_ROWS,
@@ -29,6 +30,9 @@ from headrace.limits import (
     LIVE_MAX_DEVICES,
     LIVE_MAX_POINTS,
     LIVE_MAX_SERIES,
+    LIVE_MIN_POINTS,
+    LIVE_TOTAL_POINTS,
+    SCHEMA_MAX_NOTICES,
 )
 from headrace.wire import DeviceState
 
@@ -53,10 +57,10 @@ _LOOKS_PER_DEVICE: Final = 2
 
 @dataclass(slots=True)
 class Series:
-    """The newest points of one series: times in microseconds since 1970 UTC, and values."""
+    """The newest points of one series, and the last text."""
 
     unit: str = ""
-    points: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=LIVE_MAX_POINTS))
+    points: Points = field(default_factory=Points)
     text: str = ""
 
 
@@ -69,9 +73,9 @@ class Device:
     last_received: int = 0
     last_time: int = 0
     ahead: int = 0
-    offsets: deque[int] = field(default_factory=lambda: deque(maxlen=_OFFSETS))
+    offsets: list[int] = field(default_factory=list)
     readings: int = 0
-    series: OrderedDict[str, Series] = field(default_factory=OrderedDict)
+    series: dict[str, Series] = field(default_factory=dict)
 
 
 class Live:
@@ -81,6 +85,8 @@ class Live:
         self._lock = threading.Lock()
         self._devices: OrderedDict[str, Device] = OrderedDict()
         self._alerts: OrderedDict[tuple[str, str, str, int], dict[str, Any]] = OrderedDict()
+        self._notices: deque[dict[str, Any]] = deque(maxlen=SCHEMA_MAX_NOTICES)
+        self._series = 0
 
     def set_state(self, device: str, state: DeviceState) -> None:
         """A device said something of itself."""
@@ -110,6 +116,8 @@ class Live:
         names = name.dictionary.to_pylist()
         codes: NDArray[np.int32] = name.indices.to_numpy(zero_copy_only=False)
         first = names[codes[0]]
+        if first == SCHEMA_NAME:
+            self._add_notices(entry)
         if first.startswith(VITALS_PREFIX):
             return
         times: NDArray[np.int64] = time.view("int64").to_numpy()
@@ -122,9 +130,21 @@ class Live:
                 newest = int(times.max())
                 device.last_time = max(device.last_time, newest)
                 device.ahead = newest - entry.received_at
-                device.offsets.append(device.ahead)
+                device.offsets = [*device.offsets[1 - _OFFSETS :], device.ahead]
             for code, index in _places(codes):
                 self._add_series(device, names[code], entry, index, times[index], values[index])
+
+    def _add_notices(self, entry: Entry) -> None:
+        with self._lock:
+            for row in entry.rows.select(["time", "text"]).to_pylist():
+                told = msgspec.json.decode(row["text"], type=dict[str, Any])
+                at = int(row["time"].timestamp() * 1e6)
+                self._notices.appendleft({"device": entry.device, "time": at, **told})
+
+    def notices(self) -> list[dict[str, Any]]:
+        """Series that changed their type or unit, newest first."""
+        with self._lock:
+            return list(self._notices)
 
     def with_own_models(self) -> set[str]:
         """Devices that run models themselves, as their state says."""
@@ -157,7 +177,7 @@ class Live:
         with self._lock:
             found = self._devices.get(device)
             series = found.series.get(name) if found else None
-            return [point for point in series.points if point[0] > since_us] if series else []
+            return series.points.since(since_us) if series else []
 
     def alerts(self) -> list[dict[str, Any]]:
         """The newest transition of each alert, newest first."""
@@ -185,7 +205,7 @@ class Live:
         if device is None:
             device = self._devices[name] = Device(name)
             if len(self._devices) > LIVE_MAX_DEVICES:
-                self._devices.popitem(last=False)
+                self._series -= len(self._devices.popitem(last=False)[1].series)
         return device
 
     def _add_series(
@@ -200,9 +220,14 @@ class Live:
         if name.startswith(ALERT_PREFIX):
             self._add_alerts(device.name, name, entry, index)
             return
+        known = len(device.series)
         series = _series(device, name, entry.units.get(name, ""))
+        self._series += len(device.series) - known
         if series is not None:
-            _add_points(series, times, values, entry, index)
+            # The more series there are, the fewer points of each.
+            share = LIVE_TOTAL_POINTS // self._series
+            keep = max(LIVE_MIN_POINTS, min(LIVE_MAX_POINTS, share))
+            _add_points(series, times, values, entry, index, keep)
 
     def _add_alerts(self, device: str, name: str, entry: Entry, index: Index) -> None:
         texts = pc.take(
@@ -260,6 +285,7 @@ def _add_points(
     values: NDArray[np.float64],
     entry: Entry,
     index: Index,
+    keep: int,
 ) -> None:
     finite = np.isfinite(values)
     if not finite.all():
@@ -268,7 +294,7 @@ def _add_points(
         series.text = text[:200] if text else series.text
         times, values = times[finite], values[finite]
     stride = max(1, len(times) // _POINTS_PER_BATCH)
-    series.points.extend(zip(times[::stride].tolist(), values[::stride].tolist(), strict=True))
+    series.points.add(times[::stride], values[::stride], keep)
 
 
 def _offset(device: Device) -> int:

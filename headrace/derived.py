@@ -19,6 +19,9 @@ ALERT_PREFIX: Final = "alert/"
 DEVICE_MODEL_PREFIX: Final = "edge-model/"
 VITALS_PREFIX: Final = "gateway/"
 
+#: A series that changed its type or unit (gateway/schema): text, JSON.
+SCHEMA_NAME: Final = VITALS_PREFIX + "schema"
+
 #: ``inactive`` ends a pending alert that never fired; ``resolved`` ends one that did.
 AlertState = Literal["pending", "firing", "resolved", "inactive"]
 Severity = Literal["info", "warning", "critical"]

@@ -41,6 +41,19 @@ def ahead_of_arrival(seconds: int) -> pa.RecordBatch:
     return rows(["flow"], [START + seconds * SECOND], [1.0])
 
 
+def test_the_more_series_there_are_the_fewer_points_of_each_are_kept(monkeypatch) -> None:
+    """A site of a hundred thousand series must not fill the memory with charts that nobody looks at."""
+    monkeypatch.setattr("gateway.live.LIVE_TOTAL_POINTS", 1_000)
+    live = Live()
+    for number in range(10):
+        live.add(series("pump-1", f"s{number}", [float(n) for n in range(90)]))
+    for number in range(10):
+        live.add(series("pump-1", f"s{number}", [float(n) for n in range(90, 180)]))
+    kept = live.points("pump-1", "s3")
+    assert len(kept) <= 125
+    assert [value for _, value in kept][-100:] == [float(n) for n in range(80, 180)]
+
+
 def test_no_alert_is_left_out_of_a_burst() -> None:
     """However many batches came behind it."""
     live = Live()

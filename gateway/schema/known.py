@@ -1,0 +1,103 @@
+"""The types and units that each series has had, and what is new about a batch. Pure.
+
+A series is followed from its first reading. A second type or another unit is noticed once: a device that
+sends both in turns says so twice and not in every batch. No unit is not another unit: senders leave it
+out where they have said it before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal
+
+import msgspec
+
+from headrace.limits import SCHEMA_MAX_SERIES, SCHEMA_MAX_UNITS
+
+Type = Literal["number", "text"]
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """A series has become something else, too; ``old`` is what it was before, maybe several things."""
+
+    what: Literal["type", "unit"]
+    series: str
+    old: str
+    new: str
+
+
+class Series(msgspec.Struct, frozen=True, array_like=True):
+    """What one series has been; equal ones are one object."""
+
+    types: tuple[Type, ...] = ()
+    units: tuple[str, ...] = ()
+
+
+_NEW: Final = Series()
+_decoder = msgspec.msgpack.Decoder(dict[str, Series])
+
+
+class Known:
+    """All series of all devices, up to a bound; beyond it new ones are not followed."""
+
+    def __init__(self) -> None:
+        self._devices: dict[str, dict[str, Series]] = {}
+        self._same: dict[Series, Series] = {}
+        self.count = 0
+
+    def look(
+        self, device: str, types: Mapping[str, Iterable[Type]], units: Mapping[str, str]
+    ) -> tuple[list[Notice], bool]:
+        """What is noticed about a batch, and whether anything has changed.
+
+        Args:
+            types: of each series that is in it.
+            units: of those that have one.
+        """
+        known = self._devices.setdefault(device, {})
+        notices: list[Notice] = []
+        changed = False
+        for name, found in types.items():
+            before = known.get(name)
+            if before is None:
+                if self.count >= SCHEMA_MAX_SERIES:
+                    continue
+                self.count += 1
+            after = _joined(before or _NEW, found, units.get(name, ""))
+            if after is not before:
+                known[name] = self._same.setdefault(after, after)
+                changed = True
+                if before is not None:
+                    notices += _notices(name, before, after)
+        return notices, changed
+
+    def encode(self, device: str) -> bytes:
+        """What is known of a device, to be stored."""
+        return msgspec.msgpack.encode(self._devices[device])
+
+    def restore(self, device: str, stored: bytes) -> None:
+        """Take back what was stored."""
+        found = {
+            name: self._same.setdefault(series, series)
+            for name, series in _decoder.decode(stored).items()
+        }
+        self._devices[device] = found
+        self.count += len(found)
+
+
+def _joined(before: Series, types: Iterable[Type], unit: str) -> Series:
+    """The same object where there is nothing new."""
+    new = tuple(each for each in types if each not in before.types)
+    is_new_unit = bool(unit) and unit not in before.units and len(before.units) < SCHEMA_MAX_UNITS
+    if not new and not is_new_unit:
+        return before
+    return Series(before.types + new, before.units + ((unit,) if is_new_unit else ()))
+
+
+def _notices(name: str, before: Series, after: Series) -> Iterable[Notice]:
+    for new in after.types[len(before.types) :]:
+        yield Notice("type", name, ", ".join(before.types), new)
+    # The first unit of a series that had none is no conflict.
+    if before.units:
+        for unit in after.units[len(before.units) :]:
+            yield Notice("unit", name, ", ".join(before.units), unit)
