@@ -23,7 +23,7 @@ from headrace.limits import KEY_REMEMBERED_S, KEYS_MAX
 DeviceKey = tuple[str, bytes]
 
 #: Keys forgotten in one step, so that it never holds up a commit for long.
-_STEP: Final = 5_000
+_STEP: Final = 1_000
 
 
 class Keys:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,9 @@ from gateway.api.tokens import Token, Tokens
 from headrace.clock import Clock
 from headrace.errors import RequestError, StorageError
 from headrace.limits import HTTP_BODY_S, HTTP_MAX_KEY_CHARS, HTTP_RETRY_AFTER_S
+from headrace.logs import Condition
+
+logger = logging.getLogger(__name__)
 
 KEY_HEADER: Final = "Idempotency-Key"
 
@@ -36,6 +40,7 @@ class Desk:
     handover: Handover
     budget: Budget = field(default_factory=Budget)
     body_s: float = HTTP_BODY_S
+    condition: Condition = field(default_factory=lambda: Condition(logger, "http tokens"))
 
     def token(self, request: Request, password: str = "") -> Token:
         """Who sends this.
@@ -47,7 +52,11 @@ class Desk:
         try:
             token = self.tokens.find(secret, self.clock.now_us())
         except StorageError as error:
-            raise RequestError(503, str(error), retry_after_s=HTTP_RETRY_AFTER_S) from error
+            self.condition.bad(error)
+            raise RequestError(
+                503, "tokens cannot be read at present", retry_after_s=HTTP_RETRY_AFTER_S
+            ) from error
+        self.condition.good()
         if token is None:
             raise RequestError(
                 401, "this token is not known, expired or revoked", hint="see `gateway token ls`"

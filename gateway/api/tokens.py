@@ -78,7 +78,7 @@ class Tokens:
             self._seen, self._by_hash = None, {}
             return
         except OSError as error:
-            raise StorageError(f"{self.path} cannot be read: {error.strerror}") from error
+            raise _unreadable(self.path, error) from error
         # The inode: two revocations within one tick of the file system's clock are two files.
         seen = (found.st_ino, found.st_mtime_ns, found.st_size)
         if seen != self._seen:
@@ -102,7 +102,7 @@ def read(path: Path) -> list[Token]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise StorageError(f"{path} cannot be read: {error.strerror}") from error
+        raise _unreadable(path, error) from error
     except msgspec.MsgspecError as error:
         raise StorageError(
             f"{path}: expected a list of tokens: {error}", hint="delete it and add tokens again"
@@ -150,6 +150,13 @@ def _changing(path: Path) -> AbstractContextManager[None]:
 
 def _write(path: Path, tokens: Sequence[Token]) -> None:
     write_private(path, msgspec.json.format(msgspec.json.encode(tokens)) + b"\n")
+
+
+def _unreadable(path: Path, error: OSError) -> StorageError:
+    return StorageError(
+        f"{path} cannot be read: {error.strerror}",
+        hint="run `gateway token` as the gateway's user, and give the file to it",
+    )
 
 
 def _hash(secret: str) -> str:

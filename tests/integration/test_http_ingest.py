@@ -279,3 +279,17 @@ def test_answers_are_counted(site):
     before = site.gateway.metric('headrace_gateway_http_requests_total{status="401"}')
     site.request("POST", "/write", LINE)
     assert site.gateway.metric('headrace_gateway_http_requests_total{status="401"}') == before + 1
+
+
+def test_a_file_of_tokens_that_cannot_be_read_lets_nobody_in(tmp_path):
+    """503, because it may be mended, and without the file's name; the log has that."""
+    with http_site(tmp_path) as site:
+        token = site.token()
+        path = site.gateway.data / "http-tokens.json"
+        good = path.read_bytes()
+        path.write_bytes(b"{")
+        answer = site.write(token, LINE)
+        assert (answer.status, "tokens.json" in answer.message) == (503, False)
+        assert str(path) in site.gateway.program.output()
+        path.write_bytes(good)
+        assert site.write(token, LINE).status == 204

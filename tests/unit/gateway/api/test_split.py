@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.split import by_device
-from headrace.errors import RequestError
+from headrace.codecs import decode
+from headrace.errors import PayloadError, RequestError
 
 
 def test_lines_of_one_device_stay_as_they_were_sent():
@@ -66,3 +69,43 @@ def test_any_bytes_are_dealt_out_or_refused(body):
     except RequestError:
         return
     assert sum(map(len, found.values())) <= len(body)
+
+
+_TEXT = st.text('ab,= \\"\n#', max_size=6)
+
+
+@st.composite
+def _line(draw):
+    """A sound line with awkward names and strings, and its device."""
+    device = draw(st.sampled_from(["a", "b-1", "c.2"]))
+    name = "".join(
+        f"\\{char}" if char in ", =" else char for char in "m" + draw(st.text('a,= "#', max_size=4))
+    )
+    tags = [f"host={device}", *draw(st.sets(st.sampled_from(["x=1", "ghost=q", 'y="', "z=host"])))]
+    string = draw(_TEXT).replace("\\", "\\\\").replace('"', '\\"')
+    fields = draw(st.permutations(["v=1", f's="{string}"', "n=2i"]))
+    time = draw(st.sampled_from(["", " 1790000000000000000"]))
+    return ",".join([name, *draw(st.permutations(tags))]) + " " + ",".join(fields) + time
+
+
+@given(st.lists(_line() | st.sampled_from(["", "# host=a", " \t"]), min_size=1, max_size=8))
+def test_what_is_dealt_out_decodes_to_the_same_readings(lines):
+    """Each with its own device, and as many as before."""
+    body = "\n".join(lines).encode()
+    whole = Counter(_readings(body))
+    parts = by_device(body, "host")
+    assert sum((Counter(_readings(part)) for part in parts.values()), Counter()) == whole
+    for device, part in parts.items():
+        for name, _ in _readings(part):
+            assert f";host={device}" in name
+
+
+def _readings(body):
+    try:
+        rows = decode("line", body, 0).rows.to_pydict()
+    except PayloadError as error:
+        if error.reason != "bad_schema":  # nothing but blanks and comments
+            raise
+        return []
+    values = zip(rows["value"], rows["text"], strict=True)
+    return list(zip(rows["name"], values, strict=True))
