@@ -112,6 +112,7 @@ class Machine:
             self._device_birth(node, message, parsed, step)
         elif place.kind == "DDEATH":
             self._bear(node, place.device, None)
+            step.ready += self._release_device(node, place.device)
             step.states.append((place.device, False))
         else:
             self._data(node, message, parsed, step, now)
@@ -141,10 +142,13 @@ class Machine:
         gone = [(device, False) for device in node.births if device]
         for device in list(node.births):
             self._bear(node, device, None)
-        node.bd_seq, node.seq, node.sure = bd_seq(parsed), _seq(parsed), True
+        number = bd_seq(parsed)
+        # What was said in another session is not explained by this one.
+        strangers = list(self._release_all(node)) if node.bd_seq not in (None, number) else []
+        node.bd_seq, node.seq, node.sure = number, _seq(parsed), True
         if not self._bear(node, "", Birth(parsed.metrics)):
             node.sure = False
-        step = Step(states=[*gone, ("", True)])
+        step = Step(strangers, states=[*gone, ("", True)])
         _add(step, message, parsed)
         step.ready += self._explained(node, "")
         return step
@@ -153,6 +157,9 @@ class Machine:
         device = message.place.device
         if node.sure:
             self._bear(node, device, Birth(parsed.metrics))
+        else:
+            # What waits was said before this birth: none that follows explains it.
+            step.ready += self._release_device(node, device)
         _add(step, message, parsed)
         step.states.append((device, True))
         if node.sure:
@@ -167,9 +174,8 @@ class Machine:
         step = Step(states=[(device, False) for device in node.births if device] + [("", False)])
         for device in list(node.births):
             self._bear(node, device, None)
-        node.sure, node.seq = False, None
-        while node.held:
-            step.ready.append(self._release_first(node))
+        node.sure, node.seq, node.bd_seq = False, None, None
+        step.ready += self._release_all(node)
         return step
 
     def _bear(self, node: _Node, device: str, birth: Birth | None) -> bool:
@@ -228,6 +234,18 @@ class Machine:
         node.held_bytes += len(message.payload)
         while len(node.held) > SPARKPLUG_HOLD_MESSAGES or node.held_bytes > SPARKPLUG_HOLD_BYTES:
             step.ready.append(self._release_first(node))
+
+    def _release_all(self, node: _Node) -> Iterator[Message]:
+        while node.held:
+            yield self._release_first(node)
+
+    def _release_device(self, node: _Node, device: str) -> Iterator[Message]:
+        """What waits of one device, as it came."""
+        for _ in range(len(node.held)):
+            if node.held[0][1].place.device == device:
+                yield self._release_first(node)
+            else:
+                node.held.rotate(-1)
 
     def _release_first(self, node: _Node) -> Message:
         message = node.held.popleft()[1]
