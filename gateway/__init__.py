@@ -11,15 +11,16 @@ Reading order:
 - ``sparkplug/``, ``sources/``   more ways in: Sparkplug B, Kafka
 - ``journal``    the one writer; ``retention``: what it keeps; ``keys``: requests that may be repeated
 - ``worker``     the thread that commits
+- ``acks``       what a device is told, and when
 - ``feed``       committed batches for everyone behind the journal
 - ``tracing/``   what a trace follows of all this
 - ``consumer``   their port; ``lanes`` says what each reads next, ``runner`` drives them
 - ``inference/``, ``rules/``, ``notify/``, ``schema/``, ``sinks/``, ``vitals/``   the consumers
 - ``models/``    models of the signed repository: a consumer, and what brings versions to it
-- ``live``, ``status``   the present; ``http``, ``console/`` show it behind a ``listener``
+- ``live`` (``points``), ``status``   the present; ``http``, ``console/`` show it behind a ``listener``
 - ``assembly``   makes the parts; ``app`` starts and stops them
 - ``changes``    what may change while it runs; ``reload`` changes it; ``running``: who runs
-- ``quarantine`` looks at refused payloads and replays them
+- ``quarantine`` looks at refused payloads and replays them; ``gaps`` names what devices lack
 - ``doctor/``    what a gateway needs, checked
 - ``journal_tools/``   the journal seen from outside
 - ``options``, ``enrol_commands``, ``models_commands``, ``token_commands``, ``cli``   the ``gateway`` command

@@ -12,6 +12,7 @@ import msgspec
 
 from gateway.doctor.command import doctor
 from gateway.enrol_commands import COMMANDS as ENROL_COMMANDS
+from gateway.gaps import gaps
 from gateway.journal_tools.commands import journal
 from gateway.models_commands import models
 from gateway.options import config_option, json_option, load
@@ -125,6 +126,7 @@ def health(config_path: Path, as_json: bool) -> None:
 
 main.add_command(doctor)
 main.add_command(journal)
+main.add_command(gaps)
 
 
 @main.group()

@@ -19,7 +19,8 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.broker.config import BrokerConfig
-from gateway.ingest.arrival import HTTP_SOURCE, KAFKA_SOURCE
+from gateway.ingest.arrival import HTTP_SOURCE
+from headrace.batch import is_device_id
 from headrace.errors import TransportError, UsageError
 from headrace.journal import storage_errors
 from headrace.topics import Topics
@@ -87,10 +88,10 @@ class Quarantine:
         return str(row[0]), bytes(row[1])
 
     def topic(self, number: int, topics: Topics) -> str:
-        """Where to publish a payload again.
+        """Where to publish a payload again: its own topic, or its device's where it came another way.
 
         Raises:
-            UsageError: no device has sent it.
+            UsageError: no device has sent it, or none that has a topic.
         """
         with storage_errors("journal", self._path):
             row = self._db.execute(
@@ -102,8 +103,15 @@ class Quarantine:
                 f"payload {number} was rejected by {topic}, no device has sent it like that",
                 hint="it is in the lake already; export it with `gateway quarantine show`",
             )
-        elsewhere = topic == HTTP_SOURCE or topic.startswith(KAFKA_SOURCE)
-        return topics.data(device, format_name) if elsewhere else str(topic)
+        incoming = topics.parse(topic)
+        if incoming is not None and incoming.kind == "data":
+            return str(topic)
+        if not is_device_id(device):
+            raise UsageError(
+                f"payload {number} came by {topic} for device {device!r}, which can have no topic",
+                hint="send it again under an id of letters, digits, '.', '_' and '-'",
+            )
+        return topics.data(device, format_name)
 
     def forget(self, number: int) -> None:
         """Delete one payload."""

@@ -3,9 +3,9 @@
 Decoding is bounded by what it yields: a payload of 8 MiB may be 64 MiB of columns, and a group has up to
 2,000 of them. What goes beyond the bound is left for the next commit.
 
-What a device sends beyond its limit (``Work.over_limit``) is not lost. Where readings have an identity,
-their sender waits for our ack and sends them again: they are dropped, counted. Where they have none,
-nobody would: they go into quarantine, from where they are replayed.
+What a device sends beyond its limit (``Work.over_limit``) is not lost. Where readings have an identity and
+are answered by MQTT, their sender waits for our ack and sends them again: they are dropped, counted.
+Others would not come again: they go into quarantine, from where they are replayed.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class GroupReader:
             result = read(arrival)
             if isinstance(result, Refused):
                 found.refused.append(result)
-            elif result.decoded.stream is None:
+            elif result.decoded.stream is None or not arrival.answered:
                 found.refused.append(Refused(arrival, error))
             else:
                 found.dropped.append((arrival, error))

@@ -29,6 +29,12 @@ from headrace.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
+_NUMBER: Final[tuple[Type, ...]] = ("number",)
+_TEXT: Final[tuple[Type, ...]] = ("text",)
+
+#: Readings up to which Python is faster than NumPy's start.
+_FEW: Final = 16
+
 _LOOKS_PER_DEVICE: Final = 4
 _KEY: Final = "device/"
 
@@ -81,21 +87,27 @@ class SchemaConsumer(Consumer):
             logger.warning("%d series: types and units of more are not followed", SCHEMA_MAX_SERIES)
 
 
-def types_of(rows: pa.RecordBatch) -> dict[str, list[Type]]:
+def types_of(rows: pa.RecordBatch) -> dict[str, tuple[Type, ...]]:
     """The series of a batch that devices have sent, and whether they have numbers, texts or both."""
-    name, _, value, text = rows.columns
-    names = name.dictionary.to_pylist()
-    codes = name.indices.to_numpy(zero_copy_only=False)
-    found: dict[str, list[Type]] = {}
-    columns: tuple[tuple[pa.Array, Type], ...] = ((value, "number"), (text, "text"))
-    for column, kind in columns:
-        if column.null_count == len(column):
-            continue
-        used = codes if column.null_count == 0 else codes[column.is_valid().to_numpy(False)]
-        for code in np.unique(used).tolist() if len(used) > 1 else used.tolist():
-            if not is_derived(names[code]):
-                found.setdefault(names[code], []).append(kind)
+    name, text = rows.column(0), rows.column(3)
+    names: list[str] = name.dictionary.to_pylist()
+    if text.null_count == len(text):  # as almost always
+        return {each: _NUMBER for each in _used(names, name.indices) if not is_derived(each)}
+    found: dict[str, tuple[Type, ...]] = {}
+    for column, kind in ((rows.column(2), _NUMBER), (text, _TEXT)):
+        for each in _used(names, name.indices.filter(column.is_valid())):
+            if not is_derived(each):
+                found[each] = found.get(each, ()) + kind
     return found
+
+
+def _used(names: list[str], indices: pa.Array) -> list[str]:
+    """The names that occur; batches that were cut from one set of columns share a dictionary."""
+    if len(names) == 1 and len(indices):
+        return names
+    if len(indices) <= _FEW:
+        return [names[code] for code in set(indices.to_pylist())]
+    return [names[code] for code in np.unique(indices.to_numpy(zero_copy_only=False)).tolist()]
 
 
 def _derived(device: str, notices: Sequence[Notice], now_us: int) -> Derived:

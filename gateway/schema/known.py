@@ -87,6 +87,8 @@ class Known:
 
 def _joined(before: Series, types: Iterable[Type], unit: str) -> Series:
     """The same object where there is nothing new."""
+    if before.types == types and (not unit or unit in before.units):
+        return before
     new = tuple(each for each in types if each not in before.types)
     is_new_unit = bool(unit) and unit not in before.units and len(before.units) < SCHEMA_MAX_UNITS
     if not new and not is_new_unit:

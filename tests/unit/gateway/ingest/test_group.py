@@ -68,9 +68,13 @@ def test_over_the_limit_what_is_sent_again_is_dropped_and_the_rest_is_kept(metri
     """Who waits for our ack comes again; who does not would have lost it."""
     reader, _ = reader_of(metrics, clock)
     again, once = numbered(), unnumbered()
-    found = reader.read(Work([], [], [again, once]))
+    elsewhere = Arrival("pump", "arrow", payload(STREAM, 1, 9), 1, "kafka", answered=False)
+    found = reader.read(Work([], [], [again, once, elsewhere]))
     assert [arrival for arrival, _ in found.dropped] == [again]
-    assert [(each.arrival, each.error.reason) for each in found.refused] == [(once, "over_limit")]
+    assert [(each.arrival, each.error.reason) for each in found.refused] == [
+        (once, "over_limit"),
+        (elsewhere, "over_limit"),
+    ]
     reader.charge(found)
     assert metrics.value("limited_batches", device="pump", what="dropped") == 1
     assert metrics.value("dropped_batches", reason="over_limit") == 1

@@ -18,7 +18,7 @@ from headrace.derived import SCHEMA_NAME
 from headrace.metrics import Metrics
 from tests.gateway_entries import START, entry, rows
 
-NUMBER, TEXT = ["number"], ["text"]
+NUMBER, TEXT = ("number",), ("text",)
 
 
 def batch(values, *, unit: str = "", device: str = "pump", name: str = "state", offset: int = 1):
