@@ -44,6 +44,7 @@ def client_v1(site, device, **options):
     )
 
 
+@pytest.mark.filterwarnings("ignore:This method is deprecated")  # health, which people call
 @pytest.mark.parametrize("packed", [False, True])
 def test_the_client_of_version_2_writes(site, packed):
     """Points, as it makes lines of them; packed or not."""
