@@ -7,7 +7,7 @@ import ssl
 import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import paho.mqtt.client as mqtt
 from click.testing import CliRunner, Result
@@ -105,6 +105,7 @@ class Client:
     will: str = ""
     clean: bool = True
     user: tuple[str, str] | None = None
+    transport: Literal["tcp", "websockets"] = "tcp"
     refused: str = ""
     codes: list[Any] = field(default_factory=list)
     heard: list[tuple[str, bytes]] = field(default_factory=list)
@@ -117,7 +118,7 @@ class Client:
         )
         self._client = mqtt.Client(
             mqtt.CallbackAPIVersion.VERSION2, client_id=self.client_id, clean_session=self.clean,
-            reconnect_on_failure=False,
+            reconnect_on_failure=False, transport=self.transport,
         )  # fmt: skip
         if self.context is not None:
             self._client.tls_set_context(self.context)
@@ -134,7 +135,7 @@ class Client:
         """Try to connect; ``up`` or ``refused`` tells."""
         try:
             self._client.connect("127.0.0.1", self.port)
-        except OSError as error:
+        except (OSError, mqtt.WebsocketConnectionError) as error:
             self.refused = str(error)
             return self
         self._client.loop_start()
