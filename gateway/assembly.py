@@ -163,8 +163,10 @@ def make_sources(common: Common) -> Iterator[WayIn]:
     if config.sparkplug.enabled:
         from gateway.sparkplug.client import SparkplugClient
 
-        # At an embedded broker it is a client like the gateway's own commands.
-        broker = config.commands_broker if config.broker.kind == "embedded" else config.broker
+        # At an embedded broker it is a client like the gateway's own commands, elsewhere one more link.
+        outside = config.broker.kind == "external"
+        own = config.broker.of_link(config.broker.connections) if outside else None
+        broker = own or config.commands_broker
         yield SparkplugClient(
             config.sparkplug, broker, site=config.site, inbox=common.inbox, live=common.live,
             clock=common.clock, metrics=common.metrics,

@@ -196,7 +196,7 @@ def _check(config: GatewayConfig, found: FaultList) -> None:
     check_names([(table.key, _name_of(table)) for table in config.sinks], found)
     plugins.read_plugins(plugins.SOURCES, config.sources, found)
     check_names([(table.key, _name_of(table)) for table in config.sources], found)
-    check_sparkplug(config.sparkplug, found)
+    check_sparkplug(config.sparkplug, config.broker.connections, found)
     if (
         config.http.enabled
         and not config.http.allow_without_login

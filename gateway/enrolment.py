@@ -111,7 +111,8 @@ def open_site(config: GatewayConfig, clock: Clock) -> SitePki:
         broker_host="" if beside_us else config.broker.host,
         broker_port=config.broker.port,
         topic_root=config.broker.topic_root,
-        connections=1 if embedded else config.broker.connections,
+        # The Sparkplug host is one more: mosquitto takes the certificate's name for the client id.
+        connections=1 if embedded else config.broker.connections + config.sparkplug.enabled,
         clock=clock,
         broker=BrokerAddress(config.broker.own_host, config.broker.port)
         if config.broker.kind == "external" and config.broker.with_certificates

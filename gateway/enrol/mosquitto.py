@@ -69,6 +69,15 @@ pattern write {root}/%u/model/reported
 pattern read {root}/%u/ack
 pattern read {root}/%u/nack
 pattern read {root}/%u/model/#
+pattern write spBv1.0/+/NBIRTH/%u
+pattern write spBv1.0/+/NDATA/%u
+pattern write spBv1.0/+/NDEATH/%u
+pattern write spBv1.0/+/DBIRTH/%u/+
+pattern write spBv1.0/+/DDATA/%u/+
+pattern write spBv1.0/+/DDEATH/%u/+
+pattern read spBv1.0/+/NCMD/%u
+pattern read spBv1.0/+/DCMD/%u/+
+pattern read spBv1.0/STATE/+
 """
 
 
@@ -178,10 +187,12 @@ def _make(folder: Path) -> None:
 def acl(entries: Sequence[Entry], root: str, own: OwnUser | None = None) -> str:
     """The ACL. A user's own lines are looked at before the patterns, so a deny there wins."""
     names = (*OWN_NAMES, own.name) if own is not None else OWN_NAMES
-    text = "".join(f"user {name}\ntopic readwrite {root}/#\n\n" for name in names)
+    text = "".join(
+        f"user {name}\ntopic readwrite {root}/#\ntopic readwrite spBv1.0/#\n\n" for name in names
+    )
     text += f"user {BROKER_NAME}\ntopic read $SYS/broker/version\n\n"
     for device in denied(entries):
-        text += f"user {device}\ntopic deny {root}/#\n\n"
+        text += f"user {device}\ntopic deny {root}/#\ntopic deny spBv1.0/#\n\n"
     return text + _ACL.format(root=root)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from headrace.config import FaultList
+from headrace.pki.names import MAX_LINKS
 
 Level = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^+#/]+$")]
 
@@ -26,8 +27,10 @@ class SparkplugConfig:
     groups: tuple[Level, ...] = ()
 
 
-def check_sparkplug(config: SparkplugConfig, found: FaultList) -> None:
-    """Add what single fields cannot say."""
+def check_sparkplug(config: SparkplugConfig, connections: int, found: FaultList) -> None:
+    """Add what single fields cannot say; ``connections``: the gateway's others to the broker."""
+    if config.enabled and connections >= MAX_LINKS:
+        found.add("broker.connections", f"expected at most {MAX_LINKS - 1} beside Sparkplug's own")
     if any(sign in config.host_id for sign in "+#/"):
         found.add("sparkplug.host_id", f"a topic level has no '+', '#', '/': {config.host_id!r}")
     if config.host_id == "STATE" or "STATE" in config.groups:

@@ -6,6 +6,7 @@ are used here in this process; ``pysparkplug_node.py`` beside this runs it whole
 
 from __future__ import annotations
 
+import ssl
 import sys
 import threading
 from collections.abc import Sequence
@@ -41,7 +42,14 @@ class Node:
     """
 
     def __init__(
-        self, group: str, node: str, port: int, *, bd_seq: int = 0, first_alias: int = 1
+        self,
+        group: str,
+        node: str,
+        port: int,
+        *,
+        bd_seq: int = 0,
+        first_alias: int = 1,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.group, self.node, self.bd_seq = group, node, bd_seq
         self.seq = 0
@@ -51,6 +59,8 @@ class Node:
         self._lock = threading.RLock()
         self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=f"{group}-{node}")
         self.client.will_set(self.topic("NDEATH"), self._death().encode(include_dtypes=True), qos=1)
+        if tls is not None:
+            self.client.tls_set_context(tls)
         self.client.on_connect = self._on_connect
         self.client.on_message = self._on_message
         self.born = threading.Event()
