@@ -75,13 +75,14 @@ class Pipeline:
             read = self._reader.read(work)
         with trace.step("commit"):
             committed = self._journal.commit(read.accepted, read.refused, work.submissions)
+        # Before it is told, so that what a sender sends next meets its limit at the door.
+        self._reader.charge(read)
         with trace.step("confirm"):
             self._confirm(committed)
             self._release(read, work.submissions, committed)
         trace.committed(committed.entries)
         with trace.step("hand on"):
             self._feed.publish(committed.entries)
-        self._reader.charge(read)
         self._count(committed)
         return read.left
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import gzip
+import http.client
 import json
+import socket
 import stat
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import cbor2
@@ -14,6 +19,7 @@ import zstandard
 from headrace.limits import MAX_PAYLOAD_BYTES
 from tests.batches import payload
 from tests.http_ingest import http_site
+from tests.servers import wait_until
 
 T0 = 1_790_000_000
 LINE = f"tank level=1.5 {T0}000000000".encode()
@@ -156,8 +162,6 @@ def test_without_a_token_nothing_is_taken(site, authorization):
 
 def test_tokens_show_themselves_as_each_version_does(site):
     """Token, Bearer, Basic with any user, and the query of version 1."""
-    import base64
-
     token = site.token("auth-1")
     basic = base64.b64encode(f"telegraf:{token}".encode()).decode()
     for headers, query in [
@@ -176,8 +180,6 @@ def test_a_revoked_token_is_refused_at_once(site):
     assert site.command("token", "revoke", "gone-1") == "revoked 1"
     assert site.write(token, LINE).status == 401
     short = site.token("gone-2", "--expires", "1s")
-    from tests.servers import wait_until
-
     wait_until(lambda: site.write(short, LINE).status == 401, 10, "the token has expired")
 
 
@@ -293,3 +295,41 @@ def test_a_file_of_tokens_that_cannot_be_read_lets_nobody_in(tmp_path):
         assert str(path) in site.gateway.program.output()
         path.write_bytes(good)
         assert site.write(token, LINE).status == 204
+
+
+def test_a_device_over_its_limit_is_told_when_to_come_again(tmp_path):
+    """429 for its own requests, 503 where Telegraf's older plugin would throw 429 away; others go on."""
+    limits = "[limits]\nreadings_per_s = 10\nburst_s = 1\n"
+    with http_site(tmp_path, extra=limits) as site:
+        token = site.token("*")
+        many = "\n".join(f"tank level={n}" for n in range(300)).encode()
+        assert site.write(token, many, Headrace_Device="busy").status == 204
+        for path, status in (("/api/v2/write", 429), ("/write", 503)):
+            answer = site.write(token, LINE, path, Headrace_Device="busy")
+            assert answer.status == status
+            assert 1 <= int(answer.headers["retry-after"]) <= 30
+        assert site.write(token, LINE, Headrace_Device="quiet").status == 204
+        assert len(of(site, "busy")) == 300
+
+
+def test_a_gateway_that_stops_answers_what_it_has_taken(tmp_path):
+    """Connections that are open and idle do not hold it up."""
+    with http_site(tmp_path) as site:
+        token = site.token()
+        idle = socket.create_connection(("127.0.0.1", site.port))
+        idle.sendall(b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b" 204 " in idle.recv(4096)
+        answered = []
+
+        def write() -> None:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                while site.write(token, LINE).status == 204:
+                    answered.append(1)
+
+        thread = threading.Thread(target=write)
+        thread.start()
+        wait_until(lambda: answered, 20, "something is written")
+        assert site.gateway.program.stop() == 0
+        thread.join()
+        assert len(answered) <= len(site.readings()) <= len(answered) + 1
+        idle.close()
