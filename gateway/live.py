@@ -99,14 +99,19 @@ class Live:
         Of a device that sent many at once the newest are looked at; the others are counted. What the
         gateway made itself (alerts, scores) is never left out.
         """
-        left = Counter(entry.device for entry in entries)
-        for entry in entries:
-            left[entry.device] -= 1
-            if left[entry.device] < _LOOKS_PER_DEVICE or _is_made_here(entry):
-                self.add(entry)
-            else:
-                with self._lock:
+        looks: Counter[str] = Counter()
+        shown: list[Entry] = []
+        with self._lock:
+            for entry in reversed(entries):
+                if _is_made_here(entry):
+                    shown.append(entry)
+                elif looks[entry.device] < _LOOKS_PER_DEVICE:
+                    looks[entry.device] += 1
+                    shown.append(entry)
+                else:
                     self._device(entry.device).readings += entry.rows.num_rows
+        for entry in reversed(shown):
+            self.add(entry)
 
     def add(self, entry: Entry) -> None:
         """Take a committed batch in; what the gateway says of itself comes from here anyway."""

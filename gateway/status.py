@@ -110,6 +110,10 @@ class Status:
         """What each stream of a device lacks."""
         return self._seen.holes(device)
 
+    def missing(self) -> dict[str, int]:
+        """How many readings each device lacks; only devices that lack some."""
+        return self._seen.missing()
+
     def refresh_metrics(self, online: int, offsets: Mapping[str, float]) -> None:
         """Bring the metrics up to date that nobody counts as things happen.
 

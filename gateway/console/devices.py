@@ -29,6 +29,7 @@ _COLUMNS: Final = (
     Column(name="sampled", label="Sampled", kind="number", sortable=True, minor=True, title="readings taken since its buffer was made"),
     Column(name="readings", label="Seen here", kind="number", sortable=True, minor=True, title="readings that this gateway looked at since it started"),
     Column(name="dropped", label="Dropped", kind="number", sortable=True, minor=True, title="readings lost at the device, by reason"),
+    Column(name="missing", label="Missing", kind="number", sortable=True, minor=True, title="readings that it has numbered and that have not arrived: gateway gaps"),
 )  # fmt: skip
 
 _SORT_KEYS: Final[dict[str, Callable[[DeviceRow], Any]]] = {
@@ -40,6 +41,7 @@ _SORT_KEYS: Final[dict[str, Callable[[DeviceRow], Any]]] = {
     "sampled": lambda row: row.sampled or 0,
     "readings": lambda row: row.readings,
     "dropped": lambda row: sum(row.dropped.values()),
+    "missing": lambda row: row.missing,
 }
 
 _TONES: Final = {"online": "good", "silent": "warn", "offline": "bad", "unknown": "quiet"}
@@ -164,6 +166,7 @@ class Devices:
             fmt.count(row.sampled),
             fmt.count(row.readings),
             {"text": fmt.count(dropped), "tone": "bad" if dropped else "quiet", "title": reasons},
+            {"text": fmt.count(row.missing), "tone": "bad" if row.missing else "quiet"},
         ]
         return Row(row.device, cells, chosen=slot is not None)
 

@@ -35,7 +35,7 @@ def mount(app: FastAPI, live: Live, status: Status, models: Rows | None = None) 
     Args:
         models: one row a model of the repository, where there is one.
     """
-    pictures = Pictures(live, SystemClock())
+    pictures = Pictures(live, SystemClock(), status.missing)
 
     @ui.page("/")
     def console() -> Response | None:

@@ -8,8 +8,9 @@ page filters and cuts it down to the rows that it shows.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from gateway.live import Live
@@ -39,6 +40,7 @@ class DeviceRow:
     buffered: int | None
     sampled: int | None
     dropped: Mapping[str, int]
+    missing: int
     firing: int
 
 
@@ -58,16 +60,22 @@ class Picture:
 
 
 def make_picture(
-    now_us: int, devices: Iterable[Mapping[str, Any]], alerts: Iterable[Mapping[str, Any]]
+    now_us: int,
+    devices: Iterable[Mapping[str, Any]],
+    alerts: Iterable[Mapping[str, Any]],
+    missing: Mapping[str, int] = MappingProxyType({}),
 ) -> Picture:
-    """Judge what ``Live`` holds."""
+    """Judge what ``Live`` holds; ``missing`` readings are those in gaps, by device."""
     shown = [alert for alert in alerts if alert.get("state") in _SHOWN]
     shown.sort(key=lambda alert: alert.get("started") or 0, reverse=True)
     shown.sort(key=lambda a: (_SHOWN[a["state"]], _SEVERITIES.get(a.get("severity", ""), 9)))
     firing = [alert for alert in shown if alert["state"] == "firing"]
     per_device = Counter(alert["device"] for alert in firing)
     silent = {alert["device"] for alert in firing if not alert.get("series")}
-    rows = [_row(now_us, device, per_device, silent) for device in devices]
+    rows = [
+        _row(now_us, device, per_device, silent, missing.get(device["device"], 0))
+        for device in devices
+    ]
     rows.sort(key=lambda row: row.device)
     return Picture(
         now_us=now_us,
@@ -104,7 +112,11 @@ def condition(
 
 
 def _row(
-    now_us: int, device: Mapping[str, Any], firing: Mapping[str, int], silent: set[str]
+    now_us: int,
+    device: Mapping[str, Any],
+    firing: Mapping[str, int],
+    silent: set[str],
+    missing: int,
 ) -> DeviceRow:
     name = device["device"]
     return DeviceRow(
@@ -121,6 +133,7 @@ def _row(
         buffered=device["buffered"],
         sampled=device["sampled"],
         dropped=device["dropped"],
+        missing=missing,
         firing=firing.get(name, 0),
     )
 
@@ -128,8 +141,14 @@ def _row(
 class Pictures:
     """Makes a picture when somebody looks and the last one is old."""
 
-    def __init__(self, live: Live, clock: Clock) -> None:
+    def __init__(
+        self,
+        live: Live,
+        clock: Clock,
+        missing: Callable[[], Mapping[str, int]] = lambda: MappingProxyType({}),
+    ) -> None:
         self._live = live
+        self._missing = missing
         self._clock = clock
         self._due = float("-inf")
         self._picture = make_picture(clock.now_us(), (), ())
@@ -139,7 +158,7 @@ class Pictures:
         started = self._clock.monotonic()
         if started >= self._due:
             self._picture = make_picture(
-                self._clock.now_us(), self._live.devices(), self._live.alerts()
+                self._clock.now_us(), self._live.devices(), self._live.alerts(), self._missing()
             )
             cost = self._clock.monotonic() - started
             # A little less than the refresh: a timer that comes early must not see the old one.

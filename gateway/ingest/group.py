@@ -86,13 +86,14 @@ class GroupReader:
                 found.refused.append(result)
 
     def _check_series(self, found: Read) -> None:
-        now = self._monotonic()
-        for place, batch in reversed(list(enumerate(found.accepted))):
+        now, admitted = self._monotonic(), []
+        for batch in found.accepted:
             try:
                 self._limits.admit(batch.device, batch.names, now)
+                admitted.append(batch)
             except PayloadError as error:
-                del found.accepted[place]
                 found.refused += [Refused(arrival, error) for arrival in batch.arrivals]
+        found.accepted = admitted
 
     def _refuse_over_limit(self, arrivals: Sequence[Arrival], found: Read) -> None:
         for arrival in arrivals:

@@ -26,6 +26,14 @@ def test_a_quiet_device_is_seen_beside_a_busy_one() -> None:
     assert [value for _, value in live.points("quiet", "level")] == [7.0]
 
 
+def test_what_the_gateway_says_of_a_device_hides_none_of_its_values() -> None:
+    """An alert comes right behind the reading that made it fire."""
+    live = Live()
+    made = [series("pump-1", f"gateway/{n}", [0.0], start_s=9) for n in range(5)]
+    live.add_all([series("pump-1", "flow", [97.0], start_s=8), *made])
+    assert [value for _, value in live.points("pump-1", "flow")] == [97.0]
+
+
 def test_a_clock_is_judged_by_the_median_of_the_newest_batches() -> None:
     """One that came late, or with one wrong time, says nothing."""
     live = Live()

@@ -82,3 +82,9 @@ def test_all_viewers_of_one_second_share_a_picture():
     assert pictures.latest() is first
     clock.advance(0.5)
     assert [row.device for row in pictures.latest().devices] == ["pump-1"]
+
+
+def test_a_device_that_lacks_readings_shows_how_many():
+    """Gaps are counted by the journal's dedup, not by what passed by."""
+    picture = make_picture(NOW, [device("a"), device("b")], [], {"b": 17})
+    assert [(row.device, row.missing) for row in picture.devices] == [("a", 0), ("b", 17)]
