@@ -95,6 +95,8 @@ class IngestWorker:
             if self._stopping.wait(pause):
                 return  # never acknowledged: brokers and devices still have all of it
             pause = min(pause * 2, _MAX_PAUSE_S)
+            # Rows that wait for their acks are what a full journal may be full of.
+            self._confirm_late()
             self._tidy()
 
     def _let_results_through(self, work: Work, error: StorageError) -> None:

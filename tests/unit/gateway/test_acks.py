@@ -6,8 +6,19 @@ import pytest
 
 from gateway import acks as acks_
 from gateway.acks import CURSOR, AckAfterLake, forget_acks
+from gateway.feed import Feed
+from gateway.ingest.arrival import Arrival
+from gateway.ingest.group import GroupReader
+from gateway.ingest.inbox import Inbox
+from gateway.ingest.limits import Limits
+from gateway.pipeline import Pipeline
+from gateway.worker import IngestWorker
 from headrace.journal import JournalReader
+from headrace.metrics import Metrics
+from headrace.topics import Topics
 from tests.batches import payload
+from tests.outbox import Outbox
+from tests.servers import wait_until
 
 STREAM = "0123456789abcdef"
 
@@ -128,3 +139,30 @@ def test_back_to_acks_after_the_journal_nothing_is_held_for_them(site):
     forget_acks(site.writer.path)
     with JournalReader(site.writer.path) as reader:
         assert CURSOR not in [name for name, _, _ in reader.cursors()]
+
+
+def test_a_journal_that_is_full_of_rows_that_wait_for_their_acks_empties(open_journal, clock):
+    """The worker tells devices also while it cannot commit, or nothing would ever be freed."""
+    journal = open_journal(max_bytes=400_000, hold_for=("lake",))
+    inbox, outbox, metrics = Inbox(), Outbox(), Metrics("gateway")
+    pipeline = Pipeline(
+        reader=GroupReader(Limits(), metrics, clock.monotonic), journal=journal,
+        acks=AckAfterLake(journal.path), feed=Feed(journal.path), broker=outbox, topics=Topics(),
+        metrics=metrics,
+    )  # fmt: skip
+    worker = IngestWorker(inbox, pipeline, journal)
+    worker.start()
+    try:
+        sent = 0
+        while not worker.stalled:
+            inbox.put([Arrival("pump", "arrow", payload(STREAM, sent * 5_000 + 1, 5_000), 1)])
+            sent += 1
+            wait_until(lambda: inbox.is_empty, 10, "it is taken")
+            wait_until(lambda: worker.stalled or journal.head == sent, 10, "it is committed")  # noqa: B023
+        assert outbox.published == []
+        with JournalReader(journal.path) as reader:
+            reader.move_cursor("lake", journal.head, required=True)
+        wait_until(lambda: journal.head == sent and not worker.stalled, 20, "it goes on")
+        assert outbox.published
+    finally:
+        worker.stop()

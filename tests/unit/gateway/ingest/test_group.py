@@ -17,28 +17,10 @@ from headrace.journal import JournalReader
 from headrace.metrics import Metrics
 from headrace.topics import Topics
 from tests.batches import payload
+from tests.outbox import Outbox
 
 STREAM = "0123456789abcdef"
 PACK = b'[{"n":"level","v":1.5}]'
-
-
-class Outbox:
-    """A broker that keeps what it is to publish."""
-
-    connected = True
-
-    def __init__(self) -> None:
-        self.published: list[str] = []
-
-    async def start(self) -> None:
-        """Nothing to start."""
-
-    async def stop(self) -> None:
-        """Nothing to stop."""
-
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        del payload, retain
-        self.published.append(topic)
 
 
 @pytest.fixture
