@@ -193,6 +193,11 @@ SPARKPLUG_HOLD_S: Final = 12.0
 #: Seconds between two looks at what waits.
 SPARKPLUG_LOOK_S: Final = 0.5
 
+#: Readings of one Sparkplug message that the MQTT sink writes, some 20 bytes each, and series that it gives
+#: aliases to.
+SPARKPLUG_SINK_ROWS: Final = 2_000
+SPARKPLUG_SINK_MAX_SERIES: Final = 200_000
+
 #: Messages that the Kafka source takes from its client at once, and KiB that the client fetches ahead for
 #: each partition: a second of a busy topic.
 KAFKA_SOURCE_CHUNK_MESSAGES: Final = 500

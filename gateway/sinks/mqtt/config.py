@@ -33,13 +33,14 @@ class MqttSettings(SinkSettings):
     keyfile: Path | None = None
     username: str = ""
     password_file: Path | None = None
-    profile: Literal["headrace", "json"] = "headrace"
+    profile: Literal["headrace", "json", "sparkplug"] = "headrace"
     topic_root: Topic = DEFAULT_ROOT
     device: Annotated[str, Meta(min_length=1)] = "{device}"
     encoding: Literal["arrow", "senml-json"] = "arrow"
     await_ack: bool = True
     topic: Topic = "{site}/{device}/{name}"
     retain: bool = False
+    group: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^+#/]+$")] = "headrace"
     max_bytes: Annotated[int, Meta(ge=KIB, le=MAX_PAYLOAD_BYTES)] = MQTT_SINK_MAX_BYTES
     timeout_s: Annotated[float, Meta(gt=0, le=300)] = SINK_TIMEOUT_S
 
@@ -63,6 +64,10 @@ def check(settings: MqttSettings, key: str, found: FaultList) -> None:
         found.add(f"{key}.certfile", "certfile and keyfile belong together; one of them is missing")
     if settings.password_file is not None and not settings.username:
         found.add(f"{key}.username", "needed where password_file is given")
+    if settings.profile == "sparkplug" and settings.retain:
+        found.add(
+            f"{key}.retain", 'must be false with profile = "sparkplug": no message is retained'
+        )
     _check_template(f"{key}.topic", settings.topic, {"site", "device", "name"}, found)
     if _check_template(f"{key}.device", settings.device, {"site", "device"}, found):
         example = settings.device.format(site="s", device="d")

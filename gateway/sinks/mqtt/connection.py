@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Protocol
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
@@ -29,10 +30,39 @@ logger = logging.getLogger(__name__)
 _KEEPALIVE_S = 30
 
 
+class Session(Protocol):
+    """What begins and ends with the connection, where the profile has such a thing."""
+
+    def begin(self) -> tuple[str, bytes]:
+        """A connection is about to be made: topic and payload of its will."""
+        ...
+
+    def death(self) -> tuple[str, bytes]:
+        """What is said when it ends on purpose."""
+        ...
+
+    @property
+    def command_topic(self) -> str:
+        """What to subscribe to."""
+        ...
+
+    def command(self, payload: bytes) -> None:
+        """Something came there; called by paho's thread."""
+        ...
+
+    @property
+    def is_born(self) -> bool:
+        """Whether the messages at hand are of this connection."""
+        ...
+
+
 class Connection:
     """Connects when it is first needed, and again after a failure; used by one thread."""
 
-    def __init__(self, settings: MqttSettings, *, client_id: str) -> None:
+    def __init__(
+        self, settings: MqttSettings, *, client_id: str, session: Session | None = None
+    ) -> None:
+        self._session = session
         self._settings = settings
         self._client_id = settings.client_id or client_id
         self._topics = Topics(settings.topic_root)
@@ -49,6 +79,8 @@ class Connection:
         """
         waiting = Waiting(messages, for_ack=self._settings.waits_for_ack)
         client = self._connected()
+        if self._session is not None and not self._session.is_born:
+            raise self.unavailable("connection lost")
         with self._changed:
             self._waiting = waiting
             waiting.failure = self._lost
@@ -69,9 +101,24 @@ class Connection:
             self.close()
         return waiting
 
+    def open(self) -> None:
+        """Be connected, before messages are made that depend on it.
+
+        Raises:
+            SinkUnavailable: the broker is away.
+        """
+        self._connected()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection stands, as far as anybody has noticed."""
+        return self._client is not None and not self._lost
+
     def close(self) -> None:
         client, self._client = self._client, None
         if client is not None:
+            if self._session is not None and not self._lost:
+                client.publish(*self._session.death(), qos=1)
             client.disconnect()
             client.loop_stop()
 
@@ -135,6 +182,8 @@ class Connection:
         client.on_subscribe = self._on_subscribe
         client.on_publish = self._on_publish
         client.on_message = self._on_message
+        if self._session is not None:
+            client.will_set(*self._session.begin(), qos=1)
         if settings.username:
             client.username_pw_set(settings.username, _secret(settings))
         if settings.uses_tls:
@@ -150,6 +199,8 @@ class Connection:
     ) -> None:
         if reason.is_failure:
             self._lose(client, f"refuses the connection: {reason}")
+        elif self._session is not None:
+            client.subscribe(self._session.command_topic, 1)
         elif self._settings.waits_for_ack:
             client.subscribe([(self._topics.ack("+"), 1), (self._topics.nack("+"), 1)])
         else:
@@ -164,7 +215,8 @@ class Connection:
         _props: object,
     ) -> None:
         if any(reason.is_failure for reason in reasons):
-            self._lose(client, f"does not let us see acks: {reasons[0]}")
+            what = "acks" if self._session is None else "commands"
+            self._lose(client, f"does not let us see {what}: {reasons[0]}")
         else:
             self._be_ready()
 
@@ -193,6 +245,9 @@ class Connection:
                 self._changed.notify_all()
 
     def _on_message(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
+        if self._session is not None:
+            self._session.command(bytes(message.payload))
+            return
         device, _, kind = message.topic.removeprefix(f"{self._topics.root}/").partition("/")
         payload = bytes(message.payload)
         try:

@@ -22,6 +22,7 @@ NAMES = (
     "kafka",
     "mqtt_gateway",
     "mqtt_json",
+    "mqtt_sparkplug",
     "postgres",
     "victoriametrics",
     "webhook",
