@@ -38,16 +38,24 @@ _UNSUBSCRIBE_ID: Final = 65_534
 #: Ids of what is published lie below those of the two packets above.
 _MAX_ID: Final = 65_533
 
+#: What to look at, by why the broker says that it ends a connection.
+_HINTS: Final = {
+    "SESSION_TAKEN_OVER": "(another client has come in under the same id: is a second gateway of this "
+    "site running? Where the broker makes the user the client id, each of broker.connections needs a "
+    "user or certificate of its own, or set connections = 1)",
+}
+
 #: Topic, payload, retain.
 Outgoing = tuple[str, bytes, bool]
 
 
 class Refused(Exception):
-    """The broker answered, but not with yes; ``too_old``: it speaks no MQTT 5."""
+    """The broker did not say yes; ``too_old``: it speaks no MQTT 5; ``unanswered``: nobody knows."""
 
-    def __init__(self, reason: str, *, too_old: bool = False) -> None:
+    def __init__(self, reason: str, *, too_old: bool = False, unanswered: bool = False) -> None:
         super().__init__(reason)
         self.too_old = too_old
+        self.unanswered = unanswered
 
 
 class Connection(asyncio.Protocol):
@@ -82,7 +90,8 @@ class Connection(asyncio.Protocol):
         self._window = 0
         self._last_id = 0
         self._heard = 0.0
-        self._answered = False
+        self._keepalive_s: float = KEEPALIVE_S
+        self.answered = False
         self.subscribed: asyncio.Future[None] = self._loop.create_future()
         self.closed: asyncio.Future[str] = self._loop.create_future()
 
@@ -109,7 +118,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
-        self._end(f"connection lost: {exc or 'closed by the broker'}", too_old=not self._answered)
+        self._end(f"connection lost: {exc or 'closed by the broker'}")
 
     def data_received(self, data: bytes) -> None:
         self._heard = self._loop.time()
@@ -118,7 +127,7 @@ class Connection(asyncio.Protocol):
             self._read_packets()
         except ValueError as error:
             # A broker that only speaks MQTT 3.1.1 answers CONNECT with a packet of its own version.
-            self._end(f"not MQTT 5: {error}", too_old=not self._answered)
+            self._end(f"not MQTT 5: {error}", too_old=not self.answered)
             self.close()
             return
         if not self._reception.inbox.has_room:
@@ -141,6 +150,7 @@ class Connection(asyncio.Protocol):
                 try:
                     packet, used = mqtt5.read(unread[at:])
                 except IndexError:
+                    check_unfinished(unread[at:])
                     break  # the rest of it is on its way
                 at += used
                 if type(packet) is not PublishPacket:
@@ -167,18 +177,24 @@ class Connection(asyncio.Protocol):
             case mqtt5.DisconnectPacket():
                 self._end(
                     f"the broker ends it: {packet.reason_code.name} {packet.reason_str or ''}"
+                    f"{_HINTS.get(packet.reason_code.name, '')}"
                 )
             case _:
                 pass  # PINGRESP, UNSUBACK: that they came is all they say
 
     def _connected(self, packet: ConnAckPacket) -> None:
-        self._answered = True
+        self.answered = True
         if packet.reason_code != mqtt5.ConnAckReasonCode.SUCCESS:
             too_old = packet.reason_code == mqtt5.ConnAckReasonCode.UNSUPPORTED_PROTOCOL_VERSION
             self._end(f"refused the connection: {packet.reason_code.name}", too_old=too_old)
             self.close()
             return
         self._window = packet.receive_max
+        if packet.server_keep_alive is not None:
+            # 0 means that the broker does not mind; we do, to notice when it is gone.
+            self._keepalive_s = packet.server_keep_alive or KEEPALIVE_S
+            if self._keepalive_s < KEEPALIVE_S:
+                self._loop.call_later(self._keepalive_s / 2, self._keep_alive)
         # Also in a session that exists: a setting may have changed since it was made.
         if packet.session_present and self._unwanted:
             self._write(mqtt5.UnsubscribePacket(_UNSUBSCRIBE_ID, list(self._unwanted)).write())
@@ -198,7 +214,8 @@ class Connection(asyncio.Protocol):
     def _end(self, why: str, *, too_old: bool = False) -> None:
         """Say once why this connection is over."""
         if not self.subscribed.done():
-            self.subscribed.set_exception(Refused(why, too_old=too_old))
+            unanswered = not self.answered and not too_old
+            self.subscribed.set_exception(Refused(why, too_old=too_old, unanswered=unanswered))
         if not self.closed.done():
             self.closed.set_result(why)
 
@@ -246,12 +263,13 @@ class Connection(asyncio.Protocol):
     def _keep_alive(self) -> None:
         if self._transport is None:
             return
-        if self._transport.is_reading() and self._loop.time() - self._heard > 1.5 * KEEPALIVE_S:
-            self._end(f"nothing heard for {1.5 * KEEPALIVE_S:g} s")
+        silent_s = self._loop.time() - self._heard
+        if self._transport.is_reading() and silent_s > 1.5 * self._keepalive_s:
+            self._end(f"nothing heard for {silent_s:.0f} s")
             self._transport.abort()
             return
         self._write(mqtt5.PingReqPacket().write())
-        self._loop.call_later(KEEPALIVE_S / 2, self._keep_alive)
+        self._loop.call_later(self._keepalive_s / 2, self._keep_alive)
 
     def _hold(self) -> None:
         """Read nothing until there is room."""
@@ -263,6 +281,23 @@ class Connection(asyncio.Protocol):
             return
         self._transport.pause_reading()
         self._loop.call_later(_ROOM_POLL_S, self._hold)
+
+
+def check_unfinished(unread: memoryview) -> None:
+    """Whether more of a packet may come.
+
+    Raises:
+        ValueError: it is larger than we have said we take, or all there and does not parse.
+    """
+    length = 0
+    for place, digit in enumerate(unread[1:5]):
+        length |= (digit & 0x7F) << 7 * place
+        if digit < 0x80:
+            if length > BROKER_MAX_PACKET_BYTES:
+                raise ValueError(f"a packet of {length} bytes, at most {BROKER_MAX_PACKET_BYTES}")
+            if len(unread) >= 2 + place + length:
+                raise ValueError("a packet that is shorter than its fields")
+            return
 
 
 def connect_packet(client_id: str, username: str, password: bytes | None) -> mqtt5.ConnectPacket:

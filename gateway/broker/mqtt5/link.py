@@ -9,10 +9,9 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
 
-import mqtt5
-
 from gateway.broker.config import BrokerConfig
 from gateway.broker.mqtt5.connection import Connection, Outgoing, Refused, connect_packet
+from gateway.broker.mqtt5.probe import speaks_old
 from gateway.broker.reception import Reception
 from headrace.limits import BROKER_CONNECT_TIMEOUT_S, RETRY_FIRST_S, RETRY_MAX_S
 from headrace.logs import Condition
@@ -49,6 +48,7 @@ class Link:
         self._changed = changed
         self._condition = Condition(logger, f"broker {config.host}:{config.port}")
         self._connection: Connection | None = None
+        self._unanswered = 0
         self.up = False
 
     def flush_soon(self) -> None:
@@ -69,23 +69,36 @@ class Link:
                 await self._live()
                 pause = RETRY_FIRST_S
             except Refused as refused:
-                if refused.too_old:
+                if refused.too_old or (refused.unanswered and await self._is_old()):
                     raise
                 self._condition.bad(refused)
-            except TimeoutError:
-                self._condition.bad(f"no answer within {BROKER_CONNECT_TIMEOUT_S:g} s")
             except OSError as error:  # TLS errors are among them
                 self._condition.bad(f"cannot be reached: {error}")
             await asyncio.sleep(pause)
             pause = min(pause * 2, RETRY_MAX_S)
+
+    async def _is_old(self) -> bool:
+        """Whether a broker that gave no answer, twice in a row, gives one in MQTT 3.1.1."""
+        self._unanswered += 1
+        if self._unanswered < 2:
+            return False
+        config = self._config
+        return await speaks_old(
+            config.host,
+            config.port,
+            _tls(config),
+            self._client_id,
+            config.username,
+            self._password(),
+        )
 
     async def _live(self) -> None:
         """One connection from its beginning to its end."""
         connection = await self._connect()
         self._connection = connection
         try:
-            async with asyncio.timeout(BROKER_CONNECT_TIMEOUT_S):
-                await connection.subscribed
+            await self._subscribed(connection)
+            self._unanswered = 0
             self._set_up(True)
             self._condition.good()
             logger.info("subscribed at broker %s:%d", self._config.host, self._config.port)
@@ -95,12 +108,20 @@ class Link:
             self._connection = None
             connection.close()
 
+    async def _subscribed(self, connection: Connection) -> None:
+        try:
+            async with asyncio.timeout(BROKER_CONNECT_TIMEOUT_S):
+                await connection.subscribed
+        except TimeoutError:
+            why = f"no answer within {BROKER_CONNECT_TIMEOUT_S:g} s"
+            raise Refused(why, unanswered=not connection.answered) from None
+
     async def _connect(self) -> Connection:
         config = self._config
         async with asyncio.timeout(BROKER_CONNECT_TIMEOUT_S):
             _, connection = await asyncio.get_running_loop().create_connection(
                 lambda: Connection(
-                    self._connect_packet(), self._filters, self._unwanted, self._reception,
+                    connect_packet(self._client_id, config.username, self._password()), self._filters, self._unwanted, self._reception,
                     self._outgoing,
                 ),
                 config.host,
@@ -109,13 +130,12 @@ class Link:
             )  # fmt: skip
         return connection
 
-    def _connect_packet(self) -> mqtt5.ConnectPacket:
+    def _password(self) -> bytes | None:
+        """Read again each time: secrets are replaced while programs run."""
         config = self._config
-        password = None
-        if config.username and config.password_file is not None:
-            # Read again each time: secrets are replaced while programs run.
-            password = config.password_file.read_text(encoding="utf-8").strip().encode()
-        return connect_packet(self._client_id, config.username, password)
+        if not config.username or config.password_file is None:
+            return None
+        return config.password_file.read_text(encoding="utf-8").strip().encode()
 
     def _set_up(self, up: bool) -> None:
         if self.up != up:
