@@ -29,7 +29,8 @@ def collect(journal: Path, device: str = "*") -> Gaps:
     with JournalReader(journal) as reader:
         own = reader.own_streams()
         for name, stream, first, last in reader.ranges():
-            if stream not in own and fnmatchcase(name, device):
+            # Streams without a device are those of sources, where a gap is no reading.
+            if name and stream not in own and fnmatchcase(name, device):
                 seen.setdefault((name, stream), RangeSet()).add(first, last)
     found: dict[str, dict[str, list[Range]]] = {}
     for (name, stream), ranges in seen.items():

@@ -198,6 +198,7 @@ class _Transaction:
                 told = batch.key is not None or batch.place is not None
                 stream = self._keyed_stream if told else self._unnamed_stream
                 first = self.stage.next_seq(batch.device, stream)
+            self.stage.check_stream(batch.device, stream)
             last = first + decoded.rows.num_rows - 1
             new = self.stage.add(batch.device, stream, first, last)
         except PayloadError as error:

@@ -65,6 +65,12 @@ MAX_ACK_RANGES: Final = 1_000
 #: that is honest has a handful, and 10,000 cost about 2 MB.
 MAX_RANGES_PER_STREAM: Final = 10_000
 
+#: Streams that the gateway remembers of one device, and of all, some 500 bytes each. A buffer has one for
+#: life; a device that begins a new one at each start may do so for years, and one that does with every
+#: message must not fill the memory.
+MAX_STREAMS_PER_DEVICE: Final = 20_000
+SITE_MAX_STREAMS: Final = 300_000
+
 # --- the agent ------------------------------------------------------------------------------------
 
 #: Seconds of readings that a power cut may cost the device (``buffer.loss_window_s``). One commit a

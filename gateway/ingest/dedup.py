@@ -6,12 +6,13 @@ never written would be taken for duplicates when they come again, and be lost.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 from gateway.ingest.arrival import Place
 from headrace.errors import PayloadError
-from headrace.limits import MAX_RANGES_PER_STREAM
+from headrace.limits import MAX_RANGES_PER_STREAM, MAX_STREAMS_PER_DEVICE, SITE_MAX_STREAMS
 from headrace.ranges import Range, RangeSet
 
 Key = tuple[str, str]
@@ -27,10 +28,22 @@ class Seen:
         self._ranges: dict[Key, RangeSet] = {}
         for device, stream, first, last in rows:
             self._ranges.setdefault((device, stream), RangeSet()).add(first, last)
+        self._streams = Counter(device for device, _ in self._ranges)
 
     def of(self, device: str, stream: str) -> RangeSet:
         """What has been seen of one stream (do not change it)."""
         return self._ranges.get((device, stream)) or RangeSet()
+
+    def streams(self, device: str) -> int:
+        """How many streams a device has had."""
+        return self._streams[device]
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._ranges
+
+    def __len__(self) -> int:
+        """How many streams there are in all."""
+        return len(self._ranges)
 
     def holes(self, device: str) -> dict[str, list[Range]]:
         """The gaps of a device by stream: what is missing before the newest that arrived."""
@@ -52,6 +65,7 @@ class Seen:
 
     def apply(self, stage: Stage) -> None:
         """The stage's transaction is on disk."""
+        self._streams.update(device for device, _ in stage.changed().keys() - self._ranges.keys())
         self._ranges.update(stage.changed())
 
 
@@ -61,6 +75,28 @@ class Stage:
     def __init__(self, seen: Seen) -> None:
         self._seen = seen
         self._changed: dict[Key, RangeSet] = {}
+        self._new: Counter[str] = Counter()
+        self._new_streams = 0
+
+    def check_stream(self, device: str, stream: str) -> None:
+        """A new stream takes memory for good.
+
+        Raises:
+            PayloadError: the device, or all of them, have had too many.
+        """
+        key = (device, stream)
+        if key in self._seen or key in self._changed:
+            return
+        if self._seen.streams(device) + self._new[device] >= MAX_STREAMS_PER_DEVICE:
+            raise PayloadError(
+                "over_limit",
+                f"{device} has had {MAX_STREAMS_PER_DEVICE} streams",
+                hint="a stream is for life: keep its id where the readings are kept",
+            )
+        if len(self._seen) + self._new_streams >= SITE_MAX_STREAMS:
+            raise PayloadError("over_limit", f"all devices have had {SITE_MAX_STREAMS} streams")
+        self._new[device] += 1
+        self._new_streams += 1
 
     def add(self, device: str, stream: str, first: int, last: int) -> list[Range]:
         """Mark ``first..last`` as seen and return the parts that are new.

@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateway.ingest import dedup as dedup_
 from gateway.ingest.dedup import Seen, Stage
 from headrace.errors import PayloadError
 
@@ -54,3 +55,26 @@ def test_holes_are_named_by_stream():
     assert seen.holes("pump-7") == {"s": [(4012, 4090)]}
     assert seen.holes("pump-8") == {}
     assert seen.missing() == {"pump-7": 79}
+
+
+def test_a_device_that_begins_streams_without_end_is_refused(monkeypatch):
+    """Each takes memory and a row for good; those that are known go on."""
+    monkeypatch.setattr(dedup_, "MAX_STREAMS_PER_DEVICE", 3)
+    monkeypatch.setattr(dedup_, "SITE_MAX_STREAMS", 5)
+    seen = Seen([("pump-1", "a", 1, 5)])
+    stage = Stage(seen)
+    for stream in ("b", "a", "c", "b"):
+        stage.check_stream("pump-1", stream)
+        stage.add("pump-1", stream, 6, 9)
+    with pytest.raises(PayloadError, match="pump-1 has had 3 streams"):
+        stage.check_stream("pump-1", "d")
+    seen.apply(stage)
+    stage = Stage(seen)
+    stage.check_stream("pump-1", "c")
+    with pytest.raises(PayloadError, match="pump-1"):
+        stage.check_stream("pump-1", "d")
+    for stream in ("x", "y"):
+        stage.check_stream("pump-2", stream)
+        stage.add("pump-2", stream, 1, 1)
+    with pytest.raises(PayloadError, match="all devices"):
+        stage.check_stream("pump-3", "z")
