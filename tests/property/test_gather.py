@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.ingest.arrival import Arrival
@@ -61,6 +61,7 @@ def rows(accepted: Sequence[Accepted]) -> dict[str, list[object]]:
     return found
 
 
+@settings(deadline=None)
 @given(arrivals())
 def test_gathered_payloads_hold_what_single_ones_hold(made: list[Arrival]) -> None:
     """Values, times, texts, units and identities; what is left over is read one by one, as ever."""
@@ -75,6 +76,7 @@ def test_gathered_payloads_hold_what_single_ones_hold(made: list[Arrival]) -> No
         assert sorted(map(repr, found)) == sorted(map(repr, expected[device]))
 
 
+@settings(deadline=None)
 @given(arrivals())
 def test_the_journal_gives_back_what_was_gathered(made: list[Arrival]) -> None:
     """Decoding the payload of a row again yields the readings that were handed on."""
@@ -87,6 +89,7 @@ def test_the_journal_gives_back_what_was_gathered(made: list[Arrival]) -> None:
         )
 
 
+@settings(deadline=None)
 @given(arrivals())
 def test_small_rows_that_are_decoded_together_are_what_each_is_alone(made: list[Arrival]) -> None:
     """What cannot be decoded with the others is left to be decoded by itself, as ever."""
