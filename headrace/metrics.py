@@ -79,7 +79,7 @@ TABLE: Final[tuple[Spec, ...]] = (
     Spec("gateway", "dropped_answers", "counter", "Acks dropped because the broker took none; devices ask again"),
     Spec("gateway", "http_requests", "counter", "Requests to the HTTP ingest by answer", ("status",)),
     Spec("gateway", "denied_connections", "counter", "Clients that the broker's door refused or cut", ("reason",)),
-    Spec("gateway", "denied_messages", "counter", "Publishes and subscriptions outside a device's topics", ("action",)),
+    Spec("gateway", "denied_messages", "counter", "Publishes and subscriptions outside a device's topics or over a bound", ("action",)),
     Spec("gateway", "devices_online", "gauge", "Devices whose state says online"),
     Spec("gateway", "certificate_days", "gauge", "Days until a certificate of the gateway's ends", ("certificate",)),
     Spec("gateway", "certificates_ending", "gauge", "Devices whose certificate ends within 30 days"),

@@ -217,3 +217,12 @@ def test_replay_speaks_to_mosquitto_with_the_gateways_certificate(site, connect)
     wait_until(lambda: client.heard, 10, "a nack")
     result = run_gateway(site, "quarantine", "replay", "--all")
     assert result.exit_code == 0, result.output
+
+
+def test_more_small_messages_than_the_window_are_all_kept(site, connect):
+    """One reading a message, twice what mosquitto lets the gateway have before it acknowledges."""
+    client, before = connect("pump-2"), readings_of(site, "pump-2")
+    topic = TOPICS.data("pump-2", "senml-json")
+    for number in range(20_000):
+        client.publish(topic, b'[{"n":"small","v":%d}]' % number)
+    wait_until(lambda: readings_of(site, "pump-2") == before + 20_000, 60, "20,000 readings")

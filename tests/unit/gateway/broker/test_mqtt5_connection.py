@@ -90,7 +90,7 @@ def talk(*pieces: bytes) -> tuple[Talk, str]:
         (b"\x20\x03\x00\x84\x00", True),
         (b"\x20\x03\x00\x87\x00", False),
         (b"\x20\x03\x00\x86\x00", False),
-        (b"not MQTT at all", True),
+        (b"\x00\x00", True),
     ],
 )
 def test_only_a_broker_without_mqtt_5_is_taken_for_old(answer, too_old):
