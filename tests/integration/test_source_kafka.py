@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,14 +11,20 @@ import pytest
 
 pytest.importorskip("confluent_kafka", reason="confluent-kafka is missing")
 
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from gateway.feed import from_rows
+from gateway.ingest.arrival import Arrival
+from gateway.ingest.inbox import Inbox
 from gateway.sinks.kafka import KafkaSettings, build
+from gateway.sources.kafka import KafkaSource, KafkaSourceSettings
+from gateway.sources.port import SourceContext
+from headrace.clock import SystemClock
 from headrace.journal import JournalReader
 from headrace.limits import GIB
+from headrace.metrics import Metrics
 from tests.gateway_entries import series
 from tests.programs import Gateway, Programs, make_gateway
 from tests.servers import free_port, wait_until
@@ -174,3 +182,64 @@ def test_a_broker_that_is_away_and_comes_back_costs_nothing(tmp_path: Path, prog
             produce(second, "away", lines(300, 300))
             wait_until(lambda: len(values(gateway)) == 1_800, 60, "second")
         assert sorted(values(gateway)) == [float(at) for at in range(1_800)]
+
+
+def test_partitions_that_go_to_another_member_and_come_back_cost_nothing(kafka: Kafka, programs: Programs) -> None:  # fmt: skip
+    """The other one takes them and commits nothing: all that it took comes here again or for the first time."""
+    make_topic(kafka, "rebalance", 2)
+    gateway = make_gateway(programs, extra=[source(kafka, "rebalance", 'group = "shared"')])
+    gateway.start()
+    produce(kafka, "rebalance", lines(0, 200))
+    wait_until(lambda: len(values(gateway)) == 600, 30, "before")
+    other = Consumer({
+        "bootstrap.servers": kafka.brokers, "group.id": "shared", "enable.auto.commit": False,
+        "session.timeout.ms": 6_000, "heartbeat.interval.ms": 300, "auto.offset.reset": "earliest",
+    })  # fmt: skip
+    other.subscribe(["rebalance"])
+    sent = iter(range(200, 10_000, 10))
+
+    def has_partitions() -> bool:
+        produce(kafka, "rebalance", lines(next(sent), 10))
+        other.consume(100, 0.2)
+        return bool(other.assignment())
+
+    wait_until(has_partitions, 40, "the other one has its share")
+    other.close()
+    produce(kafka, "rebalance", lines(next(sent), 10))
+    count = next(sent)
+    wait_until(lambda: len(values(gateway)) >= count * 3, 60, "all")
+    assert sorted(values(gateway)) == [float(at) for at in range(count * 3)]
+
+
+def test_a_cluster_of_three_is_read() -> None:
+    """librdkafka's own mock cluster, which has no topic ids: another implementation of the protocol."""
+    cluster = Producer({"test.mock.num.brokers": 3, "bootstrap.servers": "mock", "log_level": 2})
+    brokers = cluster.list_topics(timeout=10).brokers.values()
+    mock = Kafka(",".join(f"{broker.host}:{broker.port}" for broker in brokers))
+    inbox, metrics = Inbox(), Metrics("gateway")
+    context = SourceContext("kafka", "site-1", inbox, SystemClock(), metrics)
+    settings = KafkaSourceSettings(
+        brokers=mock.brokers, topics=("t",), format="line", topic_ids=False,
+        consumer_settings={"session.timeout.ms": "6000", "heartbeat.interval.ms": "300"},
+    )  # fmt: skip
+    produce(mock, "t", lines(0, 100))
+
+    async def read() -> list[Arrival]:
+        made = KafkaSource(settings, context)
+        await made.start()
+        found: list[Arrival] = []
+        deadline = time.monotonic() + 40
+        while len(found) < 100 and time.monotonic() < deadline:
+            work = await asyncio.to_thread(inbox.take, 0.2)
+            for arrival in work.arrivals:
+                found.append(arrival)
+                assert arrival.done is not None
+                arrival.done(None)
+        await made.stop()
+        return found
+
+    arrivals = asyncio.run(read())
+    assert sorted(arrival.payload for arrival in arrivals) == sorted(
+        value for _, value in lines(0, 100)
+    )
+    assert len({(each.place.stream, each.place.last) for each in arrivals if each.place}) == 100

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +16,9 @@ from gateway.feed import from_rows
 from headrace.journal import JournalReader
 from headrace.limits import GIB
 from tests.programs import Gateway, Programs, make_gateway
-from tests.servers import wait_until
+from tests.servers import pysparkplug_node, wait_until
 from tests.servers.mosquitto import Mosquitto, mosquitto
-from tests.servers.sparkplug import Node
+from tests.servers.sparkplug import FOLDER, Node
 
 CONFIG = "[sparkplug]\nenabled = true\n"
 
@@ -157,6 +159,23 @@ def test_the_host_says_that_it_is_there_and_that_it_is_gone(gateway: Gateway, br
     wait_until(lambda: said[-1] is False, 10, "by its own word")
     reader.disconnect()
     reader.loop_stop()
+
+
+def test_a_node_of_others_is_understood(gateway: Gateway, broker: Mosquitto) -> None:
+    """pysparkplug as it is: names and types in every message, no answer to rebirth requests."""
+    node = subprocess.Popen(
+        [sys.executable, Path(pysparkplug_node.__file__), FOLDER, str(broker.port), "300"],
+        stdin=subprocess.PIPE,
+    )
+    try:
+        expected = [-1.0, *map(float, range(300))]
+        wait_until(lambda: readings(gateway, "plant.theirs", "Level") == expected, 30, "node")
+        wait_until(
+            lambda: readings(gateway, "plant.theirs.tank", "Level") == expected, 30, "device"
+        )
+        assert sum(rebirths(gateway, why) for why in ("gap", "unborn", "unknown")) == 0
+    finally:
+        node.communicate(timeout=20)
 
 
 def test_the_embedded_broker_serves_nodes_as_well(programs: Programs) -> None:
