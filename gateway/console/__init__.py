@@ -10,7 +10,7 @@ Reading order:
 - ``format``      ages, counts and values as people read them
 - ``selection``   which devices and series a viewer has on the chart
 - ``table``       a table that is sent its changes only (``table.js`` in the browser)
-- ``header``, ``alerts``, ``devices``, ``chart`` (``chart.js``), ``models``   the parts of the page
+- ``header``, ``alerts``, ``devices``, ``chart`` (``chart.js``), ``models``, ``notices``   the parts of the page
 - ``page``        puts them together; ``console.css``: how it looks
 """
 

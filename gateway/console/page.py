@@ -18,6 +18,7 @@ from gateway.console.chart import Chart
 from gateway.console.devices import Devices
 from gateway.console.header import LOGO, Header
 from gateway.console.models import Models, Rows
+from gateway.console.notices import Notices
 from gateway.console.parts import block
 from gateway.console.picture import Picture, Pictures
 from gateway.console.selection import Selection
@@ -79,6 +80,7 @@ class Page:
                 )
                 self._chart = Chart(live, self._selection, self._choose_series)
             self._models = Models(models) if models is not None else None
+            self._notices = Notices(live)
         ui.timer(CONSOLE_REFRESH_S, self._refresh)
 
     def _refresh(self) -> None:
@@ -91,6 +93,7 @@ class Page:
         self._chart.show(picture.now_us)
         if self._models is not None:
             self._models.show()
+        self._notices.show()
         self._show_title(picture.firing)
 
     def _alarming(self, picture: Picture) -> set[str]:

@@ -173,6 +173,16 @@ def test_names_that_devices_choose_are_text_and_never_markup(page, device):
     assert "owned" not in page.title()
 
 
+def test_a_series_that_changes_its_unit_is_noticed(page, device):
+    """Somebody who compares old values with new ones has to know."""
+    node = device("unit-1")
+    for unit in ("Pa", "hPa"):
+        node.publish(pack(("pressure", unit, 1.5)), "senml-json")
+    noticed = row(page, "Notices", "unit-1")
+    for text in ("pressure", "unit", "Pa", "hPa"):
+        shows(noticed, text)
+
+
 def test_two_devices_are_compared_on_one_chart(page, device):
     """The tick in front of a name adds its line; a click on the name looks at it alone."""
     for name, value in (("cmp-1", 1.25), ("cmp-2", 2.5)):

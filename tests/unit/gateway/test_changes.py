@@ -36,6 +36,16 @@ def test_keys_that_need_a_restart_are_named(read):
     assert found.refused == ("site", "broker.port", "vitals.interval_s")
 
 
+def test_limits_may_change_and_what_devices_were_promised_may_not(read):
+    """Both stand beside keys of the other kind."""
+    found = changes(
+        read(""),
+        read('[journal]\nack_after = "lake"\nmax_bytes = 99_000_000\n[limits]\nmax_series = 5\n'),
+    )
+    assert found.refused == ("journal.ack_after",)
+    assert sorted(found.limits) == ["journal.ack_after", "journal.max_bytes", "limits.max_series"]
+
+
 def test_a_secret_that_was_renewed_in_its_file_is_a_change(read, tmp_path):
     """The configuration itself reads as before."""
     text = '[[sinks]]\nplugin = "influxdb"\nbucket = "b"\ntoken_file = "{}"\n'
