@@ -125,17 +125,21 @@ def test_a_broker_that_hangs_is_noticed_and_used_again(programs, tmp_path):
         assert "nothing heard for" in gateway.program.output()
 
 
-def test_a_wrong_password_is_said_and_does_not_end_in_an_older_protocol(programs, tmp_path):
-    """And the gateway comes in when the secret is mended."""
+@pytest.fixture
+def users(tmp_path):
+    """Lines of configuration for a broker with one user, gw, whose password is x."""
     (tmp_path / "users").write_text("gw:x\n")
-
     tool = shutil.which("mosquitto_passwd")
     assert tool
     subprocess.run([tool, "-U", str(tmp_path / "users")], check=True)
+    return [f"password_file {tmp_path / 'users'}"]
+
+
+def test_a_wrong_password_is_said_and_does_not_end_in_an_older_protocol(programs, tmp_path, users):
+    """And the gateway comes in when the secret is mended."""
     secret = tmp_path / "secret"
     secret.write_text("wrong")
-    lines = [f"password_file {tmp_path / 'users'}"]
-    with mosquitto(tmp_path, lines=lines, anonymous=False) as broker:
+    with mosquitto(tmp_path, lines=users, anonymous=False) as broker:
         more = f'username = "gw"\npassword_file = "{secret}"'
         gateway = make_gateway(programs, kind="external", mqtt_port=broker.port, broker=more)
         gateway.start()
@@ -144,6 +148,17 @@ def test_a_wrong_password_is_said_and_does_not_end_in_an_older_protocol(programs
         secret.write_text("x")
         gateway.wait_ready()
         assert "going on with 3.1.1" not in gateway.program.output()
+
+
+def test_connections_that_end_each_other_are_named(programs, tmp_path, users):
+    """One user for all, at a broker that makes the client id of it."""
+    (tmp_path / "secret").write_text("x")
+    lines = [*users, "use_username_as_clientid true"]
+    with mosquitto(tmp_path, lines=lines, anonymous=False) as broker:
+        more = f'username = "gw"\npassword_file = "{tmp_path / "secret"}"\nconnections = 2'
+        gateway = make_gateway(programs, kind="external", mqtt_port=broker.port, broker=more)
+        gateway.start()
+        wait_until(lambda: "or set connections = 1" in gateway.program.output(), 20, "what to do")
 
 
 @pytest.fixture

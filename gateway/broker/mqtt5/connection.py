@@ -38,12 +38,12 @@ _UNSUBSCRIBE_ID: Final = 65_534
 #: Ids of what is published lie below those of the two packets above.
 _MAX_ID: Final = 65_533
 
-#: What to look at, by why the broker says that it ends a connection.
-_HINTS: Final = {
-    "SESSION_TAKEN_OVER": "(another client has come in under the same id: is a second gateway of this "
-    "site running? Where the broker makes the user the client id, each of broker.connections needs a "
-    "user or certificate of its own, or set connections = 1)",
-}
+#: What to look at where another client comes in under the same id.
+TAKEN_OVER_HINT: Final = (
+    " (another client comes in under the same id? Is a second gateway of this site running? Where the "
+    "broker makes the client id of the user, each of broker.connections needs a certificate of its "
+    "own, or set connections = 1)"
+)
 
 #: Topic, payload, retain.
 Outgoing = tuple[str, bytes, bool]
@@ -175,10 +175,7 @@ class Connection(asyncio.Protocol):
             case SubAckPacket():
                 self._subscribed(packet)
             case mqtt5.DisconnectPacket():
-                self._end(
-                    f"the broker ends it: {packet.reason_code.name} {packet.reason_str or ''}"
-                    f"{_HINTS.get(packet.reason_code.name, '')}"
-                )
+                self._end(f"the broker ends it: {_said(packet)}")
             case _:
                 pass  # PINGRESP, UNSUBACK: that they came is all they say
 
@@ -281,6 +278,12 @@ class Connection(asyncio.Protocol):
             return
         self._transport.pause_reading()
         self._loop.call_later(_ROOM_POLL_S, self._hold)
+
+
+def _said(packet: mqtt5.DisconnectPacket) -> str:
+    taken_over = packet.reason_code == mqtt5.DisconnectReasonCode.SESSION_TAKEN_OVER
+    text = f"{packet.reason_code.name} {packet.reason_str or ''}".strip()
+    return text + TAKEN_OVER_HINT if taken_over else text
 
 
 def check_unfinished(unread: memoryview) -> None:

@@ -8,15 +8,27 @@ import logging
 import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from gateway.broker.config import BrokerConfig
-from gateway.broker.mqtt5.connection import Connection, Outgoing, Refused, connect_packet
+from gateway.broker.mqtt5.connection import (
+    TAKEN_OVER_HINT,
+    Connection,
+    Outgoing,
+    Refused,
+    connect_packet,
+)
 from gateway.broker.mqtt5.probe import speaks_old
 from gateway.broker.reception import Reception
 from headrace.limits import BROKER_CONNECT_TIMEOUT_S, RETRY_FIRST_S, RETRY_MAX_S
 from headrace.logs import Condition
 
 logger = logging.getLogger(__name__)
+
+#: Seconds after which a connection counts as good. So many in a row that end sooner look like two clients
+#: that end each other: mosquitto 2.0 does not say so.
+_SETTLED_S: Final = 10.0
+_FIGHT: Final = 3
 
 
 class Link:
@@ -49,6 +61,7 @@ class Link:
         self._condition = Condition(logger, f"broker {config.host}:{config.port}")
         self._connection: Connection | None = None
         self._unanswered = 0
+        self._short_lives = 0
         self.up = False
 
     def flush_soon(self) -> None:
@@ -66,8 +79,8 @@ class Link:
         pause = RETRY_FIRST_S
         while True:
             try:
-                await self._live()
-                pause = RETRY_FIRST_S
+                if await self._live() >= _SETTLED_S:
+                    pause = RETRY_FIRST_S
             except Refused as refused:
                 if refused.too_old or (refused.unanswered and await self._is_old()):
                     raise
@@ -92,8 +105,9 @@ class Link:
             self._password(),
         )
 
-    async def _live(self) -> None:
-        """One connection from its beginning to its end."""
+    async def _live(self) -> float:
+        """One connection from its beginning to its end; seconds for which it was of use."""
+        clock = asyncio.get_running_loop().time
         connection = await self._connect()
         self._connection = connection
         try:
@@ -102,7 +116,11 @@ class Link:
             self._set_up(True)
             self._condition.good()
             logger.info("subscribed at broker %s:%d", self._config.host, self._config.port)
-            self._condition.bad(await connection.closed)
+            began, why = clock(), await connection.closed
+            lived_s = clock() - began
+            self._short_lives = 0 if lived_s >= _SETTLED_S else self._short_lives + 1
+            self._condition.bad(why + (TAKEN_OVER_HINT if self._short_lives >= _FIGHT else ""))
+            return lived_s
         finally:
             self._set_up(False)
             self._connection = None
