@@ -54,6 +54,10 @@ MAX_NAME_CHARS: Final = 512
 #: Bytes of one text value. A log line or a JSON document fits; a file belongs elsewhere.
 MAX_TEXT_BYTES: Final = 64 * KIB
 
+#: Bytes of a data set, a template, an array, bytes or the properties of a metric. It becomes a text, which
+#: has a bound of its own, but first objects: one for two bytes in the worst case.
+SPARKPLUG_MAX_PART_BYTES: Final = 4 * MAX_TEXT_BYTES
+
 #: Bytes of text values that an agent puts into one batch: 16 of the longest texts. With the rows
 #: above, far below what a gateway accepts.
 MAX_BATCH_TEXT_BYTES: Final = 4 * MIB

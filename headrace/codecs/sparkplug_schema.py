@@ -19,7 +19,11 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError, Message
 
 from headrace.errors import PayloadError
-from headrace.limits import SPARKPLUG_MAX_METRICS, SPARKPLUG_MAX_PAYLOAD_BYTES
+from headrace.limits import (
+    SPARKPLUG_MAX_METRICS,
+    SPARKPLUG_MAX_PART_BYTES,
+    SPARKPLUG_MAX_PAYLOAD_BYTES,
+)
 
 _Field = descriptor_pb2.FieldDescriptorProto
 _NUMBERS: Final = {
@@ -124,12 +128,25 @@ def parse(payload: bytes) -> Any:
     return parse_part(Payload, payload)
 
 
+def check_part(data: bytes) -> None:
+    """Raises:
+    PayloadError: a value that becomes a text is too large for one.
+    """
+    if len(data) > SPARKPLUG_MAX_PART_BYTES:
+        raise PayloadError(
+            "too_large",
+            f"a part of a metric may have {SPARKPLUG_MAX_PART_BYTES} bytes, got {len(data)}",
+        )
+
+
 def parse_part(kind: Any, data: bytes) -> Any:
-    """One message of the table.
+    """One message of the table, within another or alone.
 
     Raises:
-        PayloadError: it is none.
+        PayloadError: it is none, or too large for a part.
     """
+    if kind is not Payload:
+        check_part(data)
     message: Message = kind()
     try:
         message.ParseFromString(data)

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from headrace.codecs.sparkplug_schema import DataSet, Template, parse_part
+from headrace.codecs.sparkplug_schema import DataSet, Template, check_part, parse_part
 from headrace.errors import PayloadError
 
 Reading = float | str
@@ -128,6 +128,7 @@ def utf8(text: str | bytes) -> str:
 
 
 def _from_bytes(kind: int, value: bytes, name: str) -> Any:
+    check_part(value)
     code = _ARRAYS.get(kind)
     if code is not None:
         size = struct.calcsize(code)

@@ -40,6 +40,13 @@ REFUSED = {
         "bomb",
     ),
     "CBOR without an end to its depth": ("senml-cbor", lambda: b"\x81" * MANY, "bomb"),
+    "Sparkplug metrics without end": ("sparkplug", lambda: b"\x12\x00" * 2_000_000, "too_large"),
+    "Sparkplug beyond its own bound": ("sparkplug", lambda: b"\0" * (4 * 1024 * 1024 + 1), "too_large"),
+    "a Sparkplug data set of empty rows": (
+        "sparkplug",
+        lambda: b"\x12\x8a\x89z\n\x01t \x10\x8a\x01\x80\x89z" + b"\x22\x00" * 1_000_000,
+        "too_large",
+    ),
     "a line of tags": ("line", lambda: b"m" + b"".join(b",%x=1" % n for n in range(500_000)) + b" f=1", "bad_value"),
 }  # fmt: skip
 

@@ -5,4 +5,4 @@
 """
 
 # Here, because the codecs themselves must not be imported before they are instrumented.
-CODECS = ("arrow", "line", "senml-json", "senml-cbor", "senml-json+many")
+CODECS = ("arrow", "line", "senml-json", "senml-cbor", "senml-json+many", "sparkplug")
