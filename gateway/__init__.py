@@ -17,11 +17,11 @@ Reading order:
 - ``consumer``   their port; ``lanes`` says what each reads next, ``runner`` drives them
 - ``inference/``, ``rules/``, ``notify/``, ``schema/``, ``sinks/``, ``vitals/``   the consumers
 - ``models/``    models of the signed repository: a consumer, and what brings versions to it
-- ``live`` (``points``), ``status``   the present; ``http``, ``console/`` show it behind a ``listener``
+- ``live/``, ``status``   the present; ``http``, ``console/`` show it behind a ``listener``
 - ``assembly``   makes the parts; ``app`` starts and stops them
 - ``changes``    what may change while it runs; ``reload`` changes it; ``running``: who runs
-- ``quarantine`` looks at refused payloads and replays them; ``gaps`` names what devices lack
+- ``quarantine`` looks at refused payloads and replays them
 - ``doctor/``    what a gateway needs, checked
 - ``journal_tools/``   the journal seen from outside
-- ``options``, ``enrol_commands``, ``models_commands``, ``token_commands``, ``cli``   the ``gateway`` command
+- ``commands/``, ``cli``   the ``gateway`` command
 """

@@ -10,13 +10,13 @@ from pathlib import Path
 import click
 import msgspec
 
+from gateway.commands.enrol import COMMANDS as ENROL_COMMANDS
+from gateway.commands.gaps import gaps
+from gateway.commands.models import models
+from gateway.commands.options import config_option, json_option, load
+from gateway.commands.token import token
 from gateway.doctor.command import doctor
-from gateway.enrol_commands import COMMANDS as ENROL_COMMANDS
-from gateway.gaps import gaps
 from gateway.journal_tools.commands import journal
-from gateway.models_commands import models
-from gateway.options import config_option, json_option, load
-from gateway.token_commands import token
 from headrace import __version__, logs, memory, plugins
 from headrace.commands import reports_errors, verbose_option
 from headrace.errors import UsageError

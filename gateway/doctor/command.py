@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from gateway.options import config_option, json_option
+from gateway.commands.options import config_option, json_option
 from headrace.clock import SystemClock
 from headrace.commands import reports_errors
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 import msgspec
 
-from gateway.options import config_option, json_option, load
+from gateway.commands.options import config_option, json_option, load
 from headrace.clock import SystemClock
 from headrace.commands import reports_errors
 

@@ -12,7 +12,7 @@ Reading order:
 - ``assembly``  puts these together for ``app``
 
 What is not about a gateway is shared with the agent: machine, gates, poller, requests, live lanes
-(``headrace.models``). The commands are ``gateway.models_commands``.
+(``headrace.models``). The commands are ``gateway.commands.models``.
 """
 
 from gateway.models.config import ModelRepositoryConfig, check_repository

@@ -54,7 +54,10 @@ class Member:
         self._last_error = ""
         access = self._access(settings)
         self.topic_ids = self._find_ids(access, settings)
-        self._consumer = Consumer(access | _consumer_options(settings, group))
+        try:
+            self._consumer = Consumer(access | _consumer_options(settings, group))
+        except KafkaException as error:
+            raise self._unavailable(error, "look at consumer_settings") from error
 
         def on_assign(_consumer: Consumer, partitions: list[TopicPartition]) -> None:
             assigned((each.topic, each.partition) for each in partitions)
@@ -114,10 +117,10 @@ class Member:
         if not settings.topic_ids:
             return {}
         wanted = TopicCollection(list(settings.topics))
-        # Kept by name: it takes its requests with it when it goes.
-        admin = AdminClient(access)
-        asked = admin.describe_topics(wanted, request_timeout=KAFKA_SOURCE_TIMEOUT_S)
         try:
+            # Kept by name: it takes its requests with it when it goes.
+            admin = AdminClient(access)
+            asked = admin.describe_topics(wanted, request_timeout=KAFKA_SOURCE_TIMEOUT_S)
             return {name: str(each.result(KAFKA_SOURCE_TIMEOUT_S + 1).topic_id) for name, each in asked.items()}  # fmt: skip
         except (KafkaException, TimeoutError) as error:
             hint = "make the topics; set topic_ids = false if the cluster is older than Kafka 2.8"

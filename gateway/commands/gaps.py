@@ -10,7 +10,7 @@ from typing import Any
 import click
 import msgspec
 
-from gateway.options import config_option, json_option, load
+from gateway.commands.options import config_option, json_option, load
 from headrace.commands import reports_errors
 from headrace.journal import JournalReader
 from headrace.ranges import Range, RangeSet

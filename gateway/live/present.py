@@ -1,8 +1,7 @@
 """What is going on now: devices, their last values, a few minutes of chart, alerts. In memory only.
 
-Fed by a thread of its own that follows the feed; when it cannot keep up it jumps to the newest
-batches, because a picture of the present is all that it promises. Bounded by devices, series, points
-and alerts (headrace/limits.py). Loops are over series, never over readings.
+Bounded by devices, series, points and alerts (headrace/limits.py). Loops are over series, never over
+readings.
 """
 
 from __future__ import annotations
@@ -10,8 +9,6 @@ from __future__ import annotations
 import threading
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from statistics import median
 from typing import Any, Final
 
 import msgspec
@@ -19,63 +16,23 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from gateway.feed import Entry, Feed
-from gateway.points import Points
+from gateway.feed import Entry
+from gateway.live.device import OFFSETS, Device, Index, add_points, offset_us, row, series_of
 from headrace.derived import ALERT_PREFIX, MODEL_PREFIX, SCHEMA_NAME, VITALS_PREFIX, is_derived
 from headrace.limits import (
     CLOCK_OFFSET_S,
-    FEED_MAX_ROWS,
-    LIVE_LOOK_S,
     LIVE_MAX_ALERTS,
     LIVE_MAX_DEVICES,
     LIVE_MAX_POINTS,
-    LIVE_MAX_SERIES,
     LIVE_MIN_POINTS,
     LIVE_TOTAL_POINTS,
     SCHEMA_MAX_NOTICES,
 )
 from headrace.wire import DeviceState
 
-#: Batches of the past that are looked at after a start, so that a restart does not empty the page.
-_REFILL_BATCHES: Final = 2_000
-
-#: Points of one series that one batch may add to the chart; more are thinned out.
-_POINTS_PER_BATCH: Final = 100
-
-
-#: Batches of a device that its clock is judged by.
-_OFFSETS: Final = 15
-
-#: Which rows of a batch; all of them as a slice.
-Index = NDArray[np.intp] | slice
-
-
 #: Batches of a device that are looked at whenever the worker comes by; what they leave out, a chart of
 #: minutes does not show.
 _LOOKS_PER_DEVICE: Final = 2
-
-
-@dataclass(slots=True)
-class Series:
-    """The newest points of one series, and the last text."""
-
-    unit: str = ""
-    points: Points = field(default_factory=Points)
-    text: str = ""
-
-
-@dataclass(slots=True)
-class Device:
-    """What is known of a device at present."""
-
-    name: str
-    state: DeviceState | None = None
-    last_received: int = 0
-    last_time: int = 0
-    ahead: int = 0
-    offsets: list[int] = field(default_factory=list)
-    readings: int = 0
-    series: dict[str, Series] = field(default_factory=dict)
 
 
 class Live:
@@ -135,7 +92,7 @@ class Live:
                 newest = int(times.max())
                 device.last_time = max(device.last_time, newest)
                 device.ahead = newest - entry.received_at
-                device.offsets = [*device.offsets[1 - _OFFSETS :], device.ahead]
+                device.offsets = [*device.offsets[1 - OFFSETS :], device.ahead]
             for code, index in _places(codes):
                 self._add_series(device, names[code], entry, index, times[index], values[index])
 
@@ -163,7 +120,7 @@ class Live:
     def devices(self) -> list[dict[str, Any]]:
         """One row a device, for tables."""
         with self._lock:
-            return [_device_row(device) for device in self._devices.values()]
+            return [row(device) for device in self._devices.values()]
 
     def series_of(self, device: str) -> dict[str, str]:
         """Series names of a device, with their units."""
@@ -194,7 +151,7 @@ class Live:
     def clock_offsets(self) -> dict[str, float]:
         """Seconds that devices' clocks seem to be from ours; only those that are clearly off."""
         with self._lock:
-            found = {name: _offset(device) / 1e6 for name, device in self._devices.items()}
+            found = {name: offset_us(device) / 1e6 for name, device in self._devices.items()}
         return {name: each for name, each in found.items() if abs(each) >= CLOCK_OFFSET_S}
 
     @property
@@ -226,13 +183,13 @@ class Live:
             self._add_alerts(device.name, name, entry, index)
             return
         known = len(device.series)
-        series = _series(device, name, entry.units.get(name, ""))
+        series = series_of(device, name, entry.units.get(name, ""))
         self._series += len(device.series) - known
         if series is not None:
             # The more series there are, the fewer points of each.
             share = LIVE_TOTAL_POINTS // self._series
             keep = max(LIVE_MIN_POINTS, min(LIVE_MAX_POINTS, share))
-            _add_points(series, times, values, entry, index, keep)
+            add_points(series, times, values, entry, index, keep)
 
     def _add_alerts(self, device: str, name: str, entry: Entry, index: Index) -> None:
         texts = pc.take(
@@ -271,86 +228,3 @@ def _places(codes: NDArray[np.int32]) -> Iterator[tuple[int, Index]]:
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
         index = order[start:end]
         yield int(codes[index[0]]), index
-
-
-def _series(device: Device, name: str, unit: str) -> Series | None:
-    series = device.series.get(name)
-    if series is None:
-        if len(device.series) >= LIVE_MAX_SERIES:
-            return None
-        series = device.series[name] = Series(unit)
-    if unit:
-        series.unit = unit
-    return series
-
-
-def _add_points(
-    series: Series,
-    times: NDArray[np.int64],
-    values: NDArray[np.float64],
-    entry: Entry,
-    index: Index,
-    keep: int,
-) -> None:
-    finite = np.isfinite(values)
-    if not finite.all():
-        last = int(np.arange(entry.rows.num_rows)[index][-1])
-        text = entry.rows.column("text")[last].as_py()
-        series.text = text[:200] if text else series.text
-        times, values = times[finite], values[finite]
-    stride = max(1, len(times) // _POINTS_PER_BATCH)
-    series.points.add(times[::stride], values[::stride], keep)
-
-
-def _offset(device: Device) -> int:
-    """How far the device's clock seems to be from ours, in microseconds; ahead is above 0.
-
-    The median of the newest batches, so that one that was late or wrong says nothing. What is behind may
-    be a clock, or a backlog on its way.
-    """
-    return int(median(device.offsets)) if device.offsets else 0
-
-
-def _device_row(device: Device) -> dict[str, Any]:
-    state = device.state
-    return {
-        "device": device.name,
-        "online": state.online if state else None,
-        "version": state.version if state else "",
-        "buffered": state.buffered if state else None,
-        "sampled": state.sampled if state else None,
-        "dropped": dict(state.dropped) if state else {},
-        "last_received": device.last_received,
-        "last_time": device.last_time,
-        "ahead": device.ahead,
-        "clock_offset": _offset(device),
-        "readings": device.readings,
-        "series": len(device.series),
-    }
-
-
-class LiveWorker:
-    """The thread between feed and ``Live``."""
-
-    def __init__(self, live: Live, feed: Feed) -> None:
-        self._live = live
-        self._feed = feed
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="live")
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        if self._thread.ident is not None:
-            self._thread.join()
-
-    def _run(self) -> None:
-        at = max(0, self._feed.head - _REFILL_BATCHES)
-        while not self._stopping.is_set():
-            entries = self._feed.read(at, max_rows=FEED_MAX_ROWS, timeout_s=LIVE_LOOK_S)
-            if entries:
-                self._live.add_all(entries)
-                at = max(entries[-1].offset, self._feed.oldest_in_memory - 1)
-                self._stopping.wait(LIVE_LOOK_S)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 import msgspec
 
-from gateway.options import config_option, json_option, load
+from gateway.commands.options import config_option, json_option, load
 from headrace.commands import reports_errors
 from headrace.errors import UsageError
 from headrace.words import instant

@@ -1,0 +1,44 @@
+"""The thread that keeps the present up to date.
+
+When it cannot keep up it jumps to the newest batches, because a picture of the present is all that is
+promised.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Final
+
+from gateway.feed import Feed
+from gateway.live.present import Live
+from headrace.limits import FEED_MAX_ROWS, LIVE_LOOK_S
+
+#: Batches of the past that are looked at after a start, so that a restart does not empty the page.
+_REFILL_BATCHES: Final = 2_000
+
+
+class LiveWorker:
+    """The thread between feed and ``Live``."""
+
+    def __init__(self, live: Live, feed: Feed) -> None:
+        self._live = live
+        self._feed = feed
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="live")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        at = max(0, self._feed.head - _REFILL_BATCHES)
+        while not self._stopping.is_set():
+            entries = self._feed.read(at, max_rows=FEED_MAX_ROWS, timeout_s=LIVE_LOOK_S)
+            if entries:
+                self._live.add_all(entries)
+                at = max(entries[-1].offset, self._feed.oldest_in_memory - 1)
+                self._stopping.wait(LIVE_LOOK_S)
