@@ -24,6 +24,7 @@ from headrace.journal import JournalReader
 from headrace.lake.config import Lake
 from headrace.query.engine import Engine
 from headrace.query.sources import collect
+from tests.devices import Device
 from tests.http_ingest import Site, make_site
 from tests.programs import Program, Programs
 from tests.servers import wait_until
@@ -150,6 +151,38 @@ def test_a_swap_of_the_broker_and_back_loses_and_doubles_nothing(
     print(f"{sum(sampled.values()):,} sampled, {len(writer.answered):,} requests, "
           f"{writer.repeated} repeated, {gateway.program.kills} kills")  # fmt: skip
     compare(tmp_path, gateway.journal, sampled, writer.answered)
+
+
+@pytest.mark.skipif(EXECUTABLE is None, reason="mosquitto is not installed")
+def test_what_mosquitto_held_at_the_swap_comes_when_it_is_used_again(
+    programs: Programs, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """A sender that trusts a PUBACK alone: mosquitto has its reading, and no gateway at that time."""
+    site = make_site(programs, console=False)
+    broker = MosquittoProgram(tmp_path, site.gateway.mqtt_port)
+    request.addfinalizer(broker.close)
+    services = {
+        ("stop", "gateway"): site.gateway.program.stop,
+        ("start", "gateway"): site.start,
+        ("stop", "mosquitto"): broker.stop,
+        ("start", "mosquitto"): broker.start,
+    }
+    config = site.gateway.program.config
+    site.start()
+    follow("external", config, services)
+    site.gateway.wait_ready()
+    site.gateway.program.stop()
+    device = Device("trusting", broker.port)
+    device.publish(b'[{"n": "level", "v": 1.5}]', "senml-json")
+    device.close()
+    follow("embedded", config, services)
+    site.gateway.wait_ready()
+    assert site.readings() == []
+    follow("external", config, services)
+    wait_until(site.readings, 30, "it has come")
+    assert [(who, name, value) for who, name, _, value in site.readings()] == [
+        ("trusting", "level", 1.5)
+    ]
 
 
 def start_and_kill(site: Site) -> None:
