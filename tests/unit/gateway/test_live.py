@@ -51,7 +51,7 @@ def ahead_of_arrival(seconds: int) -> pa.RecordBatch:
 
 def test_the_more_series_there_are_the_fewer_points_of_each_are_kept(monkeypatch) -> None:
     """A site of a hundred thousand series must not fill the memory with charts that nobody looks at."""
-    monkeypatch.setattr("gateway.live.LIVE_TOTAL_POINTS", 1_000)
+    monkeypatch.setattr("gateway.live.present.LIVE_TOTAL_POINTS", 1_000)
     live = Live()
     for number in range(10):
         live.add(series("pump-1", f"s{number}", [float(n) for n in range(90)]))
