@@ -131,6 +131,8 @@ def to_table(site: str, rows: Sequence[JournalRow]) -> pa.Table:
     ranks = _ranks(gathered, names)
     gathered.numbers = gathered.numbers[:0]
     runs = np.bincount(ranks, minlength=len(names))
+    # A batch's dictionary may have names that none of its readings has: a run of none has no end.
+    names, runs = [names[at] for at in np.flatnonzero(runs)], runs[runs > 0]
     order, times = _order(ranks, runs, gathered.times)
     batches = np.repeat(np.arange(len(gathered.counts)), gathered.counts)[order]
     received = np.array(gathered.received)[batches]

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cloud_sync.landing.parquet import DAY_US, apart, encode_days, encode_odd
+from headrace.codecs import BATCH_SCHEMA
 from headrace.errors import StorageCorrupt
 from headrace.journal import JournalReader, JournalRow
 from headrace.lake.readings import READINGS_SCHEMA, to_table
@@ -63,6 +64,21 @@ def test_texts_and_values_exclude_each_other_through_the_sort(journal: Journal) 
     journal.append("a", batch(["t", "s"], [2, 1], [None, 1.5], ["open", None]))
     table = to_table("here", rows_of(journal.path)).to_pydict()
     assert (table["value"], table["text"]) == ([1.5, None], [None, "open"])
+
+
+@pytest.mark.parametrize("unused", ["first", "middle", "zlast"])
+def test_a_name_that_no_reading_has_changes_nothing(journal: Journal, unused: str) -> None:
+    """A device may send all its names with each batch, and its readings in any order."""
+    times = pa.array([3, 2, 1], pa.int64()).cast(BATCH_SCHEMA.field("time").type)
+    names = pa.array(["kept", "middle-2", unused], pa.utf8())
+    codes = pa.DictionaryArray.from_arrays(pa.array([0, 1, 1], pa.int32()), names)
+    values = pa.array([3.0, 2.0, 1.0])
+    sent = [codes, times, values, pa.nulls(3, pa.utf8())]
+    journal.append("a", pa.RecordBatch.from_arrays(sent, schema=BATCH_SCHEMA))
+    table = to_table("here", rows_of(journal.path)).to_pydict()
+    assert list(zip(table["name"], table["value"], table["seq"], strict=True)) == [
+        ("kept", 3.0, 1), ("middle-2", 1.0, 3), ("middle-2", 2.0, 2),
+    ]  # fmt: skip
 
 
 def test_more_series_than_sixteen_bits_are_sorted_too(journal: Journal) -> None:
