@@ -1,7 +1,7 @@
 """A group of work to batches: decode, refuse what is over a limit, and stop where memory ends.
 
 Decoding is bounded by what it yields: a payload of 8 MiB may be 64 MiB of columns, and a group has up to
-2,000 of them. What goes beyond the bound is left for the next commit.
+8,000 of them. What goes beyond the bound is left for the next commit.
 
 What a device sends beyond its limit (``Work.over_limit``) is not lost. Where readings have an identity and
 are answered by MQTT, their sender waits for our ack and sends them again: they are dropped, counted.
