@@ -114,11 +114,11 @@ def site_variable() -> builders.QueryVariable:
 
 
 def device_variable(*, all_at_first: bool = True) -> builders.QueryVariable:
-    """Which devices; a gateway's own readings are no device's.
+    """Which devices; a gateway's own readings, and alerts about it, are no device's.
 
     Without ``all_at_first`` the first device is shown, and others where they are chosen.
     """
-    own = r'"name" !~ /^gateway\//'
+    own = r'"name" !~ /^(gateway|alert)\//'
     made = variable("device", "Device", "device", SITE, own)
     return made if all_at_first else made.include_all(False).current(models.VariableOption())
 

@@ -57,7 +57,7 @@ def silence(answer: Answer) -> bool:
 
 def lag_of_the_sink_that_is_away(answer: Answer) -> bool:
     found = {series.tags["name"].split("/", 2)[2]: series.values for series in answer}
-    assert found.keys() == {"inference", "rules", "sink/influxdb", "sink/away"}
+    assert found.keys() == {"inference", "rules", "schema", "sink/influxdb", "sink/away"}
     return found["sink/away"][-1] > 3 and found["sink/away"][-1] > found["sink/influxdb"][-1]
 
 
