@@ -9,6 +9,9 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SECONDS ?=
 DATA    ?= headrace-data
 
+# make test JOBS=0 runs them one after the other, in one process
+JOBS ?= 2
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test pi-test firmware-test check format bench constraints clean dashboards-test container-test demo-models models-test fuzz
 
@@ -44,7 +47,7 @@ models-test: $(VENV)/.develop ## Test signing, publishing, trying and rolling ba
 
 test: $(VENV)/.develop ## Run all tests, with real servers (as root they are installed from Debian)
 	@sh deploy/dev/test-servers.sh
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
 $(VENV)/.firmware: $(VENV)/.develop
 	@PIP_CONSTRAINT=constraints.txt $(PIP) install --group firmware

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
+import random
 import socket
 import subprocess
 import time
@@ -12,11 +15,30 @@ from pathlib import Path
 from typing import IO
 
 
+#: Below the ports that the kernel gives to outgoing connections: none of those can take one that was
+#: handed out and is not bound yet.
+_PORTS = range(20_000, 32_000)
+
+
+def _ports() -> Iterator[int]:
+    """This process's share of the ports, from a random one on, round and round."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    share = len(_PORTS) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    own = _PORTS[worker * share : (worker + 1) * share]
+    start = random.randrange(len(own))
+    return itertools.cycle([*own[start:], *own[:start]])
+
+
+_own_ports = _ports()
+
+
 def free_port() -> int:
-    """A TCP port on 127.0.0.1 that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port on 127.0.0.1 that was free a moment ago, and that no other test worker is given."""
+    for port in _own_ports:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("unreachable: the ports go round and round")
 
 
 def wait_until(predicate: Callable[[], object], deadline_s: float, what: str) -> None:
