@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-
 #: Below the ports that the kernel gives to outgoing connections: none of those can take one that was
 #: handed out and is not bound yet.
 _PORTS = range(20_000, 32_000)
