@@ -44,7 +44,15 @@ def test_the_way_of_a_group_is_one_trace_to_the_sink(programs, tmp_path):
     ]
     assert number(group, "readings") == 300
     below = {span.name: span for span in receiver.spans if span.parent_span_id == group.span_id}
-    assert set(below) == {"receive", "decode", "commit", "confirm", "hand on", "sink/influxdb"}
+    assert set(below) == {
+        "receive",
+        "decode",
+        "commit",
+        "confirm",
+        "hand on",
+        "schema",
+        "sink/influxdb",
+    }
     assert {span.trace_id for span in below.values()} == {group.trace_id}
     assert not group.parent_span_id
     order = ["receive", "decode", "commit", "confirm", "hand on"]
