@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from headrace.buffer_stats import read_buffer_stats
+from headrace.buffer_stats import BufferStats, read_buffer_stats
 from headrace.journal import JournalReader
 from headrace.lake.catalogue import load_readings, open_catalogue
 from headrace.lake.config import Lake
@@ -94,11 +94,14 @@ def run_path(
         if broker[1] and broker_before:
             used["mosquitto"] = difference(usage(broker[1]), broker_before)
         used |= {f"agent {n}": usage(_pid(p)) for n, p in enumerate(made)}
+        # Acks are on their way, and the agents' own few readings: lost and doubled are told at the end.
+        _poll(lambda: not any(_stats(folder, device).buffered for device in devices))
+        sampled = sum(_stats(folder, device).sampled for device in devices)
+        _poll(lambda: (_metric(metrics_port, "registered") or 0) >= sampled)
         with JournalReader(gateway.journal) as reader:
             head = reader.head()
         payload = gateway.metric('headrace_gateway_received_bytes_total{format="arrow"}') / total
         lake_bytes, lake_rows = _lake_size(folder)
-        stats = [read_buffer_stats(folder / f"{device}.db") for device in devices]
     return PathResult(
         readings=total,
         rows_per_batch=total / head,
@@ -110,8 +113,7 @@ def run_path(
         bytes_buffer=_buffer_bytes[folder] / total,
         bytes_journal=payload,
         bytes_lake=lake_bytes / lake_rows,
-        # The agents add a few readings of their own (the host input's one poll).
-        lost=sum(stat.sampled - stat.buffered for stat in stats) - lake_rows,
+        lost=sampled - lake_rows,
     )
 
 
@@ -152,6 +154,10 @@ def _programs(folder: Path) -> Iterator[Programs]:
 def _pid(program: Program) -> int:
     assert program.process is not None
     return program.process.pid
+
+
+def _stats(folder: Path, device: str) -> BufferStats:
+    return read_buffer_stats(folder / f"{device}.db")
 
 
 def _poll(reached: Callable[[], bool]) -> None:
