@@ -16,6 +16,7 @@ import click
 from tests.bench.device import DeviceResult, run_device
 from tests.bench.http import HttpResult, run_http
 from tests.bench.latency import LatencyResult, run_latency
+from tests.bench.memory import run as run_memory
 from tests.bench.messages import MessagesResult, run_messages
 from tests.bench.meter import Usage
 from tests.bench.path import PathResult, run_path
@@ -60,6 +61,12 @@ def _latency(folder: Path, share: float) -> None:
     print_latency(run_latency(folder, 60 * share))
 
 
+def _memory(folder: Path, share: float) -> None:
+    print("| readings | resident MB | journal MB | s |\n|---|---|---|---|")
+    run_memory(folder, devices=10_000, rounds=max(2, round(16 * share)))
+    print(flush=True)
+
+
 def _device(folder: Path, share: float) -> None:
     print_device(run_device(folder, 60 * share))
 
@@ -80,6 +87,7 @@ RUNS: dict[str, Run] = {
     "messages: 1,000 devices, one reading a message, mosquitto": _messages,
     "http: line protocol, gzip, 5,000 lines a request": _http,
     "latency: at 100,000 readings/s": _latency,
+    "memory: 10,000 devices, 100,000 series, sinks dead": _memory,
     "device: host metrics at 1 Hz": _device,
 }
 
