@@ -78,7 +78,7 @@ format: $(VENV)/.develop ## Format the code and mend what can be mended
 
 container-test: $(VENV)/.develop ## Build the images and run a composed site (root; HEADRACE_CONTAINER_ARCH=arm64: that too, emulated)
 	@sh tests/containers/install.sh
-	@HEADRACE_CONTAINER_TEST=1 $(BIN)/pytest tests/containers --timeout 900 $(ARGS)
+	@HEADRACE_CONTAINER_TEST=1 $(BIN)/pytest tests/containers --timeout $(if $(filter arm64,$(HEADRACE_CONTAINER_ARCH)),5400,900) $(ARGS)
 
 $(VENV)/.fuzz: $(VENV)/.develop
 	@PIP_CONSTRAINT=constraints.txt $(PIP) install --group fuzz
