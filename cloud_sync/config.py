@@ -15,7 +15,7 @@ from msgspec import Meta
 from headrace import config
 from headrace.config import FaultList
 from headrace.lake import config as lake_config
-from headrace.limits import (
+from headrace.limits.lake import (
     KEEP_SNAPSHOTS,
     LANDING_INTERVAL_S,
     LANDING_MAX_BYTES,

@@ -19,7 +19,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from cloud_sync.config import CloudSync
 from cloud_sync.pipeline import Pipeline
 from headrace.errors import HeadraceError
-from headrace.limits import RETRY_FIRST_S, RETRY_MAX_S
+from headrace.limits.agent import RETRY_FIRST_S, RETRY_MAX_S
 from headrace.logs import Condition
 from headrace.metrics import Metrics
 

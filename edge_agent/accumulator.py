@@ -18,12 +18,11 @@ from typing import Final
 
 from edge_agent.readings import Poll, Run
 from headrace.derived import is_derived
-from headrace.limits import (
+from headrace.limits.inputs import MAX_POLL_ROWS, MAX_SERIES_PER_INPUT
+from headrace.limits.wire import (
     MAX_BATCH_ROWS,
     MAX_BATCH_TEXT_BYTES,
     MAX_NAME_CHARS,
-    MAX_POLL_ROWS,
-    MAX_SERIES_PER_INPUT,
     MAX_TEXT_BYTES,
 )
 

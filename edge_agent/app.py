@@ -26,7 +26,7 @@ from edge_agent.pipeline import Pipeline, build
 from edge_agent.report import serve_metrics
 from headrace.clock import Clock, SystemClock
 from headrace.errors import HeadraceError, StorageCorrupt
-from headrace.limits import THREAD_STALL_S
+from headrace.limits.agent import THREAD_STALL_S
 from headrace.metrics import Metrics
 
 _log = logging.getLogger(__name__)

@@ -25,11 +25,9 @@ from headrace import config
 from headrace.batch import DEVICE_PATTERN
 from headrace.config import FaultList, PluginTable
 from headrace.errors import ConfigError
-from headrace.limits import (
+from headrace.limits.agent import (
     BUFFER_MAX_BYTES,
     LOSS_WINDOW_S,
-    MAX_BATCH_ROWS,
-    MIB,
     RETRY_MAX_S,
     STATE_INTERVAL_S,
     STOP_TIMEOUT_S,
@@ -37,6 +35,8 @@ from headrace.limits import (
     UPLINK_WINDOW_BATCHES,
     UPLINK_WINDOW_BYTES,
 )
+from headrace.limits.sizes import MIB
+from headrace.limits.wire import MAX_BATCH_ROWS
 from headrace.logs import LogConfig
 from headrace.pki.names import DEVICE_CERTIFICATE_FILE, DEVICE_KEY_FILE
 from headrace.plugins import INPUTS, Plugin, read_plugins

@@ -32,7 +32,8 @@ from edge_agent.identity import ClockWatch
 from edge_agent.readings import Poll, Run
 from headrace.clock import Clock
 from headrace.errors import StorageCorrupt, StorageError, StorageFull
-from headrace.limits import ACK_SETTLE_S, MAX_BATCH_ROWS
+from headrace.limits.agent import ACK_SETTLE_S
+from headrace.limits.wire import MAX_BATCH_ROWS
 from headrace.logs import Condition
 from headrace.metrics import Metrics
 from headrace.wire import to_json

@@ -18,7 +18,7 @@ from edge_agent.inputs.port import Input
 from edge_agent.intake import Intake
 from edge_agent.readings import Poll
 from headrace.errors import StorageCorrupt
-from headrace.limits import INPUT_WORKERS
+from headrace.limits.inputs import INPUT_WORKERS
 from headrace.logs import Condition
 from headrace.metrics import Metrics
 

@@ -21,7 +21,7 @@ from typing import Final
 from gateway.feed import Entry
 from headrace.batch import GATEWAY_STREAM_PREFIX
 from headrace.journal import JournalReader
-from headrace.limits import ACKS_STEP_BATCHES
+from headrace.limits.ingest import ACKS_STEP_BATCHES
 from headrace.ranges import Range, RangeSet
 
 #: (device, stream), and what of it may be forgotten there.

@@ -12,7 +12,7 @@ from pathlib import Path
 from gateway.assembly import CONSUMERS, Parts
 from gateway.reload import Reloader
 from headrace.journal import JournalReader
-from headrace.limits import GATEWAY_DRAIN_S, GC_THRESHOLD
+from headrace.limits.process import GATEWAY_DRAIN_S, GC_THRESHOLD
 
 logger = logging.getLogger(__name__)
 

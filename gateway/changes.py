@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.config import GatewayConfig, build_sinks
-from headrace.limits import SECRET_MAX_BYTES
+from headrace.limits.process import SECRET_MAX_BYTES
 
 #: Keys of gateway.toml that may change while the gateway runs.
 CHANGEABLE: Final = frozenset(

@@ -35,7 +35,8 @@ from headrace.batch import DEVICE_PATTERN
 from headrace.config import FaultList, PluginTable, load
 from headrace.errors import ModelError
 from headrace.journal import FILE_NAME
-from headrace.limits import JOURNAL_MAX_BYTES, MIB
+from headrace.limits.ingest import JOURNAL_MAX_BYTES
+from headrace.limits.sizes import MIB
 from headrace.logs import LogConfig
 from headrace.pki.names import (
     CA_FILE,

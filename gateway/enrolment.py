@@ -18,7 +18,7 @@ from gateway.enrol.server import EnrolServer
 from gateway.enrol.site import SitePki
 from headrace.clock import Clock
 from headrace.errors import EnrolmentError, StorageError
-from headrace.limits import CERTIFICATE_WARN_DAYS, RENEW_CHECK_S
+from headrace.limits.enrolment import CERTIFICATE_WARN_DAYS, RENEW_CHECK_S
 from headrace.logs import Condition
 from headrace.metrics import Metrics
 

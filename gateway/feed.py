@@ -23,13 +23,8 @@ from headrace.codecs.columns import memory_of
 from headrace.decodable import with_damage
 from headrace.errors import PayloadError
 from headrace.journal import JournalReader, JournalRow, describe_damage
-from headrace.limits import (
-    COMMIT_MAX_BYTES,
-    FEED_MAX_BATCHES,
-    FEED_MAX_BYTES,
-    FEED_MAX_ROWS,
-    GROUP_MAX_DECODED_BYTES,
-)
+from headrace.limits.consumers import FEED_MAX_BATCHES, FEED_MAX_BYTES, FEED_MAX_ROWS
+from headrace.limits.ingest import COMMIT_MAX_BYTES, GROUP_MAX_DECODED_BYTES
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from headrace.clock import Clock
-from headrace.limits import KEY_REMEMBERED_S, KEYS_MAX
+from headrace.limits.http import KEY_REMEMBERED_S, KEYS_MAX
 
 #: (device, key): a key belongs to one device.
 DeviceKey = tuple[str, bytes]

@@ -28,10 +28,10 @@ from typing import Final, Literal
 import msgspec
 
 from headrace.errors import StorageCorrupt
-from headrace.limits import (
+from headrace.limits.consumers import CONSUMER_MAX_ROWS
+from headrace.limits.sinks import (
     BACKFILL_MAX_ROWS,
     BACKFILL_SHARE,
-    CONSUMER_MAX_ROWS,
     LANES_MAX_RANGES,
     LANES_SAVE_S,
     LIVE_WITHIN_S,

@@ -17,7 +17,7 @@ from typing import Final
 from headrace import damage
 from headrace.errors import StorageFull
 from headrace.journal import DAMAGED
-from headrace.limits import QUARANTINE_MAX_BYTES
+from headrace.limits.ingest import QUARANTINE_MAX_BYTES
 
 logger = logging.getLogger(__name__)
 

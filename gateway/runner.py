@@ -20,7 +20,7 @@ from gateway.lanes import IN_ORDER, STATE_KEY, Lanes, Turn
 from gateway.tracing.port import OFF, Trace
 from headrace.clock import Clock
 from headrace.errors import HeadraceError
-from headrace.limits import RETRY_FIRST_S, RETRY_MAX_S
+from headrace.limits.agent import RETRY_FIRST_S, RETRY_MAX_S
 from headrace.logs import Condition
 from headrace.metrics import Metrics
 

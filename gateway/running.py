@@ -23,7 +23,7 @@ from typing import Final
 import msgspec
 
 from headrace.errors import StorageError, UsageError
-from headrace.limits import RELOAD_ANSWER_S
+from headrace.limits.process import RELOAD_ANSWER_S
 
 PID_FILE: Final = "gateway.pid"
 ANSWER_FILE: Final = "reload.json"

@@ -13,7 +13,7 @@ from gateway.runner import ConsumerRunner
 from gateway.worker import IngestWorker
 from headrace.errors import StorageError
 from headrace.journal import DAMAGED, JournalReader
-from headrace.limits import MAX_DEVICE_GAUGES
+from headrace.limits.ingest import MAX_DEVICE_GAUGES
 from headrace.metrics import Metrics
 from headrace.ranges import Range
 

@@ -16,7 +16,7 @@ from gateway.ingest.inbox import Inbox, Submission, Work
 from gateway.journal import JournalWriter
 from gateway.pipeline import Pipeline
 from headrace.errors import HeadraceError, StorageError, StorageFull
-from headrace.limits import ACKS_LOOK_S
+from headrace.limits.ingest import ACKS_LOOK_S
 from headrace.logs import Condition
 
 logger = logging.getLogger(__name__)

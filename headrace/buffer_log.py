@@ -38,7 +38,8 @@ import msgspec
 import zstandard
 
 from headrace.errors import StorageCorrupt
-from headrace.limits import BUFFER_LOG_DICTIONARY_BYTES, MAX_DECODED_BYTES
+from headrace.limits.agent import BUFFER_LOG_DICTIONARY_BYTES
+from headrace.limits.wire import MAX_DECODED_BYTES
 
 MAGIC: Final = b"HRLOG002"
 SECTOR: Final = 512

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from headrace.errors import ModelError
-from headrace.limits import MODEL_MAX_FILE_BYTES
+from headrace.limits.models import MODEL_MAX_FILE_BYTES
 
 CARD_NAME: Final = "model.json"
 GRAPH_NAME: Final = "model.tflite"

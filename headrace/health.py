@@ -10,7 +10,7 @@ import http.client
 from ipaddress import ip_address
 
 from headrace.errors import TransportError
-from headrace.limits import HEALTH_TIMEOUT_S
+from headrace.limits.process import HEALTH_TIMEOUT_S
 
 
 def probe(host: str, port: int, path: str) -> str:

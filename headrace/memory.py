@@ -11,7 +11,7 @@ from __future__ import annotations
 import ctypes
 from typing import Final
 
-from headrace.limits import MALLOC_KEEP_BYTES, MALLOC_LARGEST_KEPT_BYTES
+from headrace.limits.process import MALLOC_KEEP_BYTES, MALLOC_LARGEST_KEPT_BYTES
 
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3

@@ -13,7 +13,8 @@ from typing import Any, Final, Literal, TypeVar
 import msgspec
 
 from headrace.errors import PayloadError
-from headrace.limits import KIB, MAX_ACK_RANGES
+from headrace.limits.sizes import KIB
+from headrace.limits.wire import MAX_ACK_RANGES
 from headrace.ranges import Range
 
 FORMATS: Final = ("arrow", "senml-json", "senml-cbor", "line", "sparkplug")

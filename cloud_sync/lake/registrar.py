@@ -21,7 +21,7 @@ from headrace.errors import CommitUnknown, LakeError, LakeUnavailable
 from headrace.lake.manifests import read_manifest, unregistered
 from headrace.lake.store import Store
 from headrace.landing import DataFile, Manifest, ManifestName
-from headrace.limits import REGISTER_MAX_MANIFESTS
+from headrace.limits.lake import REGISTER_MAX_MANIFESTS
 
 log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from headrace.limits import PARQUET_ROW_GROUP_ROWS
+from headrace.limits.lake import PARQUET_ROW_GROUP_ROWS
 from headrace.odd_times import ODD
 
 DAY_US: Final = 86_400_000_000

@@ -21,7 +21,7 @@ from cloud_sync.models.state import EXPIRY, TIMESTAMP, Expiry, Reader, State, st
 from headrace.clock import Clock
 from headrace.errors import ModelError, UsageError
 from headrace.lake.store import Store
-from headrace.limits import MODEL_MAX_METADATA_BYTES
+from headrace.limits.models import MODEL_MAX_METADATA_BYTES
 from headrace.models.repository import METADATA, SIGNED_AT
 
 #: Numbers tried for a new file before giving up: leftovers of publications that were cut off.

@@ -17,7 +17,7 @@ from cloud_sync.models.options import (
 from headrace.clock import SystemClock
 from headrace.commands import reports_errors, verbose_option
 from headrace.errors import UsageError
-from headrace.limits import MODEL_ONLINE_DAYS, MODEL_ROOT_DAYS, MODEL_TARGETS_DAYS
+from headrace.limits.models import MODEL_ONLINE_DAYS, MODEL_ROOT_DAYS, MODEL_TARGETS_DAYS
 
 if TYPE_CHECKING:
     from cloud_sync.models.keys import Role

@@ -28,7 +28,7 @@ from headrace.lake.catalogue import (
 )
 from headrace.lake.config import Lake
 from headrace.lake.readings import READINGS_SCHEMA
-from headrace.limits import TRAIN_MAX_READINGS
+from headrace.limits.models import TRAIN_MAX_READINGS
 from headrace.models.manifest import Lineage
 from headrace.query.engine import Engine
 from headrace.query.sources import Sources

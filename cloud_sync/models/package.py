@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from headrace.errors import ModelError
-from headrace.limits import MODEL_MAX_FILE_BYTES
+from headrace.limits.models import MODEL_MAX_FILE_BYTES
 from headrace.models import formats
 from headrace.models.golden import check_golden
 from headrace.models.manifest import (

@@ -20,7 +20,7 @@ from cloud_sync.models.state import Expiry, State
 from headrace.clock import Clock
 from headrace.errors import ModelError, UsageError
 from headrace.lake.store import Store
-from headrace.limits import MODEL_MAX_PROMOTIONS
+from headrace.limits.models import MODEL_MAX_PROMOTIONS
 from headrace.models import repository
 from headrace.models.manifest import MANIFEST_NAME, Manifest, decode_manifest, encode
 from headrace.models.repository import (

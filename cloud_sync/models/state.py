@@ -16,7 +16,7 @@ from tuf.api.serialization import DeserializationError
 
 from headrace.errors import ModelError, ModelUntrusted
 from headrace.lake.store import Store
-from headrace.limits import MODEL_ONLINE_DAYS, MODEL_ROOT_DAYS, MODEL_TARGETS_DAYS
+from headrace.limits.models import MODEL_ONLINE_DAYS, MODEL_ROOT_DAYS, MODEL_TARGETS_DAYS
 from headrace.models.repository import METADATA, TARGETS
 
 TIMESTAMP: Final = f"{METADATA}/timestamp.json"

@@ -10,7 +10,7 @@ import zstandard
 from edge_agent.encode import compress
 from headrace.buffer_log import LoggedBatch
 from headrace.errors import StorageCorrupt
-from headrace.limits import MAX_DECODED_BYTES
+from headrace.limits.wire import MAX_DECODED_BYTES
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ import msgspec
 
 from edge_agent.buffer.batches import StoredBatch, arrow_stream
 from edge_agent.encode import END_OF_STREAM, Header, compress, schema_message
-from headrace.limits import MAX_BATCH_ROWS
+from headrace.limits.wire import MAX_BATCH_ROWS
 
 #: Bytes of stored payloads that one message may join: with text, rows alone would not bound it.
 MAX_JOINED_BYTES: Final = 1024 * 1024

@@ -27,7 +27,7 @@ from edge_agent.buffer.tables import Tables
 from headrace.buffer_log import Record, Tail, Totals, read_tail
 from headrace.clock import Clock
 from headrace.errors import StorageFull
-from headrace.limits import BUFFER_DISK_RESERVE_BYTES, BUFFER_LOG_COMMIT_BYTES
+from headrace.limits.agent import BUFFER_DISK_RESERVE_BYTES, BUFFER_LOG_COMMIT_BYTES
 from headrace.logs import Condition
 from headrace.ranges import Range, RangeSet
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from edge_agent.buffer import schema
 from headrace.clock import Clock
 from headrace.errors import StorageCorrupt, StorageError, StorageFull, UsageError
-from headrace.limits import BUFFER_CHECK_MAX_BYTES
+from headrace.limits.agent import BUFFER_CHECK_MAX_BYTES
 
 
 def set_aside(path: Path, clock: Clock) -> Path:

@@ -23,7 +23,7 @@ from headrace.buffer_log import LoggedBatch
 from headrace.buffer_stats import opened
 from headrace.errors import StorageCorrupt, UsageError
 from headrace.journal import storage_errors
-from headrace.limits import MAX_DECODED_BYTES
+from headrace.limits.wire import MAX_DECODED_BYTES
 
 _log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ import msgspec
 from edge_agent.buffer.files import storage_error, sync_folder
 from headrace.buffer_log import SECTOR, Base, Record, Tail, frame, header
 from headrace.errors import StorageFull
-from headrace.limits import BUFFER_LOG_BYTES, BUFFER_LOG_COMMIT_BYTES
+from headrace.limits.agent import BUFFER_LOG_BYTES, BUFFER_LOG_COMMIT_BYTES
 
 #: Sectors that disks are made of; larger ones are told by the first write.
 _SECTORS: Final = (SECTOR, 4096)

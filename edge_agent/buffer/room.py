@@ -25,7 +25,7 @@ from edge_agent.buffer.schema import WhenFull
 from edge_agent.buffer.tables import Tables
 from edge_agent.buffer.thin import halve, neighbours
 from headrace.errors import StorageFull
-from headrace.limits import (
+from headrace.limits.agent import (
     BUFFER_DISK_RESERVE_BYTES,
     BUFFER_ROOM_STEP_BATCHES,
     BUFFER_ROOM_STEPS,

@@ -41,7 +41,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from headrace.limits import MIB
+from headrace.limits.sizes import MIB
 
 FORMAT_VERSION: Final = 2
 

@@ -20,7 +20,7 @@ from edge_agent.buffer.room import Room
 from edge_agent.buffer.schema import WhenFull
 from headrace.clock import Clock
 from headrace.errors import StorageCorrupt
-from headrace.limits import BUFFER_WAITING_SHARE
+from headrace.limits.agent import BUFFER_WAITING_SHARE
 from headrace.ranges import Range
 
 __all__ = ["Counts", "Store", "StoredBatch"]

@@ -20,7 +20,7 @@ import nanoarrow as na
 from edge_agent.buffer.batches import StoredBatch, arrow_stream
 from edge_agent.encode import Header, encode
 from edge_agent.readings import Run
-from headrace.limits import MAX_BATCH_ROWS
+from headrace.limits.wire import MAX_BATCH_ROWS
 from headrace.wire import to_json
 
 

@@ -20,7 +20,8 @@ import msgspec
 
 from edge_agent.enrol.files import DeviceFiles
 from headrace.errors import EnrolmentError, TransportError, UsageError
-from headrace.limits import ENROL_MAX_CLOCK_DIFFERENCE_S, MIB
+from headrace.limits.enrolment import ENROL_MAX_CLOCK_DIFFERENCE_S
+from headrace.limits.sizes import MIB
 from headrace.pki.codes import Code
 from headrace.pki.messages import (
     ENROL_PATH,

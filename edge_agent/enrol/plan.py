@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from headrace.limits import RENEW_CHECK_S, RENEW_RETRY_FIRST_S, RENEW_RETRY_MAX_S
+from headrace.limits.enrolment import RENEW_CHECK_S, RENEW_RETRY_FIRST_S, RENEW_RETRY_MAX_S
 from headrace.pki.validity import Validity
 
 Outcome = Literal["renewed", "not_due", "failed"]

@@ -18,7 +18,7 @@ from edge_agent.enrol.files import DeviceFiles, validity_of
 from edge_agent.enrol.plan import Outcome, Plan
 from headrace.clock import Clock
 from headrace.errors import StorageError, TransportError
-from headrace.limits import CERTIFICATE_WARN_DAYS, RENEW_ATTEMPT_S
+from headrace.limits.enrolment import CERTIFICATE_WARN_DAYS, RENEW_ATTEMPT_S
 from headrace.logs import Condition
 from headrace.metrics import Metrics
 from headrace.pki.validity import Validity

@@ -24,7 +24,7 @@ from edge_agent.inputs.port import Input
 from edge_agent.inputs.values import Complaints
 from edge_agent.readings import Poll, Run, single
 from headrace.errors import InputError
-from headrace.limits import SYSFS_MAX_CHANNELS, SYSFS_RESCAN_S
+from headrace.limits.inputs import SYSFS_MAX_CHANNELS, SYSFS_RESCAN_S
 
 #: Where the kernel shows its devices; a setting only so that tests can show their own.
 SYSFS: Final = Path("/sys")

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from headrace.limits import INPUT_MAX_COMPLAINTS, JSON_MAX_DEPTH, JSON_MAX_VALUES
+from headrace.limits.inputs import INPUT_MAX_COMPLAINTS, JSON_MAX_DEPTH, JSON_MAX_VALUES
 
 UNREADABLE: Final = "unreadable"
 

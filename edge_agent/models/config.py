@@ -9,7 +9,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from headrace.config import FaultList
-from headrace.limits import (
+from headrace.limits.edge_models import (
     MODELS_CALL_TIMEOUT_S,
     MODELS_POLL_INTERVAL_S,
     MODELS_PROBATION_S,

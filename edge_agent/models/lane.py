@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from edge_agent import readings
 from headrace.derived import device_relative_name, device_score_name
-from headrace.limits import INFERENCE_MAX_PENDING_TIMES
+from headrace.limits.consumers import INFERENCE_MAX_PENDING_TIMES
 from headrace.models.run import Run
 
 

@@ -12,7 +12,7 @@ from collections import deque
 from edge_agent.inputs.port import Input
 from edge_agent.readings import Poll, Run
 from headrace.clock import Clock
-from headrace.limits import MODELS_TAP_POLLS, MODELS_TAP_SERIES
+from headrace.limits.edge_models import MODELS_TAP_POLLS, MODELS_TAP_SERIES
 
 
 class Seen:

@@ -38,7 +38,7 @@ from headrace.errors import (
     StorageError,
     TransportError,
 )
-from headrace.limits import RETRY_FIRST_S, UPLINK_HOLD_S, UPLINK_MAX_EVENTS
+from headrace.limits.agent import RETRY_FIRST_S, UPLINK_HOLD_S, UPLINK_MAX_EVENTS
 from headrace.logs import Condition
 from headrace.metrics import Metrics
 

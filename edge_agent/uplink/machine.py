@@ -41,7 +41,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from headrace.limits import (
+from headrace.limits.agent import (
     RETRY_FIRST_S,
     RETRY_MAX_S,
     UPLINK_ACK_TIMEOUT_S,

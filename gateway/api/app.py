@@ -20,7 +20,7 @@ from gateway.api.influx import Influx
 from gateway.api.readings import Readings
 from gateway.listener import Listener
 from headrace.errors import RequestError
-from headrace.limits import HTTP_KEEP_ALIVE_S, HTTP_MAX_CONNECTIONS
+from headrace.limits.http import HTTP_KEEP_ALIVE_S, HTTP_MAX_CONNECTIONS
 from headrace.metrics import Metrics
 
 

@@ -11,13 +11,13 @@ from typing import Final
 import zstandard
 
 from headrace.errors import RequestError
-from headrace.limits import (
+from headrace.limits.http import (
     HTTP_BODY_S,
     HTTP_MAX_BODIES_BYTES,
     HTTP_RETRY_AFTER_S,
     HTTP_UNPACK_INLINE_BYTES,
-    MAX_PAYLOAD_BYTES,
 )
+from headrace.limits.wire import MAX_PAYLOAD_BYTES
 
 #: zlib's window of 32 KiB, behind a gzip header.
 _GZIP: Final = 16 + zlib.MAX_WBITS

@@ -18,7 +18,7 @@ from gateway.api.handover import Handover
 from gateway.api.tokens import Token, Tokens
 from headrace.clock import Clock
 from headrace.errors import RequestError, StorageError
-from headrace.limits import HTTP_BODY_S, HTTP_MAX_KEY_CHARS, HTTP_RETRY_AFTER_S
+from headrace.limits.http import HTTP_BODY_S, HTTP_MAX_KEY_CHARS, HTTP_RETRY_AFTER_S
 from headrace.logs import Condition
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from headrace.limits import (
+from headrace.limits.http import (
     HTTP_HEAD_S,
     HTTP_LINGER_BYTES,
     HTTP_LINGER_S,

@@ -18,7 +18,7 @@ from gateway.ingest.arrival import HTTP_SOURCE, Arrival
 from gateway.ingest.inbox import Inbox
 from headrace.clock import Clock
 from headrace.errors import PayloadError, RequestError
-from headrace.limits import HTTP_COMMIT_S, HTTP_RETRY_AFTER_S
+from headrace.limits.http import HTTP_COMMIT_S, HTTP_RETRY_AFTER_S
 
 _STATUS: Final = {"too_large": 413, "bomb": 413, "bad_identity": 422}
 

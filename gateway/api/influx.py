@@ -28,7 +28,7 @@ from gateway.api.tokens import Token
 from headrace import __version__
 from headrace.codecs.line import FORMAT_OF_PRECISION
 from headrace.errors import RequestError
-from headrace.limits import HTTP_RETRY_AFTER_S
+from headrace.limits.http import HTTP_RETRY_AFTER_S
 
 _V2: Final = {name: FORMAT_OF_PRECISION[name] for name in ("ns", "us", "ms", "s")}
 _V3: Final = _V2 | {

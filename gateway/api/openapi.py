@@ -19,7 +19,7 @@ from gateway.api.answers import json_answer
 from headrace import __version__
 from headrace.batch import DEVICE_PATTERN
 from headrace.codecs.line import FORMAT_OF_PRECISION
-from headrace.limits import HTTP_MAX_KEY_CHARS, KEY_REMEMBERED_S
+from headrace.limits.http import HTTP_MAX_KEY_CHARS, KEY_REMEMBERED_S
 
 _LINES: Final = "tank,site=north level=1.53,pump=t 1790000000000000000\n"
 _PACK: Final = [{"bn": "tank/", "n": "level", "u": "m", "v": 1.53}]

@@ -12,7 +12,7 @@ from typing import Final
 
 from headrace.batch import is_device_id
 from headrace.errors import RequestError
-from headrace.limits import HTTP_MAX_DEVICES_PER_REQUEST
+from headrace.limits.http import HTTP_MAX_DEVICES_PER_REQUEST
 
 #: A blank or a comment, or a line: its head, and the rest with strings that begin behind a "=".
 _LINE: Final = re.compile(

@@ -22,7 +22,7 @@ import msgspec
 
 from gateway.enrol.files import locked, write_private
 from headrace.errors import StorageError, UsageError
-from headrace.limits import HTTP_MAX_TOKENS
+from headrace.limits.http import HTTP_MAX_TOKENS
 
 FILE_NAME: Final = "http-tokens.json"
 PREFIX: Final = "hrt_"

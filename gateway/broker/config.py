@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from headrace.config import FaultList
-from headrace.limits import BROKER_MAX_CONNECTIONS, BROKER_MAX_CONNECTIONS_PER_ADDRESS
+from headrace.limits.broker import BROKER_MAX_CONNECTIONS, BROKER_MAX_CONNECTIONS_PER_ADDRESS
 from headrace.pki.names import MAX_LINKS, link_file
 from headrace.topics import DEFAULT_ROOT
 

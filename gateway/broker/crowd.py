@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 
-from headrace.limits import (
+from headrace.limits.broker import (
     BROKER_CONNECTS_BURST,
     BROKER_CONNECTS_PER_S,
     BROKER_MAX_KNOCKING_PER_ADDRESS,

@@ -40,12 +40,12 @@ from gateway.broker.listener import Caller, Listener
 from gateway.broker.packets import BadPacket
 from gateway.broker.streams import GONE, Stream
 from gateway.broker.turnstile import Outlet, Turnstile, read_connect
-from headrace.limits import (
+from headrace.limits.broker import (
     BROKER_CONNECT_TIMEOUT_S,
     BROKER_MAX_UNRELEASED_BYTES,
     BROKER_MAX_UNROUTED_BYTES,
-    REVOCATION_POLL_S,
 )
+from headrace.limits.enrolment import REVOCATION_POLL_S
 from headrace.logs import FirstTimes
 from headrace.metrics import Metrics
 

@@ -34,7 +34,7 @@ from gateway.broker.keepers import Keeper, OpenKeeper, PasswordKeeper
 from gateway.broker.listener import room_for
 from gateway.broker.reception import Reception
 from headrace.errors import TransportError
-from headrace.limits import BROKER_MAX_PUBLISHING, BROKER_OFFLINE_S
+from headrace.limits.broker import BROKER_MAX_PUBLISHING, BROKER_OFFLINE_S
 from headrace.logs import FirstTimes
 from headrace.metrics import Metrics
 

@@ -20,7 +20,7 @@ from gateway.broker.mqtt5.connection import Outgoing, Refused
 from gateway.broker.mqtt5.link import Link, cancelled
 from gateway.broker.mqtt311 import Mqtt311Client
 from gateway.broker.reception import Reception
-from headrace.limits import BROKER_MAX_OUTGOING
+from headrace.limits.broker import BROKER_MAX_OUTGOING
 from headrace.logs import FirstTimes
 from headrace.metrics import Metrics
 from headrace.topics import Topics

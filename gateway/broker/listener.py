@@ -19,7 +19,7 @@ from typing import Final
 
 from gateway.broker.crowd import Crowd
 from gateway.broker.streams import BareStream
-from headrace.limits import (
+from headrace.limits.broker import (
     BROKER_BACKLOG,
     BROKER_CONNECT_TIMEOUT_S,
     BROKER_DAWDLE_S,

@@ -19,7 +19,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from gateway.broker.config import BrokerConfig
 from gateway.broker.reception import Reception
 from headrace.errors import PayloadError, TransportError
-from headrace.limits import RETRY_FIRST_S, RETRY_MAX_S
+from headrace.limits.agent import RETRY_FIRST_S, RETRY_MAX_S
 from headrace.logs import Condition
 from headrace.metrics import Metrics
 from headrace.topics import Topics

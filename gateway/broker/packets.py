@@ -12,13 +12,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from headrace.limits import (
+from headrace.limits.broker import (
     BROKER_MAX_CONNECT_BYTES,
     BROKER_MAX_SUBSCRIBE_BYTES,
     BROKER_MAX_TOPIC_BYTES,
     BROKER_MAX_TOPIC_LEVELS,
-    MAX_PAYLOAD_BYTES,
 )
+from headrace.limits.wire import MAX_PAYLOAD_BYTES
 
 CONNECT: Final = 1
 PUBLISH: Final = 3

@@ -16,7 +16,7 @@ from amqtt.plugins.base import BaseAuthPlugin, BasePlugin, BaseTopicPlugin
 
 from gateway.broker.auth import TopicAccess
 from gateway.broker.turnstile import Turnstile
-from headrace.limits import (
+from headrace.limits.broker import (
     BROKER_MAX_FILTERS,
     BROKER_MAX_INFLIGHT,
     BROKER_MAX_OFFLINE,

@@ -36,7 +36,7 @@ from gateway.broker.packets import (
     check_topic_size,
 )
 from gateway.broker.streams import GONE, Stream
-from headrace.limits import (
+from headrace.limits.broker import (
     BROKER_MAX_QOS2,
     BROKER_MAX_QUEUED,
     BROKER_MAX_UNSENT_BYTES,

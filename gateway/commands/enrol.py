@@ -18,7 +18,7 @@ import msgspec
 
 from headrace.commands import reports_errors
 from headrace.errors import UsageError
-from headrace.limits import CERTIFICATE_WARN_DAYS, ENROL_CODE_MAX_VALID_S
+from headrace.limits.enrolment import CERTIFICATE_WARN_DAYS, ENROL_CODE_MAX_VALID_S
 
 if TYPE_CHECKING:
     from gateway.config import GatewayConfig

@@ -10,7 +10,7 @@ from gateway.console.parts import block, text
 from gateway.console.picture import Picture
 from gateway.console.table import Cell, Column, LiveTable, Row
 from gateway.live import Live
-from headrace.limits import CONSOLE_MAX_ALERTS
+from headrace.limits.console import CONSOLE_MAX_ALERTS
 
 _COLUMNS: Final = (
     Column(name="state", label="State", kind="badge"),

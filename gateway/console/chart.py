@@ -21,7 +21,7 @@ from gateway.console.devices import COLORS
 from gateway.console.parts import block, text
 from gateway.console.selection import Selection
 from gateway.live import Live
-from headrace.limits import CONSOLE_MAX_DEVICES, CONSOLE_MAX_PANELS, CONSOLE_WINDOW_S
+from headrace.limits.console import CONSOLE_MAX_DEVICES, CONSOLE_MAX_PANELS, CONSOLE_WINDOW_S
 
 _WINDOW_US: Final = CONSOLE_WINDOW_S * 1_000_000
 

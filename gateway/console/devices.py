@@ -17,7 +17,7 @@ from gateway.console.parts import Text, block, button, text
 from gateway.console.picture import CONDITIONS, DeviceCondition, DeviceRow, Picture
 from gateway.console.selection import Selection
 from gateway.console.table import Cell, Column, LiveTable, Row
-from headrace.limits import CONSOLE_PAGE_ROWS
+from headrace.limits.console import CONSOLE_PAGE_ROWS
 
 _COLUMNS: Final = (
     Column(name="chart", label="", kind="check", title="on the chart"),

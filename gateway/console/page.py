@@ -25,7 +25,7 @@ from gateway.console.selection import Selection
 from gateway.live import Live
 from gateway.status import Status
 from headrace.clock import SystemClock
-from headrace.limits import CONSOLE_MAX_ALERTS, CONSOLE_MAX_VIEWERS, CONSOLE_REFRESH_S
+from headrace.limits.console import CONSOLE_MAX_ALERTS, CONSOLE_MAX_VIEWERS, CONSOLE_REFRESH_S
 
 _STYLE: Final = Path(__file__).with_name("console.css")
 

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 
 from gateway.live import Live
 from headrace.clock import Clock
-from headrace.limits import CONSOLE_REFRESH_S, CONSOLE_SILENT_AFTER_S
+from headrace.limits.console import CONSOLE_REFRESH_S, CONSOLE_SILENT_AFTER_S
 
 DeviceCondition = Literal["online", "silent", "offline", "unknown"]
 CONDITIONS: Final[tuple[DeviceCondition, ...]] = ("online", "silent", "offline", "unknown")

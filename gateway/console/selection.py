@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from headrace.derived import MODEL_PREFIX
-from headrace.limits import CONSOLE_MAX_DEVICES, CONSOLE_MAX_PANELS
+from headrace.limits.console import CONSOLE_MAX_DEVICES, CONSOLE_MAX_PANELS
 
 #: Series that are shown before the viewer chooses; four panels fit on a laptop without scrolling.
 _DEFAULT_PANELS = 4

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.doctor.finding import Finding, ok, warn
-from headrace.limits import MIB
+from headrace.limits.sizes import MIB
 
 #: ``struct timex`` of Linux: mode, five longs, status … 208 bytes on 64 bit, 128 on 32 bit.
 _LONG: Final = ctypes.sizeof(ctypes.c_long)

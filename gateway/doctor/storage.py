@@ -15,7 +15,7 @@ from gateway.config import GatewayConfig
 from gateway.doctor.finding import Finding, fail, ok, warn
 from headrace.errors import HeadraceError
 from headrace.journal import DAMAGED, JournalReader
-from headrace.limits import MIB
+from headrace.limits.sizes import MIB
 
 #: fsync of 4 KiB: an SD card takes 5 to 20 ms, a disk 1 to 10. Beyond 50 each group commit waits.
 _SLOW_S: Final = 0.05

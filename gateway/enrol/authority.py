@@ -27,11 +27,7 @@ from gateway.enrol.files import locked, private_pem, write_private, write_public
 from gateway.enrol.paths import Pair, Paths
 from headrace.clock import Clock
 from headrace.errors import EnrolmentError, StorageCorrupt, StorageError
-from headrace.limits import (
-    CA_DAYS,
-    CERTIFICATE_BACKDATE_H,
-    GATEWAY_CERTIFICATE_DAYS,
-)
+from headrace.limits.enrolment import CA_DAYS, CERTIFICATE_BACKDATE_H, GATEWAY_CERTIFICATE_DAYS
 from headrace.pki.names import COMMANDS_NAME, link_name
 from headrace.pki.validity import Validity, read_validity
 

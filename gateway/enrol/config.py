@@ -9,7 +9,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from headrace.config import FaultList
-from headrace.limits import CERTIFICATE_DAYS
+from headrace.limits.enrolment import CERTIFICATE_DAYS
 from headrace.pki.names import DEFAULT_ENROL_PORT
 
 Port = Annotated[int, Meta(ge=1, le=65535)]

@@ -31,7 +31,7 @@ from gateway.enrol.registry import Entry, OpenCode, Registry
 from headrace.batch import is_device_id
 from headrace.clock import Clock
 from headrace.errors import EnrolmentError, UsageError
-from headrace.limits import (
+from headrace.limits.enrolment import (
     ENROL_MAX_CERTIFICATES,
     ENROL_MAX_CODE_USES,
     ENROL_MAX_OPEN_CODES,

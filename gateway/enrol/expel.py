@@ -27,7 +27,7 @@ from typing import Final
 from gateway.enrol.files import write_private
 from headrace.clock import Clock
 from headrace.errors import TransportError
-from headrace.limits import EXPEL_LOOK_S, EXPEL_PAUSE_S, EXPEL_TIMEOUT_S
+from headrace.limits.enrolment import EXPEL_LOOK_S, EXPEL_PAUSE_S, EXPEL_TIMEOUT_S
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from headrace.limits import (
+from headrace.limits.enrolment import (
     ENROL_MAX_SOURCES,
     ENROL_MAX_WRONG,
     ENROL_MAX_WRONG_PER_SOURCE,

@@ -23,7 +23,7 @@ from cryptography import x509
 from gateway.enrol.config import EnrolConfig
 from gateway.enrol.desk import Desk
 from headrace.errors import EnrolmentError, HeadraceError, TransportError
-from headrace.limits import (
+from headrace.limits.enrolment import (
     ENROL_MAX_BODY_BYTES,
     ENROL_MAX_CONNECTIONS,
     ENROL_MAX_HEAD_BYTES,

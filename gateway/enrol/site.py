@@ -20,7 +20,7 @@ from gateway.enrol.files import locked
 from gateway.enrol.registry import Entry, Registry
 from headrace.clock import Clock
 from headrace.errors import StorageError
-from headrace.limits import CERTIFICATE_WARN_DAYS
+from headrace.limits.enrolment import CERTIFICATE_WARN_DAYS
 
 logger = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from gateway.inference.pivot import Cells, Floats, Grid, Ints, cells, pivot
 from headrace import cards
 from headrace.codecs import BATCH_SCHEMA
 from headrace.derived import is_derived, score_name
-from headrace.limits import INFERENCE_MAX_PENDING_DEVICES
+from headrace.limits.consumers import INFERENCE_MAX_PENDING_DEVICES
 from headrace.metrics import Metrics
 from headrace.models.runtime import LiteRtScorer, Scorer
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from gateway.inference.pivot import Cells, Floats, Ints
 from headrace.errors import StorageCorrupt
-from headrace.limits import INFERENCE_MAX_PENDING_TIMES, INFERENCE_STORED_PENDING_TIMES
+from headrace.limits.consumers import INFERENCE_MAX_PENDING_TIMES, INFERENCE_STORED_PENDING_TIMES
 
 
 @dataclass(frozen=True, slots=True)

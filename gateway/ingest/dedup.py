@@ -12,7 +12,8 @@ from typing import Final
 
 from gateway.ingest.arrival import Place
 from headrace.errors import PayloadError
-from headrace.limits import MAX_RANGES_PER_STREAM, MAX_STREAMS_PER_DEVICE, SITE_MAX_STREAMS
+from headrace.limits.ingest import MAX_STREAMS_PER_DEVICE, SITE_MAX_STREAMS
+from headrace.limits.wire import MAX_RANGES_PER_STREAM
 from headrace.ranges import Range, RangeSet
 
 Key = tuple[str, str]

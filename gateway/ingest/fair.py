@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from gateway.ingest.arrival import Arrival
-from headrace.limits import FAIR_MESSAGE_BYTES, FAIR_TURN_BYTES
+from headrace.limits.ingest import FAIR_MESSAGE_BYTES, FAIR_TURN_BYTES
 
 
 @dataclass(slots=True)

@@ -25,12 +25,8 @@ from headrace.batch import check_stream_and_seq
 from headrace.codecs import many, senml
 from headrace.codecs.columns import Decoded, checked
 from headrace.errors import PayloadError
-from headrace.limits import (
-    GATHER_MAX_BYTES,
-    GATHER_MAX_PAYLOAD_BYTES,
-    MAX_BATCH_ROWS,
-    MAX_SHARED_NAMES,
-)
+from headrace.limits.ingest import GATHER_MAX_BYTES, GATHER_MAX_PAYLOAD_BYTES
+from headrace.limits.wire import MAX_BATCH_ROWS, MAX_SHARED_NAMES
 
 #: What can be gathered.
 FORMAT: Final = many.JSON

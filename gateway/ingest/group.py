@@ -22,7 +22,7 @@ from gateway.ingest.reading import Accepted, Refused, read
 from headrace import wire
 from headrace.codecs import line
 from headrace.errors import PayloadError
-from headrace.limits import GROUP_MAX_DECODED_BYTES, MAX_DEVICE_LABELS
+from headrace.limits.ingest import GROUP_MAX_DECODED_BYTES, MAX_DEVICE_LABELS
 from headrace.metrics import Metrics
 
 _LABELS: Final = frozenset({*wire.FORMATS, *line.UNITS})

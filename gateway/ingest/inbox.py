@@ -24,7 +24,7 @@ from gateway.consumer import Outcome
 from gateway.ingest.arrival import Arrival
 from gateway.ingest.fair import FairQueue
 from gateway.ingest.limits import Limits
-from headrace.limits import (
+from headrace.limits.ingest import (
     ARRIVALS_MAX_BATCHES,
     ARRIVALS_MAX_BYTES,
     COMMIT_MAX_BATCHES,

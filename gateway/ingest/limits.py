@@ -20,7 +20,7 @@ from msgspec import Meta
 
 from headrace.config import FaultList
 from headrace.errors import PayloadError
-from headrace.limits import (
+from headrace.limits.ingest import (
     DEVICE_BURST_S,
     DEVICE_BYTES_PER_S,
     DEVICE_MAX_SERIES,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gateway.feed import Entry
 from gateway.live.points import Points
-from headrace.limits import LIVE_MAX_SERIES
+from headrace.limits.console import LIVE_MAX_SERIES
 from headrace.wire import DeviceState
 
 #: Points of one series that one batch may add to the chart; more are thinned out.

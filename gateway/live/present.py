@@ -1,6 +1,6 @@
 """What is going on now: devices, their last values, a few minutes of chart, alerts. In memory only.
 
-Bounded by devices, series, points and alerts (headrace/limits.py). Loops are over series, never over
+Bounded by devices, series, points and alerts (headrace/limits). Loops are over series, never over
 readings.
 """
 
@@ -19,15 +19,15 @@ from numpy.typing import NDArray
 from gateway.feed import Entry
 from gateway.live.device import OFFSETS, Device, Index, add_points, offset_us, row, series_of
 from headrace.derived import ALERT_PREFIX, MODEL_PREFIX, SCHEMA_NAME, VITALS_PREFIX, is_derived
-from headrace.limits import (
-    CLOCK_OFFSET_S,
+from headrace.limits.console import (
     LIVE_MAX_ALERTS,
     LIVE_MAX_DEVICES,
     LIVE_MAX_POINTS,
     LIVE_MIN_POINTS,
     LIVE_TOTAL_POINTS,
-    SCHEMA_MAX_NOTICES,
 )
+from headrace.limits.consumers import SCHEMA_MAX_NOTICES
+from headrace.limits.ingest import CLOCK_OFFSET_S
 from headrace.wire import DeviceState
 
 #: Batches of a device that are looked at whenever the worker comes by; what they leave out, a chart of

@@ -11,7 +11,8 @@ from typing import Final
 
 from gateway.feed import Feed
 from gateway.live.present import Live
-from headrace.limits import FEED_MAX_ROWS, LIVE_LOOK_S
+from headrace.limits.console import LIVE_LOOK_S
+from headrace.limits.consumers import FEED_MAX_ROWS
 
 #: Batches of the past that are looked at after a start, so that a restart does not empty the page.
 _REFILL_BATCHES: Final = 2_000

@@ -17,7 +17,7 @@ from headrace.config import FaultList
 from headrace.derived import relative_name
 from headrace.errors import ModelError
 from headrace.lake.config import S3
-from headrace.limits import (
+from headrace.limits.edge_models import (
     MODELS_CALL_TIMEOUT_S,
     MODELS_MAX_SLOTS,
     MODELS_POLL_INTERVAL_S,

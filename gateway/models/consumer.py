@@ -18,7 +18,7 @@ from gateway.models.config import ModelRepositoryConfig
 from gateway.models.lane import GatewayLane
 from gateway.models.report import events
 from headrace.derived import is_derived
-from headrace.limits import LIVE_MAX_DEVICES
+from headrace.limits.console import LIVE_MAX_DEVICES
 from headrace.metrics import Metrics
 from headrace.models import machine
 from headrace.models.live import LiveSlot

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from gateway.live import Live
-from headrace.limits import LIVE_MAX_DEVICES, MODELS_TOLD_PER_ROUND
+from headrace.limits.console import LIVE_MAX_DEVICES
+from headrace.limits.edge_models import MODELS_TOLD_PER_ROUND
 from headrace.models import reports
 from headrace.models.store import SlotStore
 from headrace.topics import Topics

@@ -15,13 +15,8 @@ import msgspec
 
 from gateway.notify.config import NotifyConfig
 from headrace.derived import Alert, Severity
-from headrace.limits import (
-    NOTIFY_MAX_ATTEMPTS,
-    NOTIFY_MAX_LINES,
-    NOTIFY_MAX_WAITING,
-    RETRY_FIRST_S,
-    RETRY_MAX_S,
-)
+from headrace.limits.agent import RETRY_FIRST_S, RETRY_MAX_S
+from headrace.limits.consumers import NOTIFY_MAX_ATTEMPTS, NOTIFY_MAX_LINES, NOTIFY_MAX_WAITING
 
 _RANK: Final[Mapping[Severity, int]] = {"info": 0, "warning": 1, "critical": 2}
 

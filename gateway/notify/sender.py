@@ -21,7 +21,7 @@ from typing import Any, Final, Protocol
 from gateway.notify.config import NotifyConfig
 from gateway.notify.outbox import Note
 from headrace.errors import ConfigError, Fault
-from headrace.limits import NOTIFY_TIMEOUT_S
+from headrace.limits.consumers import NOTIFY_TIMEOUT_S
 
 _TYPES: Final[Mapping[str, str]] = {
     "info": "info",

@@ -20,7 +20,7 @@ from msgspec import Meta
 from gateway.rules.config import Op, RuleConfig
 from headrace.config import FaultList
 from headrace.derived import VITALS_PREFIX, Severity
-from headrace.limits import MIB
+from headrace.limits.sizes import MIB
 
 #: How each is called without its prefix, in the order of docs/operations.md.
 NAMES: Final = (

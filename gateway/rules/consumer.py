@@ -27,7 +27,7 @@ from gateway.rules.evaluate import EntryColumns, Tracked, judge
 from gateway.rules.machine import Active, Timing, Transition
 from headrace.codecs import BATCH_SCHEMA
 from headrace.derived import ALERT_PREFIX, Alert, alert_name, encode_alert, is_derived
-from headrace.limits import RULES_MAX_DEVICES, RULES_MAX_SERIES
+from headrace.limits.consumers import RULES_MAX_DEVICES, RULES_MAX_SERIES
 from headrace.metrics import Metrics
 
 _log = getLogger(__name__)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from gateway.feed import Entry
 from gateway.rules.config import Op, RuleConfig
 from gateway.rules.machine import SECOND_US, Active, Run, Timing, Transition, observe
-from headrace.limits import RULES_MAX_AHEAD_S
+from headrace.limits.consumers import RULES_MAX_AHEAD_S
 
 Times = NDArray[np.int64]
 Values = NDArray[np.float64]

@@ -17,7 +17,7 @@ from fnmatch import fnmatchcase
 
 from gateway.rules.config import RuleConfig
 from gateway.rules.machine import SECOND_US, Active, Transition
-from headrace.limits import RULES_CLOCK_JUMP_S
+from headrace.limits.consumers import RULES_CLOCK_JUMP_S
 
 
 @dataclass(frozen=True, slots=True)

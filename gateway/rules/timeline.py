@@ -43,7 +43,7 @@ from gateway.rules.machine import SECOND_US
 from headrace.codecs import BATCH_SCHEMA
 from headrace.config import FaultList, load
 from headrace.derived import ALERT_PREFIX, decode_alert
-from headrace.limits import RULES_CLOCK_JUMP_S
+from headrace.limits.consumers import RULES_CLOCK_JUMP_S
 from headrace.metrics import Metrics
 
 #: Steps of one timeline: a day at 1 Hz.

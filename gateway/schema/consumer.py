@@ -24,7 +24,7 @@ from gateway.feed import Entry
 from gateway.schema.known import Known, Notice, Type
 from headrace.codecs import BATCH_SCHEMA
 from headrace.derived import SCHEMA_NAME, is_derived
-from headrace.limits import SCHEMA_MAX_SERIES
+from headrace.limits.consumers import SCHEMA_MAX_SERIES
 from headrace.metrics import Metrics
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from headrace.limits import SCHEMA_MAX_SERIES, SCHEMA_MAX_UNITS
+from headrace.limits.consumers import SCHEMA_MAX_SERIES, SCHEMA_MAX_UNITS
 
 Type = Literal["number", "text"]
 

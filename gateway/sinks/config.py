@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from gateway.lanes import LanePolicy
 from headrace.config import FaultList
-from headrace.limits import BACKFILL_SHARE, LIVE_WITHIN_S
+from headrace.limits.sinks import BACKFILL_SHARE, LIVE_WITHIN_S
 
 #: Readings a second; 0 is no limit.
 Rate = Annotated[float, Meta(ge=0)]

@@ -25,7 +25,8 @@ from gateway.sparkplug.host import Host
 from gateway.sparkplug.names import state_topic, subscriptions
 from headrace.clock import Clock
 from headrace.errors import TransportError
-from headrace.limits import RETRY_FIRST_S, RETRY_MAX_S, SPARKPLUG_LOOK_S
+from headrace.limits.agent import RETRY_FIRST_S, RETRY_MAX_S
+from headrace.limits.sources import SPARKPLUG_LOOK_S
 from headrace.logs import Condition
 from headrace.metrics import Metrics
 

@@ -31,7 +31,7 @@ from gateway.sparkplug.births import Birth, bd_seq, has_readings, says_all
 from gateway.sparkplug.names import NodeKey, Place
 from headrace.codecs.sparkplug_schema import parse
 from headrace.errors import PayloadError
-from headrace.limits import (
+from headrace.limits.sources import (
     SPARKPLUG_HOLD_BYTES,
     SPARKPLUG_HOLD_MESSAGES,
     SPARKPLUG_HOLD_S,

@@ -24,7 +24,7 @@ from gateway.feed import Entry
 from gateway.ingest.inbox import Work
 from gateway.tracing.port import Trace
 from headrace import __version__
-from headrace.limits import TRACE_MAX_GROUPS, TRACE_MAX_LINKS
+from headrace.limits.process import TRACE_MAX_GROUPS, TRACE_MAX_LINKS
 
 _US: Final = 1_000
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from headrace.limits import VITALS_INTERVAL_S
+from headrace.limits.consumers import VITALS_INTERVAL_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from gateway.vitals.firing import Key, Series
 from gateway.vitals.look import Look, Vital, derived, device_of, readings
 from headrace.derived import ALERT_PREFIX, Alert, decode_alert
 from headrace.errors import PayloadError
-from headrace.limits import VITALS_MAX_FIRING
+from headrace.limits.consumers import VITALS_MAX_FIRING
 
 _SECOND_US: Final = 1_000_000
 

@@ -1,6 +1,6 @@
 """Takes the look: metrics, live state of devices, and the journal's own tables.
 
-Bounded by devices (headrace/limits.py): those that have not been heard for long are left out, and
+Bounded by devices (headrace/limits): those that have not been heard for long are left out, and
 beyond the bound the first by name are kept, so that series do not come and go; how many were left
 out is a reading of its own.
 """
@@ -17,7 +17,7 @@ from gateway.live import Live
 from gateway.status import Status
 from gateway.vitals.look import Look
 from headrace.journal import JournalReader
-from headrace.limits import VITALS_FORGET_S, VITALS_MAX_DEVICES
+from headrace.limits.consumers import VITALS_FORGET_S, VITALS_MAX_DEVICES
 from headrace.metrics import Metrics
 
 _SECOND_US: Final = 1_000_000

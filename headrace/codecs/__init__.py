@@ -17,7 +17,7 @@ from headrace.codecs import arrow, line, many, senml
 from headrace.codecs.columns import BATCH_SCHEMA, Decoded
 from headrace.codecs.many import decode_small
 from headrace.errors import PayloadError
-from headrace.limits import MAX_PAYLOAD_BYTES, MAX_PAYLOAD_ROWS
+from headrace.limits.wire import MAX_PAYLOAD_BYTES, MAX_PAYLOAD_ROWS
 from headrace.wire import FORMATS
 
 __all__ = ["BATCH_SCHEMA", "DECODERS", "Decoded", "decode", "decode_small"]

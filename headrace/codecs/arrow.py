@@ -19,7 +19,7 @@ import zstandard
 from headrace.codecs.arrow_columns import column, trusted
 from headrace.codecs.columns import TIME_TYPE, Decoded, checked
 from headrace.errors import PayloadError
-from headrace.limits import MAX_DECODED_BYTES
+from headrace.limits.wire import MAX_DECODED_BYTES
 from headrace.wire import META_BOOT, META_CLOCK, META_SEQ, META_STREAM, META_UNITS
 
 ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"

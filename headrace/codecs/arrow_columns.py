@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from headrace.codecs.columns import BATCH_SCHEMA
 from headrace.errors import PayloadError
-from headrace.limits import MAX_DECODED_BYTES, MAX_PAYLOAD_ROWS
+from headrace.limits.wire import MAX_DECODED_BYTES, MAX_PAYLOAD_ROWS
 
 #: What a column may be made of: its own type, and those nearby that lose nothing.
 _NEARBY: Final[Mapping[str, Sequence[Callable[[pa.DataType], bool]]]] = {

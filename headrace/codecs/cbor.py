@@ -13,7 +13,7 @@ import re
 from typing import Final
 
 from headrace.errors import PayloadError, RefusalReason
-from headrace.limits import (
+from headrace.limits.wire import (
     CBOR_MAX_DEPTH,
     CBOR_MAX_ITEMS,
     CBOR_MAX_MAP_ENTRIES,

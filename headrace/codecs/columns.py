@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from headrace.batch import check_stream_and_seq
 from headrace.errors import PayloadError
-from headrace.limits import MAX_NAME_CHARS, MAX_TEXT_BYTES
+from headrace.limits.wire import MAX_NAME_CHARS, MAX_TEXT_BYTES
 
 NAME_TYPE: Final = pa.dictionary(pa.int32(), pa.utf8())
 TIME_TYPE: Final = pa.timestamp("us", tz="UTC")

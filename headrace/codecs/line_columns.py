@@ -24,7 +24,7 @@ from headrace.codecs import line_exact
 from headrace.codecs.columns import MAX_TIME_US, TIME_TYPE, Decoded, checked
 from headrace.codecs.readings import Names
 from headrace.errors import PayloadError
-from headrace.limits import MAX_PAYLOAD_ROWS
+from headrace.limits.wire import MAX_PAYLOAD_ROWS
 
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int32]

@@ -24,7 +24,7 @@ from typing import Final
 from headrace.codecs.columns import Decoded, checked
 from headrace.codecs.readings import Readings
 from headrace.errors import PayloadError
-from headrace.limits import MAX_NAME_CHARS
+from headrace.limits.wire import MAX_NAME_CHARS
 
 MAX_EXACT: Final = 2**53
 BOOLEANS: Final = dict.fromkeys(("t", "T", "true", "True", "TRUE"), 1.0) | dict.fromkeys(

@@ -21,7 +21,8 @@ from headrace.batch import check_stream_and_seq
 from headrace.codecs import senml
 from headrace.codecs.columns import Decoded, checked
 from headrace.errors import PayloadError
-from headrace.limits import KIB, MAX_SHARED_NAMES
+from headrace.limits.sizes import KIB
+from headrace.limits.wire import MAX_SHARED_NAMES
 
 JSON: Final = "senml-json"
 SUFFIX: Final = "+many"

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from headrace.codecs.columns import MAX_TIME_US, MIN_TIME_US, NAME_TYPE, TIME_TYPE
 from headrace.errors import PayloadError
-from headrace.limits import MAX_DECODED_BYTES, MAX_NAME_CHARS, MAX_PAYLOAD_ROWS
+from headrace.limits.wire import MAX_DECODED_BYTES, MAX_NAME_CHARS, MAX_PAYLOAD_ROWS
 
 
 class Names:

@@ -32,7 +32,7 @@ from headrace.codecs.senml_columns import (
     split_json,
 )
 from headrace.errors import PayloadError
-from headrace.limits import CBOR_MAX_DEPTH, MAX_DECODED_BYTES, MAX_SENML_RECORDS
+from headrace.limits.wire import CBOR_MAX_DEPTH, MAX_DECODED_BYTES, MAX_SENML_RECORDS
 
 #: Times below this are seconds relative to now (RFC 8428, section 4.5.3).
 RELATIVE_BELOW: Final = 2**28

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from headrace.codecs.columns import TIME_TYPE, Decoded, checked
 from headrace.errors import PayloadError
-from headrace.limits import MAX_DECODED_BYTES
+from headrace.limits.wire import MAX_DECODED_BYTES
 
 MAX_EXACT: Final = 2**53
 

@@ -30,7 +30,7 @@ from headrace.codecs.columns import MAX_TIME_US, TIME_TYPE, Decoded, checked
 from headrace.codecs.sparkplug_schema import PropertySet, parse, parse_part
 from headrace.codecs.sparkplug_values import Reading, reading_of, utf8
 from headrace.errors import PayloadError
-from headrace.limits import MAX_DECODED_BYTES
+from headrace.limits.wire import MAX_DECODED_BYTES
 
 #: Metrics that speak of the session, not of the plant.
 BD_SEQ: Final = "bdSeq"

@@ -19,7 +19,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError, Message
 
 from headrace.errors import PayloadError
-from headrace.limits import (
+from headrace.limits.wire import (
     SPARKPLUG_MAX_METRICS,
     SPARKPLUG_MAX_PART_BYTES,
     SPARKPLUG_MAX_PAYLOAD_BYTES,

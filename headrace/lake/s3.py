@@ -19,7 +19,7 @@ from pyarrow import fs
 from headrace.errors import LakeError, LakeUnavailable
 from headrace.lake.config import Lake
 from headrace.lake.store import Data, Store
-from headrace.limits import STORE_CONNECT_TIMEOUT_S, STORE_READ_TIMEOUT_S
+from headrace.limits.lake import STORE_CONNECT_TIMEOUT_S, STORE_READ_TIMEOUT_S
 
 _EXISTS: Final = frozenset({"PreconditionFailed", "412"})
 _MISSING: Final = frozenset({"NoSuchKey", "404", "NotFound"})

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from headrace.limits import LIVE_MAX_DEVICES, MODELS_EVIDENCE_CALLS, MODELS_EVIDENCE_SCORES
+from headrace.limits.console import LIVE_MAX_DEVICES
+from headrace.limits.edge_models import MODELS_EVIDENCE_CALLS, MODELS_EVIDENCE_SCORES
 
 #: Scores that one call adds to the evidence at most; evenly spread over its rows.
 _SCORES_PER_CALL: Final = 64

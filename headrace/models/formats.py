@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from headrace.errors import ModelError
-from headrace.limits import MODEL_MAX_FILE_BYTES
+from headrace.limits.models import MODEL_MAX_FILE_BYTES
 from headrace.models.manifest import Runtime
 
 #: Beginnings of what people try: (magic, what it is). All of it can carry code, or unpacks to it.

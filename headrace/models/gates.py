@@ -25,11 +25,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from headrace.limits import (
-    MODELS_DEVICE_ROWS,
-    MODELS_MAX_LATENCY_MS,
-    MODELS_MIN_ROWS,
-)
+from headrace.limits.edge_models import MODELS_DEVICE_ROWS, MODELS_MAX_LATENCY_MS, MODELS_MIN_ROWS
 from headrace.models.evidence import Count, Evidence
 
 Share = Annotated[float, Meta(ge=0, le=1)]

@@ -22,7 +22,7 @@ from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 from headrace.errors import ModelError
-from headrace.limits import MODELS_EVIDENCE_ROWS, MODELS_MAX_ODD
+from headrace.limits.edge_models import MODELS_EVIDENCE_ROWS, MODELS_MAX_ODD
 from headrace.models import gates, machine
 from headrace.models.evidence import Evidence
 from headrace.models.lanes import Lane, Trial

@@ -30,7 +30,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from headrace.limits import (
+from headrace.limits.edge_models import (
     MODELS_MAX_FALLBACKS,
     MODELS_MAX_ODD,
     MODELS_MAX_REFUSED,

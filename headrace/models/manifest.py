@@ -19,7 +19,7 @@ from msgspec import Meta
 
 from headrace.cards import Card, Feature
 from headrace.errors import ModelError
-from headrace.limits import MODEL_GOLDEN_MAX_ROWS
+from headrace.limits.models import MODEL_GOLDEN_MAX_ROWS
 
 MANIFEST_NAME: Final = "manifest.json"
 GOLDEN_NAME: Final = "golden.json"

@@ -9,7 +9,7 @@ from typing import Final
 import urllib3
 
 from headrace.errors import TransportError, UsageError
-from headrace.limits import MODEL_NUDGE_TIMEOUT_S
+from headrace.limits.edge_models import MODEL_NUDGE_TIMEOUT_S
 
 NUDGE_PATH: Final = "/api/v1/models/nudge"
 

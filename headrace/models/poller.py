@@ -18,7 +18,8 @@ import threading
 from typing import Final
 
 from headrace.errors import HeadraceError
-from headrace.limits import MODELS_HINT_PAUSE_S, RETRY_MAX_S
+from headrace.limits.agent import RETRY_MAX_S
+from headrace.limits.edge_models import MODELS_HINT_PAUSE_S
 from headrace.logs import Condition
 from headrace.models import machine, requests
 from headrace.models.bring import Bringer

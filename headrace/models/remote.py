@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from headrace.errors import HeadraceError, ModelError, ModelUntrusted, StorageError, TransportError
-from headrace.limits import MODELS_LOOK_TIMEOUT_S
+from headrace.limits.edge_models import MODELS_LOOK_TIMEOUT_S
 from headrace.models import repository
 from headrace.models.repository import Assignments
 

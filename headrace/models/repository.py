@@ -24,7 +24,7 @@ import msgspec
 from msgspec import Meta
 
 from headrace.errors import ModelError, UsageError
-from headrace.limits import MODEL_MAX_PROMOTIONS
+from headrace.limits.models import MODEL_MAX_PROMOTIONS
 from headrace.models.manifest import Name, Text, Version
 
 METADATA: Final = "metadata"

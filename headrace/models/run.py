@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from headrace.errors import ModelError
-from headrace.limits import MODELS_CALL_TIMEOUT_S
+from headrace.limits.edge_models import MODELS_CALL_TIMEOUT_S
 from headrace.models import files
 from headrace.models.evidence import Evidence
 from headrace.models.manifest import MANIFEST_NAME, Manifest, decode_manifest

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headrace.errors import ModelError
-from headrace.limits import INFERENCE_MAX_ROWS
+from headrace.limits.consumers import INFERENCE_MAX_ROWS
 from headrace.models.manifest import Manifest, Output
 
 Matrix = NDArray[np.float64]

@@ -28,7 +28,8 @@ from pathlib import Path
 from typing import Final
 
 from headrace.errors import ModelError
-from headrace.limits import INFERENCE_MAX_ROWS, MODELS_CALL_TIMEOUT_S, MODELS_START_TIMEOUT_S
+from headrace.limits.consumers import INFERENCE_MAX_ROWS
+from headrace.limits.edge_models import MODELS_CALL_TIMEOUT_S, MODELS_START_TIMEOUT_S
 
 REQUEST: Final = struct.Struct("<II")
 ANSWER: Final = struct.Struct("<BIId")

@@ -19,7 +19,7 @@ import urllib3
 
 from headrace.clock import Clock, SystemClock
 from headrace.errors import ConfigError, Fault, ModelError, TransportError
-from headrace.limits import (
+from headrace.limits.models import (
     MODEL_CONNECT_TIMEOUT_S,
     MODEL_DOWNLOAD_TIMEOUT_S,
     MODEL_MAX_FILE_BYTES,

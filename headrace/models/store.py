@@ -16,7 +16,7 @@ import msgspec
 
 from headrace.clock import Clock
 from headrace.errors import ModelError
-from headrace.limits import MODELS_MAX_SLOTS
+from headrace.limits.edge_models import MODELS_MAX_SLOTS
 from headrace.models import files
 from headrace.models.machine import Slot
 

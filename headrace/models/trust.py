@@ -28,7 +28,7 @@ from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
 from headrace.clock import Clock
 from headrace.errors import HeadraceError, ModelError, ModelUntrusted, StorageError
-from headrace.limits import MODEL_MAX_FILE_BYTES, MODEL_MAX_METADATA_BYTES
+from headrace.limits.models import MODEL_MAX_FILE_BYTES, MODEL_MAX_METADATA_BYTES
 from headrace.models import files
 from headrace.models.floor import ClockFloor
 from headrace.models.repository import METADATA, SIGNED_AT

@@ -17,7 +17,7 @@ from typing import BinaryIO, Final
 import numpy as np
 
 from headrace.errors import ModelError
-from headrace.limits import MODELS_MAX_MEMORY_BYTES
+from headrace.limits.edge_models import MODELS_MAX_MEMORY_BYTES
 from headrace.models import formats
 from headrace.models.golden import check_golden
 from headrace.models.manifest import (

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from headrace.limits import RENEW_WHEN_LEFT
+from headrace.limits.enrolment import RENEW_WHEN_LEFT
 
 _DAY_US: Final = 24 * 3600 * 1_000_000
 _PEM: Final = re.compile(rb"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", re.S)

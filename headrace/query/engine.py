@@ -21,7 +21,7 @@ from pyarrow import dataset
 
 from headrace.errors import LakeUnavailable, QueryError
 from headrace.lake.config import Lake
-from headrace.limits import QUERY_BATCH_ROWS
+from headrace.limits.lake import QUERY_BATCH_ROWS
 from headrace.query import views
 from headrace.query.sources import Sources
 

@@ -45,7 +45,7 @@ from headrace.lake.opening import open_store
 from headrace.lake.readings import READINGS_SCHEMA, to_table
 from headrace.lake.store import Store
 from headrace.landing import ManifestName
-from headrace.limits import QUERY_TAIL_MAX_BYTES, QUERY_TAIL_MAX_ROWS
+from headrace.limits.lake import QUERY_TAIL_MAX_BYTES, QUERY_TAIL_MAX_ROWS
 
 
 @dataclass(frozen=True, slots=True)

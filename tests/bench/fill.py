@@ -19,7 +19,8 @@ from edge_agent.inputs.simulated.pump import NAMES, Pump
 from edge_agent.intake import Intake
 from edge_agent.readings import Poll, Run
 from headrace.clock import SystemClock
-from headrace.limits import GIB, MAX_BATCH_ROWS
+from headrace.limits.sizes import GIB
+from headrace.limits.wire import MAX_BATCH_ROWS
 from headrace.metrics import Metrics
 from tests.bench.meter import usage
 

@@ -4,7 +4,7 @@ import pytest
 
 from headrace import codecs
 from headrace.errors import PayloadError
-from headrace.limits import MAX_PAYLOAD_BYTES
+from headrace.limits.wire import MAX_PAYLOAD_BYTES
 from tests.wire_vectors import NOW_US
 
 MANY = MAX_PAYLOAD_BYTES - 1_000

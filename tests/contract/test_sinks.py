@@ -28,7 +28,7 @@ from gateway.retention import Retention
 from gateway.sinks.consumer import SinkConsumer
 from headrace.clock import SystemClock
 from headrace.errors import SinkUnavailable
-from headrace.limits import GIB
+from headrace.limits.sizes import GIB
 from headrace.metrics import Metrics
 from tests.consumer_bench import Bench
 from tests.contract import sink_destinations

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from headrace.buffer_stats import read_buffer_stats
-from headrace.limits import BUFFER_DISK_RESERVE_BYTES, MIB
+from headrace.limits.agent import BUFFER_DISK_RESERVE_BYTES
+from headrace.limits.sizes import MIB
 from tests.servers import free_port, wait_until
 from tests.servers.acking_gateway import acking_gateway
 from tests.servers.agent import agent, log_of, write_agent_config

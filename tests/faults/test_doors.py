@@ -12,11 +12,9 @@ import socket
 import pytest
 
 from gateway.broker.passwords import new_password, write_user
-from headrace.limits import (
-    BROKER_MAX_SUBSCRIPTIONS,
-    MAX_PAYLOAD_BYTES,
-    MIB,
-)
+from headrace.limits.broker import BROKER_MAX_SUBSCRIPTIONS
+from headrace.limits.sizes import MIB
+from headrace.limits.wire import MAX_PAYLOAD_BYTES
 from tests.enrolment import Client
 from tests.faults.attacker import (
     Attacker,

@@ -8,7 +8,7 @@ import threading
 import paho.mqtt.client as mqtt
 import pytest
 
-from headrace.limits import BROKER_MAX_RETAINED
+from headrace.limits.broker import BROKER_MAX_RETAINED
 from tests.enrolment import Client
 from tests.faults.attacker import Attacker, packet, publish_packet, subscribe_packet
 from tests.faults.watch import TOPICS, Watch

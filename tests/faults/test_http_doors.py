@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from headrace.limits import HTTP_HEAD_S, HTTP_MAX_CONNECTIONS, HTTP_MAX_HEAD_BYTES, MIB
+from headrace.limits.http import HTTP_HEAD_S, HTTP_MAX_CONNECTIONS, HTTP_MAX_HEAD_BYTES
+from headrace.limits.sizes import MIB
 from tests.bench.meter import usage
 from tests.http_ingest import http_site
 from tests.servers import wait_until

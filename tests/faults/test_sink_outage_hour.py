@@ -26,7 +26,7 @@ from headrace.codecs import BATCH_SCHEMA, arrow
 from headrace.codecs.columns import TIME_TYPE
 from headrace.journal import JournalReader
 from headrace.lake.config import Lake
-from headrace.limits import GIB
+from headrace.limits.sizes import GIB
 from headrace.query.engine import Engine
 from headrace.query.sources import collect
 from headrace.topics import Topics

@@ -12,7 +12,7 @@ from headrace import codecs
 from headrace.codecs import Decoded, line_columns, line_exact, many, senml
 from headrace.codecs.senml_columns import Unusual
 from headrace.errors import PayloadError
-from headrace.limits import CBOR_MAX_DEPTH
+from headrace.limits.wire import CBOR_MAX_DEPTH
 from tests.wire_vectors import NOW_US, payload, vectors
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from edge_agent.enrol import exchange
 from headrace.errors import UsageError
-from headrace.limits import ENROL_MAX_BODY_BYTES
+from headrace.limits.enrolment import ENROL_MAX_BODY_BYTES
 from tests.enrolment import EnrolSite, make_site, run_enroll, run_gateway, tls_context
 from tests.programs import Programs
 from tests.servers import wait_until

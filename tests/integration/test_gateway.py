@@ -7,7 +7,7 @@ import pytest
 import zstandard
 
 from headrace.journal import JournalReader
-from headrace.limits import MAX_DECODED_BYTES
+from headrace.limits.wire import MAX_DECODED_BYTES
 from tests.batches import payload
 from tests.devices import Device
 from tests.programs import make_gateway

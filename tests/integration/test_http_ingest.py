@@ -16,7 +16,7 @@ import cbor2
 import pytest
 import zstandard
 
-from headrace.limits import MAX_PAYLOAD_BYTES
+from headrace.limits.wire import MAX_PAYLOAD_BYTES
 from tests.batches import payload
 from tests.http_ingest import http_site
 from tests.servers import wait_until

@@ -11,7 +11,7 @@ from gateway.sinks.influxdb import InfluxDBSink, build
 from gateway.sinks.influxdb.config import InfluxDBSettings
 from headrace.clock import SystemClock
 from headrace.errors import SinkUnavailable
-from headrace.limits import INFLUXDB_MAX_LINES
+from headrace.limits.sinks import INFLUXDB_MAX_LINES
 from tests.gateway_entries import SECOND, START, entry, rows, series
 from tests.servers.influxdb import InfluxDB, influxdb
 

@@ -20,7 +20,7 @@ from edge_agent.inputs.mqtt.input import MqttInput
 from edge_agent.inputs.mqtt.settings import MqttSettings, TopicSettings
 from headrace.clock import SystemClock
 from headrace.errors import InputError
-from headrace.limits import JSON_MAX_VALUES
+from headrace.limits.inputs import JSON_MAX_VALUES
 from tests.servers import free_port, wait_until
 from tests.servers.mosquitto import EXECUTABLE, mosquitto
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from headrace.journal import JournalReader
-from headrace.limits import GIB
+from headrace.limits.sizes import GIB
 from headrace.ranges import RangeSet
 from tests.batches import payload
 from tests.devices import Device

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from gateway.feed import from_rows
 from gateway.sinks.mqtt import MqttSettings, build
 from headrace.journal import JournalReader
-from headrace.limits import GIB
+from headrace.limits.sizes import GIB
 from headrace.ranges import RangeSet
 from tests.batches import payload
 from tests.devices import Device

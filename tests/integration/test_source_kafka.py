@@ -23,7 +23,7 @@ from gateway.sources.kafka import KafkaSource, KafkaSourceSettings
 from gateway.sources.port import SourceContext
 from headrace.clock import SystemClock
 from headrace.journal import JournalReader
-from headrace.limits import GIB
+from headrace.limits.sizes import GIB
 from headrace.metrics import Metrics
 from tests.gateway_entries import series
 from tests.programs import Gateway, Programs, make_gateway

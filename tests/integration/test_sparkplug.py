@@ -14,7 +14,7 @@ import pytest
 
 from gateway.feed import from_rows
 from headrace.journal import JournalReader
-from headrace.limits import GIB
+from headrace.limits.sizes import GIB
 from tests.programs import Gateway, Programs, make_gateway
 from tests.servers import pysparkplug_node, wait_until
 from tests.servers.mosquitto import Mosquitto, mosquitto

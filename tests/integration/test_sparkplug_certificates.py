@@ -8,7 +8,7 @@ import pytest
 
 from gateway.feed import from_rows
 from headrace.journal import JournalReader
-from headrace.limits import GIB
+from headrace.limits.sizes import GIB
 from tests.enrolment import EnrolSite, make_site, run_gateway, tls_context
 from tests.programs import Programs
 from tests.servers import free_port, listens, start_process, wait_until

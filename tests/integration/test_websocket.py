@@ -13,7 +13,7 @@ import pytest
 from websockets.utils import apply_mask
 
 from gateway.broker.passwords import new_password, write_user
-from headrace.limits import MAX_PAYLOAD_BYTES
+from headrace.limits.wire import MAX_PAYLOAD_BYTES
 from tests.batches import payload
 from tests.enrolment import TOPICS, Client, make_site, tls_context
 from tests.faults.attacker import (

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from headrace.limits import MAX_PAYLOAD_BYTES
+from headrace.limits.wire import MAX_PAYLOAD_BYTES
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "compose"

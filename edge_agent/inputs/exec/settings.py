@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from headrace.limits import EXEC_MAX_OUTPUT_BYTES
+from headrace.limits.inputs import EXEC_MAX_OUTPUT_BYTES
 from headrace.units import is_registered
 
 Format = Literal["lines", "json", "line_protocol"]

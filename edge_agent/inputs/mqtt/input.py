@@ -16,7 +16,7 @@ from edge_agent.inputs.port import Input
 from edge_agent.inputs.values import Complaints
 from edge_agent.readings import Poll, Run
 from headrace.clock import Clock
-from headrace.limits import JSON_MAX_VALUES, MAX_POLL_ROWS
+from headrace.limits.inputs import JSON_MAX_VALUES, MAX_POLL_ROWS
 
 _log = logging.getLogger(__name__)
 

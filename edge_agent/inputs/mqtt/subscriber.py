@@ -17,11 +17,11 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from edge_agent.inputs.mqtt.settings import MqttSettings
 from headrace.errors import InputError
-from headrace.limits import (
+from headrace.limits.agent import RETRY_MAX_S
+from headrace.limits.inputs import (
     MQTT_INPUT_MAX_PAYLOAD_BYTES,
     MQTT_INPUT_MAX_WAITING,
     MQTT_INPUT_MAX_WAITING_BYTES,
-    RETRY_MAX_S,
 )
 
 KEEPALIVE_S: Final = 30

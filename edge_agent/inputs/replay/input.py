@@ -18,7 +18,7 @@ from edge_agent.inputs.replay.settings import ReplaySettings
 from edge_agent.inputs.replay.source import Chunk, CsvSource, Place
 from edge_agent.readings import Poll
 from headrace.clock import Clock
-from headrace.limits import MAX_POLL_ROWS
+from headrace.limits.inputs import MAX_POLL_ROWS
 
 
 class ReplayInput(Input):

@@ -15,7 +15,7 @@ from edge_agent.inputs.simulated.faults import Fault, FaultName
 from edge_agent.inputs.simulated.pump import SERIES, Pump
 from edge_agent.readings import Poll, Run
 from headrace.clock import Clock
-from headrace.limits import MAX_POLL_ROWS
+from headrace.limits.inputs import MAX_POLL_ROWS
 
 #: A step of the wall clock of more than this moves the times of the readings with it.
 CLOCK_STEP_US: Final = 1_000_000

@@ -20,7 +20,7 @@ from edge_agent.inputs.values import Complaints
 from edge_agent.inputs.w1.sensor import FAMILIES, NoReadingError, temperature
 from edge_agent.readings import Poll, Run, single
 from headrace.errors import InputError
-from headrace.limits import SYSFS_MAX_CHANNELS
+from headrace.limits.inputs import SYSFS_MAX_CHANNELS
 
 _log = logging.getLogger(__name__)
 

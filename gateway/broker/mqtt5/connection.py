@@ -24,7 +24,7 @@ from mqtt5 import ConnAckPacket, PubAckPacket, PublishPacket, QoS, SubAckPacket,
 
 from gateway.broker.reception import Reception
 from headrace.errors import PayloadError
-from headrace.limits import BROKER_MAX_PACKET_BYTES, BROKER_SESSION_EXPIRY_S
+from headrace.limits.broker import BROKER_MAX_PACKET_BYTES, BROKER_SESSION_EXPIRY_S
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,8 @@ from gateway.broker.mqtt5.connection import (
 )
 from gateway.broker.mqtt5.probe import speaks_old
 from gateway.broker.reception import Reception
-from headrace.limits import BROKER_CONNECT_TIMEOUT_S, RETRY_FIRST_S, RETRY_MAX_S
+from headrace.limits.agent import RETRY_FIRST_S, RETRY_MAX_S
+from headrace.limits.broker import BROKER_CONNECT_TIMEOUT_S
 from headrace.logs import Condition
 
 logger = logging.getLogger(__name__)

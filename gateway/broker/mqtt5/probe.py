@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 
-from headrace.limits import BROKER_CONNECT_TIMEOUT_S
+from headrace.limits.broker import BROKER_CONNECT_TIMEOUT_S
 
 _DISCONNECT = b"\xe0\x00"
 

@@ -10,7 +10,8 @@ from msgspec import Meta
 
 from gateway.sinks.config import SinkSettings
 from headrace.config import FaultList
-from headrace.limits import FILE_MAX_AGE_S, FILE_MAX_BYTES, FILE_TOTAL_BYTES, KIB
+from headrace.limits.sinks import FILE_MAX_AGE_S, FILE_MAX_BYTES, FILE_TOTAL_BYTES
+from headrace.limits.sizes import KIB
 
 Format = Literal["ndjson", "csv", "parquet", "arrow"]
 

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from gateway.sinks.config import SinkSettings
 from headrace.config import FaultList
-from headrace.limits import SINK_TIMEOUT_S
+from headrace.limits.sinks import SINK_TIMEOUT_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

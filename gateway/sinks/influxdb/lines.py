@@ -21,7 +21,7 @@ from gateway.consumer import Rejected
 from gateway.feed import Entry
 from gateway.sinks.columns import Columns, gather
 from gateway.sinks.search import Items
-from headrace.limits import INFLUXDB_MAX_BYTES, INFLUXDB_MAX_LINES
+from headrace.limits.sinks import INFLUXDB_MAX_BYTES, INFLUXDB_MAX_LINES
 
 # Offsets of 64 bits: a step may hold more than 2 GiB of texts.
 _TEXT: Final = pa.large_utf8()

@@ -29,7 +29,7 @@ from gateway.sinks.influxdb.write import Answer, Writer
 from gateway.sinks.port import Sink
 from gateway.sinks.search import ACCEPTED, Items, Refusal, Result, deliver
 from headrace.errors import SinkUnavailable
-from headrace.limits import SINK_MAX_PROBES
+from headrace.limits.sinks import SINK_MAX_PROBES
 
 _REFUSES: Final = frozenset({400, 413, 422})
 

@@ -21,7 +21,8 @@ from confluent_kafka.cimpl import NewTopic
 from gateway.sinks.kafka.config import KafkaSettings
 from gateway.sinks.kafka.values import Headers
 from headrace.errors import SinkError, SinkUnavailable
-from headrace.limits import KAFKA_QUEUE_MAX_BYTES, KIB
+from headrace.limits.sinks import KAFKA_QUEUE_MAX_BYTES
+from headrace.limits.sizes import KIB
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,8 @@ from msgspec import Meta
 
 from gateway.sinks.config import SinkSettings
 from headrace.config import FaultList
-from headrace.limits import KAFKA_MESSAGE_MAX_BYTES, KIB, SINK_TIMEOUT_S
+from headrace.limits.sinks import KAFKA_MESSAGE_MAX_BYTES, SINK_TIMEOUT_S
+from headrace.limits.sizes import KIB
 
 Count = Annotated[int, Meta(ge=1)]
 

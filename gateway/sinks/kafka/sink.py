@@ -24,7 +24,7 @@ from gateway.sinks.kafka.config import KafkaSettings
 from gateway.sinks.kafka.values import arrow_value, avro_value, headers
 from gateway.sinks.parts import Part, Refusal, encoded, in_parts, rejections
 from gateway.sinks.port import Sink
-from headrace.limits import KAFKA_MESSAGE_OVERHEAD_BYTES
+from headrace.limits.sinks import KAFKA_MESSAGE_OVERHEAD_BYTES
 
 #: Offset of a batch, first row of a part, and its rows: a part is not its first half.
 _Key = tuple[int, int, int]

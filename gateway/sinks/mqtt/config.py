@@ -13,7 +13,9 @@ from gateway.broker.config import Port, is_loopback
 from gateway.sinks.config import SinkSettings
 from headrace.batch import is_device_id
 from headrace.config import FaultList
-from headrace.limits import KIB, MAX_PAYLOAD_BYTES, MQTT_SINK_MAX_BYTES, SINK_TIMEOUT_S
+from headrace.limits.sinks import MQTT_SINK_MAX_BYTES, SINK_TIMEOUT_S
+from headrace.limits.sizes import KIB
+from headrace.limits.wire import MAX_PAYLOAD_BYTES
 from headrace.topics import DEFAULT_ROOT
 
 Topic = Annotated[str, Meta(min_length=1, pattern=r"^[^+#$][^+#]*$")]

@@ -22,7 +22,7 @@ from gateway.sinks.mqtt.message import Message
 from gateway.sinks.mqtt.waiting import Waiting
 from headrace import wire
 from headrace.errors import PayloadError, SinkError, SinkUnavailable
-from headrace.limits import MQTT_SINK_WINDOW_BYTES, MQTT_SINK_WINDOW_MESSAGES
+from headrace.limits.sinks import MQTT_SINK_WINDOW_BYTES, MQTT_SINK_WINDOW_MESSAGES
 from headrace.topics import Topics
 
 logger = logging.getLogger(__name__)

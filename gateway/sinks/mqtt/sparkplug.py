@@ -26,7 +26,7 @@ from headrace.codecs.sparkplug import BD_SEQ, NODE_CONTROL
 from headrace.codecs.sparkplug_schema import Payload, PropertySet, parse
 from headrace.codecs.sparkplug_values import DataType
 from headrace.errors import PayloadError
-from headrace.limits import SPARKPLUG_SINK_MAX_SERIES, SPARKPLUG_SINK_ROWS
+from headrace.limits.sinks import SPARKPLUG_SINK_MAX_SERIES, SPARKPLUG_SINK_ROWS
 
 NAMESPACE = "spBv1.0"
 

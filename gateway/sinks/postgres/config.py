@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from gateway.sinks.config import SinkSettings
 from headrace.config import FaultList
-from headrace.limits import POSTGRES_TIMEOUT_S
+from headrace.limits.sinks import POSTGRES_TIMEOUT_S
 
 #: Lower case, so that nobody has to quote it in SQL.
 TABLE_PATTERN = r"^([a-z_][a-z0-9_]{0,40}\.)?[a-z_][a-z0-9_]{0,40}$"

@@ -35,7 +35,7 @@ from gateway.sinks.postgres.connection import Connection
 from gateway.sinks.postgres.ledger import Ledger, new, streams
 from gateway.sinks.search import ACCEPTED, Items, Refusal, Result, deliver, halves
 from headrace.errors import SinkUnavailable
-from headrace.limits import SINK_MAX_PROBES
+from headrace.limits.sinks import SINK_MAX_PROBES
 
 _REFUSES: Final = ("22", "23", "44", "P0")
 

@@ -10,7 +10,8 @@ from msgspec import Meta
 
 from gateway.sinks.config import SinkSettings
 from headrace.config import FaultList
-from headrace.limits import KIB, MIB, SINK_TIMEOUT_S, WEBHOOK_MAX_BYTES
+from headrace.limits.sinks import SINK_TIMEOUT_S, WEBHOOK_MAX_BYTES
+from headrace.limits.sizes import KIB, MIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from gateway.feed import Entry
 from gateway.sinks.columns import Columns
 from gateway.sinks.search import Items
 from gateway.sinks.webhook.records import quoted, records
-from headrace.limits import WEBHOOK_MAX_ROWS
+from headrace.limits.sinks import WEBHOOK_MAX_ROWS
 
 TYPE: Final = "headrace.readings"
 CONTENT_TYPE: Final = "application/senml+json"

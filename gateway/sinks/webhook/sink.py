@@ -39,7 +39,7 @@ from gateway.sinks.webhook.request import content, secret_key, signature
 from headrace import __version__
 from headrace.clock import Clock, SystemClock
 from headrace.errors import SinkError, SinkUnavailable
-from headrace.limits import SINK_MAX_PROBES, WEBHOOK_MAX_ANSWER_BYTES, WEBHOOK_MAX_PAUSE_S
+from headrace.limits.sinks import SINK_MAX_PROBES, WEBHOOK_MAX_ANSWER_BYTES, WEBHOOK_MAX_PAUSE_S
 
 _KEPT: Final = frozenset({401, 403, 404, 405, 407, 408, 410, 421, 425, 429})
 

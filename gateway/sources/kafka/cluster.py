@@ -18,7 +18,7 @@ from confluent_kafka.admin import AdminClient
 from gateway.sources.kafka.config import KafkaSourceSettings
 from gateway.sources.kafka.message import Message
 from headrace.errors import InputError
-from headrace.limits import (
+from headrace.limits.sources import (
     KAFKA_SOURCE_CHUNK_MESSAGES,
     KAFKA_SOURCE_FETCH_KIB,
     KAFKA_SOURCE_HEARTBEAT_S,

@@ -24,12 +24,8 @@ from gateway.sources.kafka.message import Message, arrival, device_of
 from gateway.sources.kafka.progress import Progress
 from gateway.sources.port import SourceContext
 from headrace.errors import InputError, PayloadError
-from headrace.limits import (
-    KAFKA_SOURCE_COMMIT_S,
-    KAFKA_SOURCE_DRAIN_S,
-    RETRY_FIRST_S,
-    RETRY_MAX_S,
-)
+from headrace.limits.agent import RETRY_FIRST_S, RETRY_MAX_S
+from headrace.limits.sources import KAFKA_SOURCE_COMMIT_S, KAFKA_SOURCE_DRAIN_S
 from headrace.logs import Condition
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gateway.sinks.mqtt import PLUGIN, MqttSettings
 from headrace.journal import JournalReader
-from headrace.limits import MIB
+from headrace.limits.sizes import MIB
 from tests.contract.sink_destinations import Bad, Destination
 from tests.gateway_entries import series
 from tests.programs import Programs, make_gateway

@@ -9,7 +9,7 @@ import pytest
 
 from cloud_sync.service import Job
 from headrace.errors import HeadraceError, LakeError, LakeUnavailable, StorageFull
-from headrace.limits import RETRY_MAX_S
+from headrace.limits.agent import RETRY_MAX_S
 from headrace.metrics import Metrics
 
 

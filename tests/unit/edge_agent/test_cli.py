@@ -20,7 +20,7 @@ from edge_agent.cli import main
 from edge_agent.intake import Intake
 from edge_agent.readings import Poll, Run
 from headrace.clock import ManualClock
-from headrace.limits import MIB
+from headrace.limits.sizes import MIB
 from headrace.metrics import Metrics
 
 NOW = 1_750_000_000_000_000

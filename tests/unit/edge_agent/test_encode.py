@@ -16,7 +16,7 @@ from edge_agent.encode import Header, encode, units_of
 from edge_agent.readings import Poll, Run, single
 from headrace import codecs
 from headrace.codecs import Decoded
-from headrace.limits import MAX_BATCH_ROWS, MAX_BATCH_TEXT_BYTES, MAX_TEXT_BYTES
+from headrace.limits.wire import MAX_BATCH_ROWS, MAX_BATCH_TEXT_BYTES, MAX_TEXT_BYTES
 from headrace.wire import to_json
 
 STREAM = "00112233445566aa"

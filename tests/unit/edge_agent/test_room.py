@@ -21,7 +21,8 @@ from edge_agent.readings import Run
 from headrace import codecs
 from headrace.clock import ManualClock
 from headrace.errors import StorageFull
-from headrace.limits import BUFFER_ROOM_STEP_BATCHES, MIB
+from headrace.limits.agent import BUFFER_ROOM_STEP_BATCHES
+from headrace.limits.sizes import MIB
 from headrace.wire import to_json
 
 SERIES = ("flow", "level", "power")

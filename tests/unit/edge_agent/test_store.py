@@ -24,7 +24,8 @@ from edge_agent.readings import Run
 from headrace.buffer_stats import read_buffer_stats
 from headrace.clock import ManualClock
 from headrace.errors import StorageFull, UsageError
-from headrace.limits import ACK_SETTLE_S, BUFFER_LOG_BYTES, MIB
+from headrace.limits.agent import ACK_SETTLE_S, BUFFER_LOG_BYTES
+from headrace.limits.sizes import MIB
 
 
 def batch(first: int, rows: int, noise_bytes: int = 7) -> StoredBatch:

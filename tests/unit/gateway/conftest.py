@@ -9,7 +9,7 @@ from gateway.ingest.reading import Accepted, Refused, read
 from gateway.journal import JournalWriter
 from gateway.retention import Retention
 from headrace.clock import ManualClock
-from headrace.limits import GIB
+from headrace.limits.sizes import GIB
 from headrace.metrics import Metrics
 from headrace.topics import Topics
 

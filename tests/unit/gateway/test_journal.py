@@ -9,7 +9,7 @@ from gateway.ingest.inbox import Submission
 from gateway.journal import JournalWriter
 from headrace.errors import StorageFull
 from headrace.journal import JournalReader
-from headrace.limits import MIB
+from headrace.limits.sizes import MIB
 from tests.batches import payload, rows
 
 STREAM = "0123456789abcdef"

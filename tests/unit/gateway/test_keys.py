@@ -8,7 +8,7 @@ from gateway.ingest.arrival import Arrival
 from gateway.ingest.gather import may_gather
 from gateway.ingest.reading import read
 from headrace.journal import JournalReader
-from headrace.limits import KEY_REMEMBERED_S
+from headrace.limits.http import KEY_REMEMBERED_S
 from tests.batches import payload
 
 PACK = b'[{"n":"level","v":1},{"n":"level","v":2,"t":1}]'

@@ -6,7 +6,8 @@ import pytest
 
 from gateway.lanes import IN_ORDER, STATE_KEY, LanePolicy, Lanes, Turn
 from headrace.errors import StorageCorrupt
-from headrace.limits import BACKFILL_MAX_ROWS, CONSUMER_MAX_ROWS, LANES_MAX_RANGES
+from headrace.limits.consumers import CONSUMER_MAX_ROWS
+from headrace.limits.sinks import BACKFILL_MAX_ROWS, LANES_MAX_RANGES
 
 TICK = 1.0
 LIVE_FIRST = LanePolicy(live_first=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from headrace.clock import ManualClock
-from headrace.limits import MODELS_HINT_PAUSE_S
+from headrace.limits.edge_models import MODELS_HINT_PAUSE_S
 from headrace.models import requests
 from headrace.models.client import ModelRepositoryClient
 from headrace.models.fit import Fit

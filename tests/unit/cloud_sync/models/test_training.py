@@ -20,7 +20,7 @@ from edge_agent.inputs.simulated.pump import NAMES, SERIES, Pump
 from headrace import cards
 from headrace.errors import ModelError, UsageError
 from headrace.lake.config import Lake
-from headrace.limits import MODEL_MAX_METADATA_BYTES
+from headrace.limits.models import MODEL_MAX_METADATA_BYTES
 from headrace.models.client import ModelRepositoryClient
 from headrace.models.runtime import open_scorer
 from headrace.models.sources import FolderSource

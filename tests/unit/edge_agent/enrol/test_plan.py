@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edge_agent.enrol.plan import Plan
-from headrace.limits import RENEW_CHECK_S, RENEW_RETRY_FIRST_S, RENEW_RETRY_MAX_S
+from headrace.limits.enrolment import RENEW_CHECK_S, RENEW_RETRY_FIRST_S, RENEW_RETRY_MAX_S
 from headrace.pki.validity import Validity
 
 _DAY_US = 24 * 3600 * 1_000_000

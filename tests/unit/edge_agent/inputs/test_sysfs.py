@@ -13,7 +13,7 @@ from edge_agent.inputs.port import Input
 from edge_agent.readings import Poll
 from headrace.clock import ManualClock
 from headrace.errors import InputError
-from headrace.limits import SYSFS_RESCAN_S
+from headrace.limits.inputs import SYSFS_RESCAN_S
 from tests.unit.edge_agent.inputs import trees
 
 

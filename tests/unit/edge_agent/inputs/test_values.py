@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from edge_agent.inputs.values import Complaints, flatten, leaf_number, number, switch
-from headrace.limits import INPUT_MAX_COMPLAINTS
+from headrace.limits.inputs import INPUT_MAX_COMPLAINTS
 
 LOG = logging.getLogger("sensors")
 

@@ -10,7 +10,7 @@ import zstandard
 
 from gateway.api.body import Budget, read_body, unpack
 from headrace.errors import RequestError
-from headrace.limits import MAX_PAYLOAD_BYTES
+from headrace.limits.wire import MAX_PAYLOAD_BYTES
 
 
 async def chunks(*parts):

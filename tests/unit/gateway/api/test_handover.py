@@ -10,7 +10,7 @@ from gateway.api.handover import Handover
 from gateway.ingest.inbox import Inbox
 from headrace.clock import ManualClock
 from headrace.errors import PayloadError, RequestError
-from headrace.limits import ARRIVALS_MAX_BYTES
+from headrace.limits.ingest import ARRIVALS_MAX_BYTES
 
 
 def handover(inbox=None, **changes):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.broker.crowd import Crowd, network_of
-from headrace.limits import BROKER_CONNECTS_BURST, BROKER_MAX_KNOCKING_PER_ADDRESS
+from headrace.limits.broker import BROKER_CONNECTS_BURST, BROKER_MAX_KNOCKING_PER_ADDRESS
 
 
 def come(crowd: Crowd, address: str, now: float = 1.0) -> str:

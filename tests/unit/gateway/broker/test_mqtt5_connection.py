@@ -15,7 +15,7 @@ from gateway.broker.reception import Reception
 from gateway.ingest.inbox import Inbox
 from gateway.live import Live
 from headrace.clock import ManualClock
-from headrace.limits import BROKER_MAX_PACKET_BYTES
+from headrace.limits.broker import BROKER_MAX_PACKET_BYTES
 from headrace.metrics import Metrics
 from headrace.topics import Topics
 

@@ -12,7 +12,8 @@ from gateway.broker.budget import Budget
 from gateway.broker.packets import BadPacket
 from gateway.broker.streams import BareStream
 from gateway.broker.turnstile import Outlet, Turnstile, read_connect
-from headrace.limits import BROKER_MAX_QUEUED, BROKER_MAX_TOPIC_BYTES, MAX_PAYLOAD_BYTES
+from headrace.limits.broker import BROKER_MAX_QUEUED, BROKER_MAX_TOPIC_BYTES
+from headrace.limits.wire import MAX_PAYLOAD_BYTES
 
 
 def string(text: bytes) -> bytes:

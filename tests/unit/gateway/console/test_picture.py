@@ -5,7 +5,7 @@ import pytest
 from gateway.console.picture import Pictures, condition, make_picture
 from gateway.live import Live
 from headrace.clock import ManualClock
-from headrace.limits import CONSOLE_SILENT_AFTER_S
+from headrace.limits.console import CONSOLE_SILENT_AFTER_S
 from headrace.wire import DeviceState
 
 NOW = ManualClock().now_us()

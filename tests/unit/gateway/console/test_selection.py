@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from gateway.console.selection import Selection, default_series
-from headrace.limits import CONSOLE_MAX_DEVICES, CONSOLE_MAX_PANELS
+from headrace.limits.console import CONSOLE_MAX_DEVICES, CONSOLE_MAX_PANELS
 
 
 def test_the_score_of_a_model_is_shown_first():

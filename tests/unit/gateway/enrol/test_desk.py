@@ -13,7 +13,7 @@ from gateway.enrol.certificates import common_name
 from gateway.enrol.limiter import GuessLimiter
 from headrace.clock import ManualClock
 from headrace.errors import EnrolmentError, StorageCorrupt, UsageError
-from headrace.limits import (
+from headrace.limits.enrolment import (
     ENROL_MAX_SOURCES,
     ENROL_MAX_WRONG,
     ENROL_MAX_WRONG_PER_SOURCE,

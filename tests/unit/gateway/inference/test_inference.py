@@ -8,7 +8,7 @@ import pytest
 from gateway.consumer import Outcome
 from gateway.feed import Entry
 from gateway.inference.consumer import Model
-from headrace.limits import INFERENCE_MAX_PENDING_TIMES, INFERENCE_STORED_PENDING_TIMES
+from headrace.limits.consumers import INFERENCE_MAX_PENDING_TIMES, INFERENCE_STORED_PENDING_TIMES
 from headrace.metrics import Metrics
 from headrace.models.runtime import Matrix, Scores
 from tests.gateway_entries import SECOND, START, entry, rows, series, wide

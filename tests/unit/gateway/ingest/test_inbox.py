@@ -8,13 +8,13 @@ from gateway.ingest.arrival import Arrival
 from gateway.ingest.inbox import Inbox
 from gateway.ingest.limits import Limits
 from headrace.clock import ManualClock
-from headrace.limits import (
+from headrace.limits.ingest import (
     ARRIVALS_MAX_BATCHES,
     COMMIT_MAX_BATCHES,
     DEVICE_WAITING_BATCHES,
     FAIR_TURN_BYTES,
-    KIB,
 )
+from headrace.limits.sizes import KIB
 
 
 @pytest.fixture

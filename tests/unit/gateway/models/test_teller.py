@@ -11,7 +11,7 @@ import pytest
 from gateway.live import Live
 from gateway.models.teller import Teller
 from headrace.clock import ManualClock
-from headrace.limits import MODELS_TOLD_PER_ROUND
+from headrace.limits.edge_models import MODELS_TOLD_PER_ROUND
 from headrace.models import machine
 from headrace.models.machine import Slot
 from headrace.models.store import SlotStore

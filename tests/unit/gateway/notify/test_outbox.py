@@ -8,7 +8,7 @@ from gateway.notify.consumer import NotifyConsumer
 from gateway.notify.outbox import Note
 from gateway.notify.sender import Attempt
 from headrace.derived import Alert, AlertState, Severity, alert_name, encode_alert
-from headrace.limits import NOTIFY_MAX_ATTEMPTS, NOTIFY_MAX_LINES, NOTIFY_MAX_WAITING
+from headrace.limits.consumers import NOTIFY_MAX_ATTEMPTS, NOTIFY_MAX_LINES, NOTIFY_MAX_WAITING
 from headrace.metrics import Metrics
 from tests.gateway_entries import SECOND, START, entry, rows
 

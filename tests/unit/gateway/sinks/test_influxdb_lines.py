@@ -12,7 +12,7 @@ from gateway.sinks.influxdb.sink import InfluxDBSink
 from gateway.sinks.influxdb.write import Answer
 from headrace.config import FaultList, PluginTable
 from headrace.errors import SinkUnavailable
-from headrace.limits import INFLUXDB_MAX_BYTES, INFLUXDB_MAX_LINES, SINK_MAX_PROBES
+from headrace.limits.sinks import INFLUXDB_MAX_BYTES, INFLUXDB_MAX_LINES, SINK_MAX_PROBES
 from headrace.plugins import SINKS, find, read_plugins
 from tests.gateway_entries import START, entry, rows, series
 

@@ -14,7 +14,7 @@ from gateway.sparkplug.names import Kind, NodeKey, Place
 from headrace.codecs import sparkplug
 from headrace.codecs.sparkplug_schema import Payload
 from headrace.errors import PayloadError
-from headrace.limits import SPARKPLUG_HOLD_S, SPARKPLUG_REBIRTH_S
+from headrace.limits.sources import SPARKPLUG_HOLD_S, SPARKPLUG_REBIRTH_S
 
 KEY = NodeKey("g", "n")
 METRICS = 3

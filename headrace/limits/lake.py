@@ -1,0 +1,47 @@
+"""Landing, registering, asking."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from headrace.limits.sizes import MIB
+
+#: Rows and journal bytes that one landing takes. 1 million rows are about 0.2 s of work on one core, a
+#: file of 4 MB and 370 MB of memory in all, the next million decoded included; twice as many took 600 MB
+#: and a tenth more CPU. What is behind goes into the next.
+LANDING_MAX_ROWS: Final = 1_000_000
+LANDING_MAX_BYTES: Final = 64 * MIB
+
+#: Seconds between two landings when little arrives (``landing.interval_s``): small files are the
+#: plague of lakes, so outside a demo a site lands once a minute.
+LANDING_INTERVAL_S: Final = 60.0
+
+#: Seconds between two registrations (``register.interval_s``): each is a commit and a snapshot.
+REGISTER_INTERVAL_S: Final = 60.0
+
+#: Manifests that one registration commits together.
+REGISTER_MAX_MANIFESTS: Final = 100
+
+#: Rows of a row group in a data file: a query for one series of many reads a few of them, and each
+#: costs about 1 kB of statistics.
+PARQUET_ROW_GROUP_ROWS: Final = 262_144
+
+#: Snapshots that the Iceberg table keeps (``register.keep_snapshots``): an hour of time travel at one
+#: registration a minute; each costs about 1 kB in the table's metadata, which every commit rewrites.
+KEEP_SNAPSHOTS: Final = 60
+
+#: Seconds to reach an object store, and for one request to it. An upload of 30 MB takes 20 s on a
+#: line of 12 Mbit/s.
+STORE_CONNECT_TIMEOUT_S: Final = 5.0
+STORE_READ_TIMEOUT_S: Final = 60.0
+
+#: Readings of the journal's tail that a query decodes into memory: about 60 bytes each. A tail that
+#: is longer belongs landed.
+QUERY_TAIL_MAX_ROWS: Final = 20_000_000
+QUERY_TAIL_MAX_BYTES: Final = 512 * MIB
+
+#: Rows of one batch of a query's result: what is in memory at once while it is printed.
+QUERY_BATCH_ROWS: Final = 65_536
+
+#: Rows of a query result printed as a table; csv, json and arrow are not cut.
+QUERY_TABLE_MAX_ROWS: Final = 1_000
