@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -36,7 +36,7 @@ class Entry(msgspec.Struct, frozen=True):
 
     ``rows`` has ``headrace.codecs.BATCH_SCHEMA`` and holds the readings ``first_seq``,
     ``first_seq + 1``, … of (device, stream); ``received_at`` is in microseconds since 1970 UTC. ``size``:
-    about what the rows take in memory.
+    about what the rows take in memory. ``widened``: series with integers that have no float64 of their own.
     """
 
     offset: int
@@ -48,6 +48,7 @@ class Entry(msgspec.Struct, frozen=True):
     units: Mapping[str, str] = {}
     clock: str = ""
     size: int = 0
+    widened: Collection[str] = ()
 
 
 def from_rows(rows: Sequence[JournalRow], max_bytes: int = GROUP_MAX_DECODED_BYTES) -> list[Entry]:
@@ -72,7 +73,7 @@ def _entry(row: JournalRow, decoded: Decoded | None) -> Entry:
     decoded = decoded or codecs.decode(row.format, row.payload, row.received_at)
     return Entry(
         row.offset, row.received_at, row.device, row.stream, row.first_seq, decoded.rows,
-        decoded.units, decoded.clock,
+        decoded.units, decoded.clock, widened=tuple(decoded.widened),
     )  # fmt: skip
 
 

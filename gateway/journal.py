@@ -244,7 +244,7 @@ class _Transaction:
             )  # fmt: skip
         entry = Entry(
             self._next_offset(), batch.received_at, batch.device, stream, part[0], rows,
-            decoded.units, decoded.clock, batch.size,
+            decoded.units, decoded.clock, batch.size, tuple(decoded.widened),
         )  # fmt: skip
         self._add_row(entry, format_name, payload)
 

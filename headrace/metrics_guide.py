@@ -29,6 +29,7 @@ WHEN_IT_MOVES: Final[Mapping[str, str]] = {
     "skipped_batches": "above 0: that sink lost history to the budget; the lake has it. Make it `required`",
     "gap_readings": "stays: the device has lost readings or holds them back; `journal stat` names them",
     "clock_offset_seconds": "above 0: give the device NTP; below: the same, or it works off a backlog",
+    "widened_readings": "grows: counters beyond 2^53 lose their last digits; `/api/v1/notices` names them",
     "schema_notices": "grows: `/api/v1/notices` names the series; charts of one type or unit show half of it",
     "inference_incomplete": "grows: a feature's series is missing, or its name or device glob is wrong",
     "model_switches": "`refused` or `rolled_back`: `gateway models list` says why",

@@ -15,7 +15,11 @@ _COLUMNS: Final = (
     Column(name="time", label="Noticed", kind="time"),
     Column(name="device", label="Device"),
     Column(name="series", label="Series"),
-    Column(name="what", label="What", title="its type (number, text) or its unit"),
+    Column(
+        name="what",
+        label="What",
+        title="its type (number, text), its unit, or the precision of its integers",
+    ),
     Column(name="old", label="Was"),
     Column(name="new", label="Now too"),
 )

@@ -40,6 +40,7 @@ class _Run:
     """Payloads of one device whose readings follow each other.
 
     ``rows``: their places in the columns. ``units``: of each series; empty where it has none.
+    ``widened``: as in ``Decoded``.
     """
 
     device: str
@@ -49,6 +50,7 @@ class _Run:
     bytes: int = 0
     rows: list[int] = field(default_factory=list)
     units: dict[str, str] = field(default_factory=dict)
+    widened: dict[str, int] = field(default_factory=dict)
 
     def takes(self, pack: _Pack) -> bool:
         """Whether a payload may come next."""
@@ -67,6 +69,8 @@ class _Run:
         self.bytes += len(pack.arrival.payload)
         self.rows.extend(pack.rows)
         self.units.update(pack.units)
+        for name, count in pack.widened.items():
+            self.widened[name] = self.widened.get(name, 0) + count
 
 
 class _Pack(msgspec.Struct, frozen=True):
@@ -77,6 +81,7 @@ class _Pack(msgspec.Struct, frozen=True):
     first_seq: int
     rows: range
     units: dict[str, str]
+    widened: dict[str, int]
 
 
 def may_gather(arrival: Arrival) -> bool:
@@ -132,7 +137,7 @@ def _read(columns: senml.Columns, arrival: Arrival) -> _Pack:
     """
     records = senml.records_of_json(arrival.payload)
     start = len(columns.times)
-    columns.units = {}
+    columns.units, columns.widened = {}, {}
     try:
         columns.add_pack(records, arrival.received_at)
     except PayloadError:
@@ -145,7 +150,7 @@ def _read(columns: senml.Columns, arrival: Arrival) -> _Pack:
     if stream is None and arrival.stream is not None:
         stream, first_seq = arrival.stream, arrival.first_seq
     units = {name: columns.units.get(name, "") for name in columns.names[start:]}
-    return _Pack(arrival, stream, first_seq, rows, units)
+    return _Pack(arrival, stream, first_seq, rows, units, columns.widened)
 
 
 def _accepted(columns: senml.Columns, runs: Sequence[_Run]) -> Iterator[Accepted]:
@@ -177,7 +182,8 @@ def _batch(run: _Run, rows: pa.RecordBatch) -> Accepted:
         format_name = FORMAT + many.SUFFIX
         payload = many.pack([(each.received_at, each.payload) for each in run.arrivals])
     units = {name: unit for name, unit in run.units.items() if unit}
-    decoded = Decoded(rows, run.stream, run.first_seq if run.stream else 0, units=units)
+    first_seq = run.first_seq if run.stream else 0
+    decoded = Decoded(rows, run.stream, first_seq, units=units, widened=run.widened)
     # About: to measure the columns of each of thousands would take longer than to make them.
     size = _BYTES_PER_PAYLOAD_BYTE * run.bytes
     return Accepted(tuple(run.arrivals), run.device, format_name, payload, decoded, run.units, size)

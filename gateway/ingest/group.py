@@ -128,6 +128,9 @@ class GroupReader:
         for format_name, found in sizes.items():
             self._metrics.count("received_batches", len(found), format=_label(format_name))
             self._metrics.count("received_bytes", sum(found), format=_label(format_name))
+        widened = sum(sum(batch.decoded.widened.values()) for batch in done.accepted)
+        if widened:
+            self._metrics.count("widened_readings", widened)
         for arrival, _ in done.dropped:
             self._metrics.count("dropped_batches", reason="over_limit")
             self._count_limited(arrival.device, "dropped")

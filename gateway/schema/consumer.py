@@ -1,4 +1,4 @@
-"""Follows the journal and says when a series changes its type or unit.
+"""Follows the journal and says when a series changes its type or unit, or outgrows float64.
 
 A notice is a text reading ``gateway/schema`` of the device (a ``Notice`` as JSON), so it is journalled,
 landed and queried like everything; the API lists the newest. What is known is kept as this consumer's
@@ -63,7 +63,9 @@ class SchemaConsumer(Consumer):
             left[entry.device] -= 1
             if left[entry.device] >= _LOOKS_PER_DEVICE:
                 continue
-            notices, is_changed = self._known.look(entry.device, types_of(entry.rows), entry.units)
+            notices, is_changed = self._known.look(
+                entry.device, types_of(entry.rows), entry.units, entry.widened
+            )
             if notices:
                 found.setdefault(entry.device, []).extend(notices)
             if is_changed:
@@ -79,8 +81,8 @@ class SchemaConsumer(Consumer):
             for notice in notices:
                 self._metrics.count("schema_notices", what=notice.what)
                 logger.warning(
-                    "%s: series %r was %s and is now %s too", device, notice.series[:80],
-                    notice.old, notice.new, extra={"device": device, "what": notice.what},
+                    "%s: series %r was %s and is now %s too (%s)", device, notice.series[:80],
+                    notice.old, notice.new, notice.what, extra={"device": device, "what": notice.what},
                 )  # fmt: skip
         if self._known.count >= SCHEMA_MAX_SERIES and not self._is_full:
             self._is_full = True

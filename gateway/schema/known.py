@@ -1,13 +1,14 @@
-"""The types and units that each series has had, and what is new about a batch. Pure.
+"""The types and units that each series has had, and whether its integers outgrew float64. Pure.
 
 A series is followed from its first reading. A second type or another unit is noticed once: a device that
 sends both in turns says so twice and not in every batch. No unit is not another unit: senders leave it
-out where they have said it before.
+out where they have said it before. The first integer of a series that has no float64 of its own is noticed
+too: from there on differences of its values are off by up to half the distance of two floats.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final, Literal
 
 import msgspec
@@ -20,7 +21,7 @@ Type = Literal["number", "text"]
 class Notice(msgspec.Struct, frozen=True):
     """A series has become something else, too; ``old`` is what it was before, maybe several things."""
 
-    what: Literal["type", "unit"]
+    what: Literal["type", "unit", "precision"]
     series: str
     old: str
     new: str
@@ -31,6 +32,7 @@ class Series(msgspec.Struct, frozen=True, array_like=True):
 
     types: tuple[Type, ...] = ()
     units: tuple[str, ...] = ()
+    widened: bool = False
 
 
 _NEW: Final = Series()
@@ -46,13 +48,18 @@ class Known:
         self.count = 0
 
     def look(
-        self, device: str, types: Mapping[str, Iterable[Type]], units: Mapping[str, str]
+        self,
+        device: str,
+        types: Mapping[str, Iterable[Type]],
+        units: Mapping[str, str],
+        widened: Collection[str] = (),
     ) -> tuple[list[Notice], bool]:
         """What is noticed about a batch, and whether anything has changed.
 
         Args:
             types: of each series that is in it.
             units: of those that have one.
+            widened: those with integers that have no float64 of their own.
         """
         known = self._devices.setdefault(device, {})
         notices: list[Notice] = []
@@ -63,12 +70,14 @@ class Known:
                 if self.count >= SCHEMA_MAX_SERIES:
                     continue
                 self.count += 1
-            after = _joined(before or _NEW, found, units.get(name, ""))
+            after = _joined(before or _NEW, found, units.get(name, ""), name in widened)
             if after is not before:
                 known[name] = self._same.setdefault(after, after)
                 changed = True
                 if before is not None:
                     notices += _notices(name, before, after)
+                elif after.widened:
+                    notices.append(_precision(name))
         return notices, changed
 
     def encode(self, device: str) -> bytes:
@@ -85,15 +94,17 @@ class Known:
         self.count += len(found)
 
 
-def _joined(before: Series, types: Iterable[Type], unit: str) -> Series:
+def _joined(before: Series, types: Iterable[Type], unit: str, widened: bool) -> Series:
     """The same object where there is nothing new."""
-    if before.types == types and (not unit or unit in before.units):
+    more = widened and not before.widened
+    if before.types == types and (not unit or unit in before.units) and not more:
         return before
     new = tuple(each for each in types if each not in before.types)
     is_new_unit = bool(unit) and unit not in before.units and len(before.units) < SCHEMA_MAX_UNITS
-    if not new and not is_new_unit:
+    if not new and not is_new_unit and not more:
         return before
-    return Series(before.types + new, before.units + ((unit,) if is_new_unit else ()))
+    units = before.units + ((unit,) if is_new_unit else ())
+    return Series(before.types + new, units, before.widened or widened)
 
 
 def _notices(name: str, before: Series, after: Series) -> Iterable[Notice]:
@@ -103,3 +114,9 @@ def _notices(name: str, before: Series, after: Series) -> Iterable[Notice]:
     if before.units:
         for unit in after.units[len(before.units) :]:
             yield Notice("unit", name, ", ".join(before.units), unit)
+    if after.widened and not before.widened:
+        yield _precision(name)
+
+
+def _precision(name: str) -> Notice:
+    return Notice("precision", name, "exact", "the nearest float64 (integers beyond 2^53)")

@@ -10,14 +10,15 @@ from __future__ import annotations
 import struct
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import msgspec
 import pyarrow as pa
 import zstandard
 
-from headrace.codecs.arrow_columns import column, trusted
-from headrace.codecs.columns import TIME_TYPE, Decoded, checked
+from headrace.codecs.arrow_columns import column, lost, trusted
+from headrace.codecs.columns import TIME_TYPE, Decoded, checked, count_widened
 from headrace.errors import PayloadError
 from headrace.limits.wire import MAX_DECODED_BYTES
 from headrace.wire import META_BOOT, META_CLOCK, META_SEQ, META_STREAM, META_UNITS
@@ -40,7 +41,7 @@ def decode(payload: bytes, received_us: int) -> Decoded:
             table = trusted(reader.read_all())
     except (pa.ArrowException, OSError, MemoryError, UnicodeDecodeError) as error:
         raise PayloadError("broken_frame", f"not a valid Arrow stream: {error}") from error
-    return checked(
+    decoded = checked(
         column(table, "name", pa.utf8()),
         column(table, "time", TIME_TYPE),
         column(table, "value", pa.float64()),
@@ -51,6 +52,10 @@ def decode(payload: bytes, received_us: int) -> Decoded:
         clock=metadata.get(META_CLOCK, ""),
         units=_units(metadata),
     )
+    inexact = lost(table)
+    if inexact is None:
+        return decoded
+    return replace(decoded, widened=count_widened(decoded.rows.column(0), inexact))
 
 
 def encode(

@@ -1,8 +1,8 @@
 """Columns of an Arrow stream, checked before they are trusted, as the columns of the contract.
 
 Everything that a stranger may put into a stream: offsets and indices that point outside, text that is
-not utf8, other types, texts that stand once and are meant a million times, nulls, and numbers that
-float64 cannot hold.
+not utf8, other types, texts that stand once and are meant a million times, nulls. Integers become the
+float64 nearest to them, and ``lost`` says which have none of their own.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from headrace.codecs.columns import BATCH_SCHEMA
+from headrace.codecs.columns import BATCH_SCHEMA, inexact
 from headrace.errors import PayloadError
 from headrace.limits.wire import MAX_DECODED_BYTES, MAX_PAYLOAD_ROWS
 
@@ -106,7 +106,7 @@ def column(table: pa.Table, name: str, kind: pa.DataType) -> pa.Array:
         kind = pa.dictionary(pa.int32(), pa.utf8())
     try:
         if found.type != kind:
-            found = found.cast(kind, safe=True)
+            found = found.cast(kind, safe=not (name == "value" and pa.types.is_integer(found.type)))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         reason = "bad_value" if isinstance(error, pa.ArrowInvalid) else "bad_schema"
         raise PayloadError(
@@ -117,3 +117,14 @@ def column(table: pa.Table, name: str, kind: pa.DataType) -> pa.Array:
     if isinstance(combined, pa.ChunkedArray):
         return combined.chunk(0) if combined.num_chunks else pa.array([], kind)
     return combined
+
+
+def lost(table: pa.Table) -> NDArray[np.bool_] | None:
+    """Which values are integers without a float64 of their own; None where there are none."""
+    index = table.schema.get_field_index("value")
+    if index < 0 or not pa.types.is_integer(table.column(index).type):
+        return None
+    whole = table.column(index).fill_null(0)
+    wide = pa.uint64() if pa.types.is_unsigned_integer(whole.type) else pa.int64()
+    found = inexact(whole.cast(wide).to_numpy())
+    return found if found.any() else None

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from headrace.batch import check_stream_and_seq
 from headrace.errors import PayloadError
@@ -33,13 +35,17 @@ _FIXED_BYTES: Final = 28
 MIN_TIME_US: Final = 0
 MAX_TIME_US: Final = 2**63 // 1_000
 
+#: Integers up to here have a float64 of their own.
+MAX_EXACT: Final = 2**53
+
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """A payload's readings and what it says of itself.
 
     ``rows`` has ``BATCH_SCHEMA``. ``stream`` is None where the sender gave no identity; then
-    ``first_seq`` is 0 and the gateway numbers the readings.
+    ``first_seq`` is 0 and the gateway numbers the readings. ``widened``: how many integers of each series
+    became the float64 nearest to them, because it has none of their own (decision 23).
     """
 
     rows: pa.RecordBatch
@@ -48,6 +54,7 @@ class Decoded:
     boot: str = ""
     clock: str = ""
     units: Mapping[str, str] = field(default_factory=dict)
+    widened: Mapping[str, int] = field(default_factory=dict)
 
 
 def checked(
@@ -61,6 +68,7 @@ def checked(
     boot: str = "",
     clock: str = "",
     units: Mapping[str, str] | None = None,
+    widened: Mapping[str, int] | None = None,
 ) -> Decoded:
     """Put columns together after the checks that hold for every format.
 
@@ -80,7 +88,25 @@ def checked(
     if stream is not None:
         check_stream_and_seq(stream, first_seq, len(time))
     rows = pa.RecordBatch.from_arrays([name, time, value, text], schema=BATCH_SCHEMA)
-    return Decoded(rows, stream, first_seq, boot, clock, units or {})
+    return Decoded(rows, stream, first_seq, boot, clock, units or {}, widened or {})
+
+
+def inexact(whole: NDArray[np.int64] | NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Which integers have no float64 of their own: those of more than 53 digits between the first 1 and the last.
+
+    Told from the bits: a float beyond 2^63 turned back into an integer is another on each processor.
+    """
+    size = np.abs(whole).view(np.uint64)
+    lowest = size & (~size + np.uint64(1))
+    found: NDArray[np.bool_] = size // np.maximum(lowest, np.uint64(1)) >= MAX_EXACT
+    return found
+
+
+def count_widened(name: pa.DictionaryArray, mask: NDArray[np.bool_]) -> dict[str, int]:
+    """How many readings of a mask each series has."""
+    codes, counts = np.unique(name.indices.to_numpy()[mask], return_counts=True)
+    names = name.dictionary
+    return {names[code].as_py(): count for code, count in zip(codes.tolist(), counts.tolist(), strict=True)}  # fmt: skip
 
 
 def memory_of(rows: pa.RecordBatch) -> int:

@@ -8,7 +8,7 @@ Python; values and times are parsed by pyarrow.
 ``decode`` answers None for everything that it is not sure of (comments, CRLF, more than one space,
 anything wrong): ``line_exact`` reads those payloads, and is the one that refuses. So this module never
 says what is wrong, and accepts nothing that the other would not: a token that it cannot vouch for
-(``0x1``, ``-inf``, an integer that float64 cannot hold) makes it give up as well.
+(``0x1``, ``-inf``, an integer beyond 63 bits) makes it give up as well.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from headrace.codecs import line_exact
-from headrace.codecs.columns import MAX_TIME_US, TIME_TYPE, Decoded, checked
+from headrace.codecs.columns import MAX_TIME_US, TIME_TYPE, Decoded, checked, count_widened, inexact
 from headrace.codecs.readings import Names
 from headrace.errors import PayloadError
 from headrace.limits.wire import MAX_PAYLOAD_ROWS
@@ -86,13 +86,15 @@ def decode(payload: bytes, received_us: int, multiply: int, divide: int) -> Deco
     try:
         marks = _marks(payload)
         lines = _split(marks)
-        value, text = _values(payload, marks, lines.values)
+        value, text, widened = _values(payload, marks, lines.values)
         time = _times(payload, lines.times, received_us, multiply, divide)
+        names = _names(payload, lines)
         return checked(
-            _names(payload, lines),
+            names,
             pa.array(np.repeat(time, lines.fields)).cast(TIME_TYPE),
             value,
             text,
+            widened=None if widened is None else count_widened(names, widened),
         )
     except (_Unsure, ValueError, PayloadError):  # pa.ArrowInvalid is a ValueError
         return None
@@ -218,8 +220,10 @@ def _integers(payload: bytes, tokens: _Tokens) -> NDArray[np.int64]:
     return _texts(payload, tokens).cast(pa.int64()).to_numpy()  # type: ignore[no-any-return]
 
 
-def _values(payload: bytes, marks: _Marks, tokens: _Tokens) -> tuple[pa.Array, pa.Array]:
-    """The columns of values and of texts."""
+def _values(
+    payload: bytes, marks: _Marks, tokens: _Tokens
+) -> tuple[pa.Array, pa.Array, Bools | None]:
+    """The columns of values and of texts, and which values stand for integers without a float of their own."""
     data = marks.data
     kind = _KIND[data[tokens.start]]
     last = data[tokens.end - 1]
@@ -227,11 +231,14 @@ def _values(payload: bytes, marks: _Marks, tokens: _Tokens) -> tuple[pa.Array, p
     is_integer = is_number & ((last == ord("i")) | (last == ord("u")))
     _sure(not (is_integer & (last == ord("u")) & (data[tokens.start] == _MINUS)).any())
     numbers = np.zeros(len(kind), np.float64)
+    widened: Bools | None = None
     if is_integer.any():
         whole = _integers(payload, _Tokens(tokens.start[is_integer], tokens.end[is_integer] - 1))
         numbers[is_integer] = whole
-        with np.errstate(invalid="ignore"):  # 2^63 - 1 becomes a float that is no int64 any more
-            _sure((numbers[is_integer].astype(np.int64) == whole).all())
+        lost = inexact(whole)
+        if lost.any():
+            widened = np.zeros(len(kind), np.bool_)
+            widened[is_integer] = lost
     is_float = is_number & ~is_integer
     if is_float.any():
         floats = _texts(payload, _Tokens(tokens.start[is_float], tokens.end[is_float]))
@@ -239,8 +246,8 @@ def _values(payload: bytes, marks: _Marks, tokens: _Tokens) -> tuple[pa.Array, p
         _sure(np.isfinite(numbers).all())
     if is_number.all():
         _sure(marks.quotes is None or not marks.quotes.any())
-        return pa.array(numbers), pa.nulls(len(kind), pa.utf8())
-    return _mixed(payload, marks, tokens, kind, numbers)
+        return pa.array(numbers), pa.nulls(len(kind), pa.utf8()), widened
+    return *_mixed(payload, marks, tokens, kind, numbers), widened
 
 
 def _mixed(

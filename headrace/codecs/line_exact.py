@@ -21,12 +21,11 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from headrace.codecs.columns import Decoded, checked
+from headrace.codecs.columns import MAX_EXACT, Decoded, checked
 from headrace.codecs.readings import Readings
 from headrace.errors import PayloadError
 from headrace.limits.wire import MAX_NAME_CHARS
 
-MAX_EXACT: Final = 2**53
 BOOLEANS: Final = dict.fromkeys(("t", "T", "true", "True", "TRUE"), 1.0) | dict.fromkeys(
     ("f", "F", "false", "False", "FALSE"), 0.0
 )
@@ -64,7 +63,7 @@ def decode(text: str, received_us: int, multiply: int, divide: int) -> Decoded:
                 "bad_value", f"line {number}: {error}: {text[at : at + 120]!r}"
             ) from error
         at = _behind(_GAP, text, end)
-    return checked(*readings.columns())
+    return checked(*readings.columns(), widened=readings.widened)
 
 
 def _line(
@@ -81,8 +80,13 @@ def _line(
         field = _FIELD.match(text, at)
         if field is None:
             raise ValueError(f"expected field=value at column {at - start + 1}")
+        name = f"{before}{key(field[1])}{behind}"
         number, string = _value(field[2], field[3])
-        readings.add(f"{before}{key(field[1])}{behind}", number, string)
+        if isinstance(number, int):
+            if abs(number) > MAX_EXACT and int(float(number)) != number:
+                readings.widen(name)
+            number = float(number)
+        readings.add(name, number, string)
         at, more = field.end(), bool(field[4])
     tail = _TAIL.match(text, at)
     if tail is None:
@@ -136,7 +140,7 @@ def key(text: str) -> str:
     return _KEY_ESCAPE.sub(r"\1", text) if "\\" in text else text
 
 
-def _value(string: str | None, token: str) -> tuple[float | None, str | None]:
+def _value(string: str | None, token: str) -> tuple[float | int | None, str | None]:
     if string is not None:
         return None, _STRING_ESCAPE.sub(r"\1", string) if "\\" in string else string
     if _NUMBER.fullmatch(token):
@@ -152,9 +156,7 @@ def _value(string: str | None, token: str) -> tuple[float | None, str | None]:
     return boolean, None
 
 
-def _whole(number: int, allowed: range) -> float:
+def _whole(number: int, allowed: range) -> int:
     if number not in allowed:
         raise ValueError("an integer may have 64 bits, this one has more")
-    if abs(number) > MAX_EXACT and int(float(number)) != number:
-        raise ValueError(f"{number} cannot be held exactly by a 64-bit float")
-    return float(number)
+    return number

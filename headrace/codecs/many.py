@@ -58,7 +58,10 @@ def decode_senml_json(payload: bytes, received_us: int) -> Decoded:
     del received_us  # each part has its own
     columns = senml.Columns()
     stream, first_seq = _add(columns, unpack(payload))
-    return checked(*columns.arrays(), stream=stream, first_seq=first_seq, units=columns.units)
+    return checked(
+        *columns.arrays(), stream=stream, first_seq=first_seq, units=columns.units,
+        widened=columns.widened,
+    )  # fmt: skip
 
 
 def decode_small(items: Sequence[tuple[str, bytes, int]]) -> list[Decoded | None]:
@@ -87,8 +90,9 @@ def decode_small(items: Sequence[tuple[str, bytes, int]]) -> list[Decoded | None
     for span in spans:
         part = rows.slice(span.start, span.end - span.start)
         found[span.number] = Decoded(
-            part if share else with_own_names(part), span.stream, span.first_seq, units=span.units
-        )
+            part if share else with_own_names(part), span.stream, span.first_seq, units=span.units,
+            widened=span.widened,
+        )  # fmt: skip
     return found
 
 
@@ -107,6 +111,7 @@ class _Span(msgspec.Struct, frozen=True):
     stream: str | None
     first_seq: int
     units: dict[str, str]
+    widened: dict[str, int]
 
 
 def _read(
@@ -114,7 +119,7 @@ def _read(
 ) -> _Span | None:
     """Add an item's readings to the columns; None, and nothing added, where that cannot be."""
     start = len(columns.times)
-    columns.units = {}
+    columns.units, columns.widened = {}, {}
     try:
         parts = [(received, payload)] if format_name == JSON else unpack(payload)
         stream, first_seq = _add(columns, parts)
@@ -126,7 +131,7 @@ def _read(
         return None
     if not count:
         return None
-    return _Span(number, start, start + count, stream, first_seq, columns.units)
+    return _Span(number, start, start + count, stream, first_seq, columns.units, columns.widened)
 
 
 def _add(columns: senml.Columns, parts: Sequence[Part]) -> tuple[str | None, int]:

@@ -57,6 +57,11 @@ class Readings:
         self._times = array("q")
         self._values: list[float | None] = []
         self._texts: dict[int, str] = {}
+        self.widened: dict[str, int] = {}
+
+    def widen(self, name: str) -> None:
+        """The reading to come is an integer that its value stands for."""
+        self.widened[name] = self.widened.get(name, 0) + 1
 
     def add(self, name: str, value: float | None, text: str | None) -> None:
         """One reading more, its time to follow; refused at once where it is one too many."""

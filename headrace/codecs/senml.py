@@ -21,7 +21,7 @@ import msgspec
 import pyarrow as pa
 
 from headrace.codecs.cbor import refuse_traps
-from headrace.codecs.columns import MAX_TIME_US, TIME_TYPE, Decoded, checked
+from headrace.codecs.columns import MAX_EXACT, MAX_TIME_US, TIME_TYPE, Decoded, checked
 from headrace.codecs.senml_columns import (
     Fields,
     First,
@@ -37,7 +37,6 @@ from headrace.limits.wire import CBOR_MAX_DEPTH, MAX_DECODED_BYTES, MAX_SENML_RE
 #: Times below this are seconds relative to now (RFC 8428, section 4.5.3).
 RELATIVE_BELOW: Final = 2**28
 MAX_VERSION: Final = 10
-MAX_EXACT: Final = 2**53
 
 _CBOR_LABELS: Final = {
     -1: "bver", -2: "bn", -3: "bt", -4: "bu", -5: "bv", -6: "bs",
@@ -214,6 +213,7 @@ class Columns:
         self.values: list[float | None] = []
         self.texts: list[str | None] = []
         self.units: dict[str, str] = {}
+        self.widened: dict[str, int] = {}
         self._chars = 0  # of names: a long prefix makes a small pack large
 
     def add(self, name: str, time: int, value: float | None, text: str | None, unit: str) -> None:
@@ -228,6 +228,18 @@ class Columns:
         self.texts.append(text)
         if unit:
             self.units[name] = unit
+
+    def number(self, name: str, one: Number, other: Number) -> float:
+        """Two numbers of a pack for a series, added up; integers become the float64 nearest to them.
+
+        Raises:
+            PayloadError: one is beyond float64, or they come to more than there is.
+        """
+        lost = _is_inexact(one) or _is_inexact(other)
+        total = _finite(_finite(one) + _finite(other))
+        if lost:
+            self.widened[name] = self.widened.get(name, 0) + 1
+        return total
 
     def cut(self, count: int) -> None:
         """Keep the first ``count`` readings."""
@@ -269,7 +281,13 @@ def resolve(records: list[Record], received_us: int) -> Decoded:
     columns = Columns()
     columns.add_pack(records, received_us)
     first = records[0]
-    return checked(*columns.arrays(), stream=first.stream, first_seq=first.seq, units=columns.units)
+    return checked(
+        *columns.arrays(),
+        stream=first.stream,
+        first_seq=first.seq,
+        units=columns.units,
+        widened=columns.widened,
+    )
 
 
 def _carry_base(base: Record, record: Record) -> None:
@@ -294,40 +312,31 @@ def _add_readings(columns: Columns, base: Record, record: Record, received_us: i
         return  # a record of base fields alone
     time = _time_us(base, record, received_us)
     if has_sum:
-        total = _sum(base.bs or 0, record.s or 0)
+        total = columns.number(f"{name}.sum", base.bs or 0, record.s or 0)
         columns.add(f"{name}.sum", time, total, None, f"{unit}s" if unit else "")
     if record.vb is not None:
         columns.add(name, time, float(record.vb), None, unit)
     elif record.vs is not None or record.vd is not None:
         columns.add(name, time, None, record.vs if record.vs is not None else record.vd, unit)
     elif record.v is not None or base.bv is not None:
-        columns.add(name, time, _sum(record.v or 0, base.bv or 0), None, unit)
+        columns.add(name, time, columns.number(name, record.v or 0, base.bv or 0), None, unit)
 
 
-def _sum(one: Number, other: Number) -> float:
-    """Two numbers of a pack, added up; large ones may come to more than there is."""
-    return _exact(_exact(one) + _exact(other))
-
-
-def _exact(number: Number) -> float:
-    if isinstance(number, float):
-        if math.isfinite(number):
-            return number
-        raise PayloadError("bad_value", f"{number} is not a finite number")
-    if abs(number) > MAX_EXACT and _loses(number):
-        raise PayloadError(
-            "bad_value",
-            f"{number} cannot be held exactly by a 64-bit float",
-            hint="send it as a string value (vs)",
-        )
-    return float(number)
-
-
-def _loses(number: int) -> bool:
+def _finite(number: Number) -> float:
     try:
-        return int(float(number)) != number
+        found = float(number)
     except OverflowError:
-        return True
+        found = math.inf
+    if not math.isfinite(found):
+        raise PayloadError("bad_value", f"{number} is no number that float64 holds")
+    return found
+
+
+def _is_inexact(number: Number) -> bool:
+    """Whether it is an integer that has no float64 of its own (those beyond all are refused elsewhere)."""
+    if isinstance(number, float) or abs(number) <= MAX_EXACT:
+        return False
+    return int(_finite(number)) != number
 
 
 def _time_us(base: Record, record: Record, received_us: int) -> int:

@@ -16,11 +16,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from headrace.codecs.columns import TIME_TYPE, Decoded, checked
+from headrace.codecs.columns import MAX_EXACT, TIME_TYPE, Decoded, checked
 from headrace.errors import PayloadError
 from headrace.limits.wire import MAX_DECODED_BYTES
-
-MAX_EXACT: Final = 2**53
 
 
 class Unusual(Exception):

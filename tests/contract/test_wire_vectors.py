@@ -35,6 +35,7 @@ def test_a_payload_is_these_readings(vector: Any) -> None:
     assert [list(row) for row in rows] == vector["readings"]
     assert (decoded.stream, decoded.first_seq) == (vector["stream"], vector["seq"])
     assert decoded.units == vector["units"]
+    assert decoded.widened == vector.get("widened", {})
 
 
 @named([vector for vector in BATCHES if "refused" in vector])

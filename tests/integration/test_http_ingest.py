@@ -333,3 +333,21 @@ def test_a_gateway_that_stops_answers_what_it_has_taken(tmp_path):
         thread.join()
         assert len(answered) <= len(site.readings()) <= len(answered) + 1
         idle.close()
+
+
+def test_a_counter_of_nanoseconds_goes_on_beyond_float64(site):
+    """Telegraf's diskio and cgroup counters pass 2^53 after 104 days: kept as the nearest, counted, noticed."""
+    before = site.gateway.metric("headrace_gateway_widened_readings_total")
+    lines = f"diskio,name=sda io_time=9007199254740993i,reads=7i {T0}000000000".encode()
+    assert site.write(site.token("host-104"), lines).status == 204
+    (counter, reads) = of(site, "host-104")
+    assert (counter[0], counter[2]) == ("diskio.io_time;name=sda", 9007199254740992.0)
+    assert reads[2] == 7.0
+    assert site.gateway.metric("headrace_gateway_widened_readings_total") == before + 1
+    wait_until(lambda: _notices(site, "host-104"), 10, "a notice of it")
+    assert _notices(site, "host-104") == [("precision", "diskio.io_time;name=sda")]
+
+
+def _notices(site, device):
+    notices = site.gateway.get("api/v1/notices")
+    return [(each["what"], each["series"]) for each in notices if each["device"] == device]

@@ -26,7 +26,9 @@ strange = st.sampled_from(
 values = (
     st.floats(allow_nan=False, allow_infinity=False).map(repr)
     | st.integers(-(2**53), 2**53).map("{}i".format)
+    | st.integers(-(2**63), 2**63 - 1).map("{}i".format)
     | st.integers(0, 2**53).map("{}u".format)
+    | st.integers(0, 2**63 - 1).map("{}u".format)
     | st.sampled_from(["t", "T", "true", "True", "TRUE", "f", "F", "false", "False", "FALSE"])
     | st.sampled_from(["5.", ".5", "-.5", "-0", "-0i", "007", "007i", "1E+5", "2e-3"])
     | strings
@@ -53,6 +55,7 @@ def same(one: Decoded, other: Decoded) -> bool:
     """Equal to the last bit, in the dictionary of names too."""
     return (
         one.rows.equals(other.rows)
+        and one.widened == other.widened
         and one.rows.column("name").dictionary.equals(other.rows.column("name").dictionary)
         and one.rows.column("value").view("int64").equals(other.rows.column("value").view("int64"))
     )
@@ -69,6 +72,7 @@ def agree(text: str, unit: tuple[int, int]) -> None:
 @settings(max_examples=80, deadline=None)
 @example('m f="a"\\"\nm g="b"', (1, 1_000))
 @example("m f=0x1\n", (1, 1_000))
+@example("m f=9223372036854775807i,g=-9223372036854775808i,h=9007199254740993u", (1, 1_000))
 def test_what_the_fast_reader_takes_is_what_the_grammar_says(
     text: str, unit: tuple[int, int]
 ) -> None:

@@ -66,6 +66,16 @@ def test_an_integer_is_a_number_like_any(consumer):
         assert told(consumer.step([entry("mcu", found.rows)], START)) == []
 
 
+def test_an_integer_beyond_float64_is_kept_and_noticed_once(consumer):
+    """A counter of nanoseconds passes 2^53 after 104 days: it goes on as the nearest float64."""
+    pack = b'[{"n":"x","v":9007199254740993}]'
+    found = decode("senml-json", pack, START)
+    batch = msgspec.structs.replace(entry("mcu", found.rows), widened=tuple(found.widened))
+    ((_, notice),) = told(consumer.step([batch], START))
+    assert (notice["what"], notice["series"], notice["old"]) == ("precision", "x", "exact")
+    assert told(consumer.step([batch, entry("mcu", found.rows)], START)) == []
+
+
 def test_another_unit_is_noticed_and_no_unit_is_none(consumer):
     """A series that gets its first unit late is no conflict either."""
     consumer.step([batch([1.0])], START)
