@@ -88,6 +88,7 @@ class Pipeline:
     def register(self) -> int:
         """Register all that has landed; returns the number of readings."""
         registered = 0
+        self.registrar.begin()
         while True:
             plan = self.registrar.next()
             if not plan.manifests:

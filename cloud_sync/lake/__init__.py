@@ -4,5 +4,6 @@ Reading order:
 
 - ``registration``  pure: which manifests come next, where something is missing
 - ``table``         the table port, and the one on pyiceberg
+- ``inspection``    whether a landing is what its manifest says
 - ``registrar``     reads, decides, commits; resolves unknown outcomes
 """

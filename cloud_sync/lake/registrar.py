@@ -9,18 +9,18 @@ commit, so one that arrives late finds the table changed and is refused.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cloud_sync.config import Verify
+from cloud_sync.lake.inspection import Inspector
 from cloud_sync.lake.registration import Held, Plan, new_marks, plan
 from cloud_sync.lake.table import ReadingsTable
 from headrace.errors import CommitUnknown, LakeError, LakeUnavailable
-from headrace.lake.manifests import read_manifest, unregistered
+from headrace.lake.manifests import unregistered
 from headrace.lake.store import Store
-from headrace.landing import DataFile, Manifest, ManifestName
+from headrace.landing import Manifest, ManifestName
 from headrace.limits.lake import REGISTER_MAX_MANIFESTS
 
 log = logging.getLogger(__name__)
@@ -44,13 +44,19 @@ class Registrar:
         self._store = store
         self._table = table
         self._keep_snapshots = keep_snapshots
-        self._verify = verify
+        self._inspector = Inspector(store, table, verify=verify)
         self._blocked: dict[tuple[str, str], Held] = {}
+        self._said: set[Held] = set()
         self.held: tuple[Held, ...] = ()
 
     def watermarks(self) -> dict[str, int]:
         """As the table has them now."""
         return self._table.watermarks()
+
+    def begin(self) -> None:
+        """A new pass: what was bad is looked at again, it may have been mended."""
+        self._blocked.clear()
+        self._said &= set(self.held)
 
     def next(self) -> Plan:
         """What to commit next."""
@@ -64,16 +70,14 @@ class Registrar:
     def check(self, names: Sequence[ManifestName]) -> list[Manifest]:
         """The manifests, as far as they and their files are sound.
 
-        A bad one blocks its journal, from there on, until the next start; the others go on.
+        A bad one blocks its journal, from there on, until the next pass; the others go on.
         """
         sound: list[Manifest] = []
         for name in names:
             if (name.site, name.journal) in self._blocked:
                 continue
             try:
-                manifest = read_manifest(self._store, name)
-                for file in manifest.files:
-                    self._check_file(file)
+                manifest = self._inspector.examine(name)
             except LakeUnavailable:
                 raise
             except LakeError as error:
@@ -109,25 +113,17 @@ class Registrar:
             raise error
         log.info("the answer to a commit was lost; the table says that it happened")
 
-    def _check_file(self, file: DataFile) -> None:
-        size = self._store.size(file.path)
-        if size != file.bytes:
-            raise LakeError(f"{file.path}: expected {file.bytes} bytes, got {size or 'no object'}")
-        if self._verify == "sha256":
-            data = self._store.get(file.path) or b""
-            if hashlib.sha256(data).hexdigest() != file.sha256:
-                raise LakeError(f"{file.path}: its content is not what its manifest says")
-
     def _say(self, held: tuple[Held, ...]) -> None:
         """A hole is said when it shows, not at every look."""
-        for each in set(held) - set(self.held):
+        for each in set(held) - self._said:
             log.warning("held: %s", each)
+        self._said |= set(held)
 
     def _block(self, name: ManifestName, error: LakeError) -> None:
         held = Held(name.site, name.journal, error.message)
         self._blocked[name.site, name.journal] = held
+        self._say((held,))
         self.held = (*self.held, held)
-        log.error("%s", held)
 
 
 def _name(manifest: Manifest) -> ManifestName:

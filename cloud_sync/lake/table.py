@@ -2,25 +2,40 @@
 
 ``add`` is one commit: files and watermarks together, or neither. It never tries again by itself:
 pyiceberg's own retry would append the same files on top of another registrar's commit of them, so
-``commit.retry.num-retries`` is 0 in the table; the registrar reads the watermarks again and decides.
+``commit.retry.num-retries`` is 0 in the table, and is put back where someone has changed it; the
+registrar reads the watermarks again and decides. The snapshot that the watermarks were read with is a
+requirement of every commit, also of one without files: else a slow registrar could set a watermark
+back, and what lies behind it would be registered a second time.
 """
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NamespaceAlreadyExistsError, TableAlreadyExistsError
+from pyiceberg.io import FileIO, load_file_io
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
+from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.snapshots import Snapshot
+from pyiceberg.table.update import (
+    AssertRefSnapshotId,
+    AssertTableUUID,
+    SetPropertiesUpdate,
+    TableRequirement,
+)
 from pyiceberg.transforms import DayTransform
 from pyiceberg.types import DoubleType, LongType, NestedField, StringType, TimestamptzType
 
+from headrace.errors import LakeError
 from headrace.lake.catalogue import (
     NAMESPACE,
     READINGS,
@@ -31,7 +46,12 @@ from headrace.lake.catalogue import (
 from headrace.lake.config import Lake
 from headrace.lake.manifests import watermarks
 
+log = logging.getLogger(__name__)
+
 _TIME_ID: Final = 4
+
+#: Bytes at the end of a Parquet file: the footer's length and the magic number.
+_FOOTER_END: Final = 8
 
 READINGS_COLUMNS: Final = Schema(
     NestedField(1, "site", StringType(), required=True),
@@ -51,8 +71,10 @@ READINGS_PARTITIONS: Final = PartitionSpec(
     PartitionField(source_id=_TIME_ID, field_id=1000, transform=DayTransform(), name="day")
 )
 
+_NO_RETRY: Final = "commit.retry.num-retries"
+
 _PROPERTIES: Final = {
-    "commit.retry.num-retries": "0",
+    _NO_RETRY: "0",
     # Each commit writes a small manifest file; without merging a scan opens all of them.
     "commit.manifest-merge.enabled": "true",
     "write.metadata.delete-after-commit.enabled": "true",
@@ -82,6 +104,18 @@ class ReadingsTable(ABC):
         """
 
     @abstractmethod
+    def columns(self) -> pa.Schema:
+        """The table's columns as they are now, or as they would be made."""
+
+    @abstractmethod
+    def footer(self, uri: str) -> pq.FileMetaData:
+        """What a Parquet file says of itself at its end.
+
+        Raises:
+            LakeError: it is no Parquet file.
+        """
+
+    @abstractmethod
     def expire(self, keep: int) -> None:
         """Forget all but the newest ``keep`` snapshots; a few more may stay for a while."""
 
@@ -100,10 +134,48 @@ class IcebergReadings(ReadingsTable):
 
     def add(self, uris: Sequence[str], marks: Mapping[str, int]) -> None:
         table = self._table or self._create()
-        with catalogue_errors("commit"), table.transaction() as change:
-            if uris:
+        self._never_retry(table)
+        properties = {key: str(mark) for key, mark in marks.items()}
+        with catalogue_errors("commit"):
+            if not uris:
+                self._catalogue().commit_table(
+                    table, _as_it_is(table), (SetPropertiesUpdate(updates=properties),)
+                )
+                return
+            with table.transaction() as change:
                 change.add_files(list(uris), check_duplicate_files=False)
-            change.set_properties({key: str(mark) for key, mark in marks.items()})
+                change.set_properties(properties)
+
+    def columns(self) -> pa.Schema:
+        schema = READINGS_COLUMNS if self._table is None else self._table.schema()
+        return schema.as_arrow()
+
+    def footer(self, uri: str) -> pq.FileMetaData:
+        with catalogue_errors(f"read {uri}"):
+            file = self._files().new_input(uri)
+            size = len(file)
+            with file.open() as stream:
+                stream.seek(max(size - _FOOTER_END, 0))
+                length = int.from_bytes(stream.read(_FOOTER_END)[:4], "little")
+                stream.seek(max(size - length - _FOOTER_END, 0))
+                end = stream.read()
+        try:
+            return pq.read_metadata(pa.BufferReader(b"PAR1" + end))
+        except (pa.ArrowException, OSError) as error:
+            raise LakeError(f"{uri}: not a Parquet file: {error}") from error
+
+    def _never_retry(self, table: Table) -> None:
+        if table.properties.get(_NO_RETRY) == _PROPERTIES[_NO_RETRY]:
+            return
+        log.warning("someone has changed the table's %s; it is put back", _NO_RETRY)
+        with catalogue_errors("put a property back"), table.transaction() as change:
+            change.set_properties({_NO_RETRY: _PROPERTIES[_NO_RETRY]})
+
+    def _files(self) -> FileIO:
+        if self._table is not None:
+            return self._table.io
+        catalogue = self._catalogue()
+        return load_file_io(catalogue.properties)
 
     def expire(self, keep: int) -> None:
         table = self._table
@@ -139,6 +211,17 @@ class IcebergReadings(ReadingsTable):
 def _create_readings(catalogue: Catalog) -> Table:
     options: dict[str, Any] = {"partition_spec": READINGS_PARTITIONS, "properties": _PROPERTIES}
     return catalogue.create_table(READINGS, READINGS_COLUMNS, **options)
+
+
+def _as_it_is(table: Table) -> tuple[TableRequirement, ...]:
+    """That nobody has added or removed files since the table was read."""
+    snapshot = table.current_snapshot()
+    return (
+        AssertTableUUID(uuid=table.metadata.table_uuid),
+        AssertRefSnapshotId.model_validate(
+            {"ref": MAIN_BRANCH, "snapshot-id": snapshot.snapshot_id if snapshot else None}
+        ),
+    )
 
 
 def _metadata_files(table: Table, snapshots: Iterable[Snapshot]) -> set[str]:

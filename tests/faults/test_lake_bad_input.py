@@ -1,0 +1,247 @@
+"""What must not get into the table, and what others do to it: each is said, and the rest goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyiceberg.types import StringType
+
+from cloud_sync.config import CloudSync, Register
+from cloud_sync.pipeline import Pipeline
+from headrace.errors import LakeUnavailable
+from headrace.lake.catalogue import load_readings, open_catalogue
+from headrace.lake.store import LocalStore
+from headrace.landing import DataFile, Manifest, decode, encode
+from tests.journals import START_US, Journal, batch, readings
+from tests.lakes import ask, assert_each_once, identities, journalled, pipeline, settings
+
+Edit = Callable[[pa.Table], pa.Table]
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    made = Journal(tmp_path / "gateway" / "journal.db")
+    made.append("pump", readings(50))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> CloudSync:
+    return settings(tmp_path)
+
+
+def land_elsewhere(config: CloudSync, folder: Path) -> None:
+    """Seven readings of another site, which have to be registered whatever is wrong here."""
+    other = Journal(folder / "south" / "journal.db", site="south")
+    other.append("fan", readings(7))
+    pipeline(CloudSync(journal=type(config.journal)(path=other.path), lake=config.lake)).land()
+    other.close()
+
+
+def only_manifest(folder: Path) -> tuple[Path, Manifest]:
+    (path,) = (folder / "lake" / "landing" / "site=test").rglob("*.json")
+    return path, decode(path.read_bytes(), path.name)
+
+
+def tamper(folder: Path, edit: Edit, **lies: object) -> None:
+    """Change the only data file, and let the manifest speak of the changed file; ``lies`` on top."""
+    path, manifest = only_manifest(folder)
+    (claim,) = manifest.files
+    file = folder / "lake" / claim.path
+    pq.write_table(edit(pq.read_table(file, partitioning=None)), file)
+    data = file.read_bytes()
+    claim = msgspec.structs.replace(
+        claim, bytes=len(data), sha256=hashlib.sha256(data).hexdigest(), **lies
+    )
+    rows = claim.rows if isinstance(claim, DataFile) else 0
+    path.write_bytes(encode(msgspec.structs.replace(manifest, files=(claim,), rows=rows)))
+
+
+def same(table: pa.Table) -> pa.Table:
+    return table
+
+
+CASES = {
+    "another column": (lambda t: t.append_column("extra", t["seq"]), {}, "no column 'extra'"),
+    "another type": (
+        lambda t: t.set_column(4, "value", t["value"].cast(pa.utf8())),
+        {},
+        "column 'value': expected double, got string",
+    ),
+    "a column less": (lambda t: t.drop_columns(["stream"]), {}, "without the columns stream"),
+    "another site's readings": (
+        lambda t: t.set_column(0, "site", pa.array(["north"] * t.num_rows)),
+        {},
+        "expected readings of site test",
+    ),
+    "too many rows claimed": (same, {"rows": 51}, "expected 51 readings, got 50"),
+    "another day claimed": (same, {"min_time": START_US - 86_400_000_000}, "its times"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_landing_that_does_not_fit_is_held_and_the_others_go_on(
+    tmp_path: Path, journal: Journal, config: CloudSync, case: str
+) -> None:
+    """Found by the file's footer, before anything is committed."""
+    edit, lies, says = CASES[case]
+    pipeline(config).land()
+    tamper(tmp_path, edit, **lies)
+    land_elsewhere(config, tmp_path)
+    path = pipeline(config)
+    assert path.register() == 7
+    assert says in str(path.registrar.held[0])
+
+
+def test_a_flipped_bit_is_found_where_files_are_read_back(
+    tmp_path: Path, journal: Journal, config: CloudSync
+) -> None:
+    """Size and footer are right; ``verify = "sha256"`` sees it."""
+    pipeline(config).land()
+    _, manifest = only_manifest(tmp_path)
+    file = tmp_path / "lake" / manifest.files[0].path
+    data = bytearray(file.read_bytes())
+    data[40] ^= 1
+    file.write_bytes(data)
+    path = pipeline(replace(config, register=Register(verify="sha256")))
+    assert path.register() == 0
+    assert "sha256" in str(path.registrar.held[0])
+
+
+def test_what_was_held_is_looked_at_again_in_the_next_pass(
+    tmp_path: Path, journal: Journal, config: CloudSync
+) -> None:
+    """Somebody put the file back: no restart is needed."""
+    pipeline(config).land()
+    _, manifest = only_manifest(tmp_path)
+    file = tmp_path / "lake" / manifest.files[0].path
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-20])
+    path = pipeline(config)
+    assert path.register() == 0
+    file.write_bytes(whole)
+    assert path.register() == 50
+    assert path.registrar.held == ()
+
+
+def test_a_table_with_more_columns_takes_readings_all_the_same(
+    tmp_path: Path, journal: Journal, config: CloudSync
+) -> None:
+    """Someone has added a column and a snapshot of his own between two registrations."""
+    path = pipeline(config)
+    path.land()
+    path.register()
+    table = load_readings(open_catalogue(config.lake))
+    assert table is not None
+    with table.update_schema() as change:
+        change.add_column("note", StringType())
+    table.append(table.scan(limit=1).to_arrow())
+    table.delete("seq == 7")
+    journal.append("pump", readings(50, seed=1))
+    path.land()
+    assert path.register() == 50
+    found = table.refresh().scan().to_arrow()
+    assert (found.num_rows, found["note"].null_count) == (100, 100)  # one added, one deleted
+
+
+def test_a_table_without_one_of_our_columns_is_left_alone(
+    tmp_path: Path, journal: Journal, config: CloudSync
+) -> None:
+    """What was landed waits there; nothing is put into the wrong column."""
+    path = pipeline(config)
+    path.land()
+    path.register()
+    table = load_readings(open_catalogue(config.lake))
+    assert table is not None
+    with table.update_schema(allow_incompatible_changes=True) as change:
+        change.rename_column("value", "reading")
+    journal.append("pump", readings(50, seed=1))
+    path.land()
+    assert path.register() == 0
+    assert "the table has no column 'value'" in str(path.registrar.held[0])
+    with table.update_schema(allow_incompatible_changes=True) as change:
+        change.rename_column("reading", "value")
+    assert path.register() == 50
+
+
+def test_a_property_that_makes_retries_is_put_back(
+    tmp_path: Path, journal: Journal, config: CloudSync, caplog: pytest.LogCaptureFixture
+) -> None:
+    """pyiceberg's own retry would append files on top of another registrar's commit of them."""
+    path = pipeline(config)
+    path.land()
+    path.register()
+    table = load_readings(open_catalogue(config.lake))
+    assert table is not None
+    with table.transaction() as change:
+        change.set_properties({"commit.retry.num-retries": "4"})
+    journal.append("pump", readings(50, seed=1))
+    path.land()
+    with caplog.at_level(logging.WARNING):
+        assert path.register() == 50
+    assert "is put back" in caplog.text
+    assert table.refresh().properties["commit.retry.num-retries"] == "0"
+
+
+def test_a_late_registrar_cannot_set_a_watermark_back(
+    tmp_path: Path, journal: Journal, config: CloudSync
+) -> None:
+    """Its manifests hold no files for the table: their commit depends on the snapshot all the same."""
+    pipeline(config).land()
+    pipeline(config).register()
+    journal.append("lost", batch(["t"], [1], [1.0]))  # of 1970: beside the table
+    late = pipeline(config)
+    late.land()
+    manifests = late.registrar.check(late.registrar.next().manifests)
+    journal.append("pump", readings(50, seed=1))
+    first: Pipeline = pipeline(config)
+    first.land()
+    assert first.register() == 50
+    late.registrar.commit(manifests)  # read back: it is in
+    assert first.register() == 0
+    assert_each_once(identities(config.lake, None), journalled(journal.path))
+
+
+def test_a_series_that_changes_type_and_unit_keeps_every_reading(
+    tmp_path: Path, journal: Journal, config: CloudSync
+) -> None:
+    """A number, then text, then a number of another unit: each in its column, in one table."""
+    at = START_US
+    journal.append("door", batch(["state"], [at], [1.0]), units={"state": "1"})
+    pipeline(config).land()
+    journal.append("door", batch(["state"], [at + 1], [None], ["open"]))
+    journal.append("door", batch(["state"], [at + 2], [20.5]), units={"state": "Cel"})
+    path = pipeline(config)
+    path.land()
+    path.register()
+    sql = "SELECT value, text, unit FROM readings WHERE device = 'door' ORDER BY time"
+    assert [tuple(row.values()) for row in ask(config.lake, None, sql).to_pylist()] == [
+        (1.0, None, "1"), (None, "open", None), (20.5, None, "Cel"),
+    ]  # fmt: skip
+
+
+def test_a_store_that_is_away_blocks_nobody(
+    tmp_path: Path, journal: Journal, config: CloudSync
+) -> None:
+    """That a store does not answer says nothing about a landing."""
+
+    class Away(LocalStore):
+        def _size(self, path: str) -> int | None:
+            raise TimeoutError("timed out")
+
+    pipeline(config).land()
+    whole = pipeline(config)
+    parts = replace(whole._parts, store=Away(config.lake.folder))
+    path = pipeline(config, parts)
+    with pytest.raises(LakeUnavailable):
+        path.register()
+    assert path.registrar.held == ()
