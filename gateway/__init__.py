@@ -9,7 +9,7 @@ Reading order:
 - ``api/``       readings by HTTP
 - ``ingest/``    message to columns, dedup, what waits for the journal
 - ``sparkplug/``, ``sources/``   more ways in: Sparkplug B, Kafka
-- ``journal``    the one writer; ``retention``: what it keeps; ``keys``: requests that may be repeated
+- ``journal/``   the one writer; ``retention``: what it keeps; ``keys``: requests that may be repeated
 - ``worker``     the thread that commits
 - ``acks``       what a device is told, and when
 - ``feed``       committed batches for everyone behind the journal
@@ -18,7 +18,7 @@ Reading order:
 - ``inference/``, ``rules/``, ``notify/``, ``schema/``, ``sinks/``, ``vitals/``   the consumers
 - ``models/``    models of the signed repository: a consumer, and what brings versions to it
 - ``live/``, ``status``   the present; ``http``, ``console/`` show it behind a ``listener``
-- ``assembly``   makes the parts; ``app`` starts and stops them
+- ``assembly/``  makes the parts; ``app`` starts and stops them
 - ``changes``    what may change while it runs; ``reload`` changes it; ``running``: who runs
 - ``quarantine`` looks at refused payloads and replays them
 - ``doctor/``    what a gateway needs, checked

@@ -22,7 +22,7 @@ from gateway.broker.config import BrokerConfig
 from gateway.ingest.arrival import HTTP_SOURCE
 from headrace.batch import is_device_id
 from headrace.errors import TransportError, UsageError
-from headrace.journal import storage_errors
+from headrace.sqlite import storage_errors
 from headrace.topics import Topics
 
 _TIMEOUT_S = 10.0

@@ -21,6 +21,7 @@ Reading order:
 - ``health``    asking a program on this machine whether it works
 - ``codecs``    payload formats to Arrow columns (needs pyarrow: not for the agent)
 - ``damage``    what a damaged journal costs: rows, and never those behind them
+- ``sqlite``    what sqlite3 raises, as our errors
 - ``journal``   the gateway journal's file format and its readers
 - ``decodable``   rows that do not decode, as damaged ones (needs pyarrow: not for the agent)
 - ``buffer_log``  the commit log beside an agent's buffer file, and how it is read

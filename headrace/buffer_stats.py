@@ -15,7 +15,7 @@ from typing import Final
 
 from headrace.buffer_log import Tail, from_counters, read_tail
 from headrace.errors import StorageError, UsageError
-from headrace.journal import storage_errors
+from headrace.sqlite import storage_errors
 
 #: A day, for rates.
 _DAY_S: Final = 86_400

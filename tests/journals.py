@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from headrace import journal
 from headrace.codecs import arrow
 from headrace.codecs.columns import BATCH_SCHEMA, TIME_TYPE
+from headrace.journal.rows import checksum
+from headrace.journal.schema import create
 
 START_US = 1_750_000_000_000_000
 STREAM = "00000000000000aa"
@@ -22,7 +23,7 @@ class Journal:
 
     def __init__(self, path: Path, site: str = "test") -> None:
         self.path = path
-        self.db: sqlite3.Connection = journal.create(path)
+        self.db: sqlite3.Connection = create(path)
         self.db.execute("INSERT OR REPLACE INTO meta VALUES ('site', ?)", (site,))
         self.seqs: dict[tuple[str, str], int] = {}
 
@@ -47,7 +48,7 @@ class Journal:
                 first,
                 last,
                 rows.num_rows,
-                journal.checksum(payload),
+                checksum(payload),
                 payload,
             ),
         )

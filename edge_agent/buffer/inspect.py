@@ -22,8 +22,8 @@ import zstandard
 from headrace.buffer_log import LoggedBatch
 from headrace.buffer_stats import opened
 from headrace.errors import StorageCorrupt, UsageError
-from headrace.journal import storage_errors
 from headrace.limits.wire import MAX_DECODED_BYTES
+from headrace.sqlite import storage_errors
 
 _log = logging.getLogger(__name__)
 

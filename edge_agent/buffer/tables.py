@@ -22,8 +22,8 @@ from edge_agent.buffer.log import create, log_path
 from headrace.batch import new_stream_id
 from headrace.buffer_log import Totals, from_counters, to_counters
 from headrace.errors import StorageError, UsageError
-from headrace.journal import storage_errors
 from headrace.ranges import Range
+from headrace.sqlite import storage_errors
 
 _log = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ import pytest
 
 from gateway.feed import Feed
 from gateway.retention import Retention
-from headrace import journal as format_
 from headrace.errors import StorageCorrupt
 from headrace.journal import JournalReader
+from headrace.journal.schema import create
 from headrace.lake.manifests import read_manifest, unregistered
 from headrace.lake.opening import open_store
 from tests.batches import payload
@@ -119,7 +119,7 @@ def test_pruning_leaves_damage_alone_and_goes_on_behind_it(tmp_path):
     cursor = 0
     while entries := feed.read(cursor, max_rows=10**6, timeout_s=0):
         cursor = entries[-1].offset
-    db = format_.create(path)
+    db = create(path)
     db.execute("INSERT INTO cursors VALUES ('lake', 55, 1)")
     retention = Retention(max_bytes=1 << 30, hold_for=("lake",))
     for _ in range(10):

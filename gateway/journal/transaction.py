@@ -1,23 +1,9 @@
-"""The journal's one writer: a group of work becomes one transaction, or nothing happened.
-
-The file's format and invariants are in ``headrace/journal.py``. ``commit`` is all there is to it:
-
-1. dedup against what has been seen (staged), number what has no number
-2. insert batches, range changes, devices, quarantined payloads, consumers' state and cursors
-3. COMMIT, which returns after the fsync (WAL, synchronous=FULL)
-4. only now apply the stage in memory and say what may be acknowledged
-
-Any failure rolls back file and memory alike, and the caller still holds the work.
-"""
+"""One group on its way: gathered in memory, written in as few statements as can be."""
 
 from __future__ import annotations
 
 import sqlite3
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -27,14 +13,10 @@ from gateway.ingest.dedup import Seen, Stage
 from gateway.ingest.inbox import Submission
 from gateway.ingest.reading import Accepted, Refused
 from gateway.keys import DeviceKey, Keys
-from gateway.retention import Retention
-from headrace import journal as format_
-from headrace.batch import new_gateway_stream_id, new_stream_id
-from headrace.clock import Clock
 from headrace.codecs import arrow
 from headrace.codecs.columns import memory_of
-from headrace.errors import PayloadError, StorageError, StorageFull
-from headrace.metrics import Metrics
+from headrace.errors import PayloadError
+from headrace.journal.rows import checksum
 from headrace.ranges import Range
 
 _INSERT_BATCH = "INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -53,112 +35,7 @@ class Committed:
     duplicates: int = 0
 
 
-class JournalWriter:
-    """Owns the journal file; used by one thread."""
-
-    def __init__(
-        self, path: Path, *, site: str, clock: Clock, metrics: Metrics, retention: Retention
-    ) -> None:
-        self.path = path
-        self._clock = clock
-        self._metrics = metrics
-        self._retention = retention
-        self._db = format_.create(path)
-        with format_.storage_errors("journal", path):
-            self._set_meta_once("site", site)
-            self._unnamed_stream = self._set_meta_once("unnamed_stream", new_gateway_stream_id())
-            self._derived_stream = self._set_meta_once("derived_stream", new_stream_id())
-            self._keyed_stream = self._set_meta_once("keyed_stream", new_stream_id())
-            self.keys = Keys(self._db, clock)
-            self._db.execute("UPDATE meta SET value = ? WHERE key = 'site'", (site,))
-            self.seen = Seen(self._db.execute("SELECT device, stream, first, last FROM ranges"))
-            row = self._db.execute(
-                "SELECT seq FROM sqlite_sequence WHERE name = 'batches'"
-            ).fetchone()
-        self.head = int(row[0]) if row else 0
-
-    def _set_meta_once(self, key: str, value: str) -> str:
-        self._db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (key, value))
-        return format_.meta(self._db, key)
-
-    def register(self, consumer: str, *, required: bool) -> tuple[int, dict[str, bytes]]:
-        """Make a consumer known; returns its cursor and its stored state."""
-        with format_.storage_errors("journal", self.path):
-            self._db.execute(
-                "INSERT INTO cursors VALUES (?, 0, ?) "
-                "ON CONFLICT (consumer) DO UPDATE SET required = excluded.required",
-                (consumer, int(required)),
-            )
-            (offset,) = self._db.execute(
-                "SELECT offset FROM cursors WHERE consumer = ?", (consumer,)
-            ).fetchone()
-            rows = self._db.execute(
-                "SELECT key, value FROM consumer_state WHERE consumer = ?", (consumer,)
-            ).fetchall()
-        return int(offset), {str(key): bytes(value) for key, value in rows}
-
-    def commit(
-        self,
-        accepted: Sequence[Accepted],
-        refused: Sequence[Refused],
-        submissions: Sequence[Submission],
-    ) -> Committed:
-        """Put one group on disk.
-
-        Raises:
-            StorageFull: disk full or over the budget; nothing was changed.
-            StorageError: the file failed; nothing was changed.
-        """
-        if accepted:
-            self._retention.check_budget()
-        started = time.perf_counter()
-        with self._transaction() as transaction:
-            for batch in accepted:
-                transaction.add_batch(batch)
-            for refusal in refused:
-                transaction.add_refused(refusal)
-            for submission in submissions:
-                transaction.add_submission(submission)
-            transaction.write()
-        self._metrics.observe("commit_seconds", time.perf_counter() - started)
-        return transaction.committed
-
-    @contextmanager
-    def _transaction(self) -> Iterator[_Transaction]:
-        transaction = _Transaction(
-            self._db, self.seen, self.keys, self.head, self._unnamed_stream, self._derived_stream,
-            self._keyed_stream, self._clock.now_us(),
-        )  # fmt: skip
-        try:
-            with format_.storage_errors("journal", self.path):
-                self._db.execute("BEGIN IMMEDIATE")
-                yield transaction
-                self._db.execute("COMMIT")
-        except BaseException as error:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            if isinstance(error, StorageFull):
-                self._metrics.count("commit_failures", reason="full")
-            elif isinstance(error, StorageError):
-                self._metrics.count("commit_failures", reason="storage")
-            raise
-        self.seen.apply(transaction.stage)
-        self.keys.count += len(transaction.keyed)
-        self.head = transaction.head
-
-    def tidy(self) -> None:
-        """Drop what nobody needs any more; cheap when there is nothing to do."""
-        with format_.storage_errors("journal", self.path):
-            self._retention.prune(self._db)
-            self.keys.forget()
-        self._metrics.set("journal_head", self.head)
-        self._metrics.set("journal_bytes", self._retention.used_bytes)
-
-    def close(self) -> None:
-        self._db.close()
-
-
-class _Transaction:
+class Transaction:
     """One group on its way: rows are gathered first and written in as few statements as can be."""
 
     def __init__(
@@ -218,7 +95,7 @@ class _Transaction:
         Raises:
             PayloadError: something else came under it.
         """
-        crc = format_.checksum(batch.payload)
+        crc = checksum(batch.payload)
         known = self.keyed.get((batch.device, key), self._keys.find((batch.device, key)))
         if known is None:
             self.keyed[batch.device, key] = crc
@@ -271,7 +148,7 @@ class _Transaction:
         rows = entry.rows.num_rows
         self._rows.append(
             (entry.offset, entry.received_at, entry.device, entry.stream, entry.first_seq,
-             entry.first_seq + rows - 1, rows, format_name, format_.checksum(payload), payload)
+             entry.first_seq + rows - 1, rows, format_name, checksum(payload), payload)
         )  # fmt: skip
         self.committed.entries.append(entry)
 
