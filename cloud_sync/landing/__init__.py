@@ -2,6 +2,7 @@
 
 Reading order:
 
+- ``encoding`` how columns are encoded, by measurement
 - ``parquet``  a table as one encoded file per day
 - ``lander``   the steps of one landing and what a kill between them leaves behind
 """

@@ -2,9 +2,7 @@
 
 One day per file, because the Iceberg table is partitioned by day and infers a file's partition from
 the statistics of its times. The files carry no Iceberg field ids: the table maps columns by name, so
-a site needs to know nothing of the table. Encodings follow the data: times and sequence numbers are
-near their neighbours (delta), values are floats of one magnitude (byte stream split), everything
-else repeats (dictionary). zstd level 1 takes what is left.
+a site needs to know nothing of the table. ``encoding`` says how they are written.
 """
 
 from __future__ import annotations
@@ -21,20 +19,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from headrace.limits.lake import PARQUET_ROW_GROUP_ROWS
+from cloud_sync.landing.encoding import options
+from headrace.limits.lake import PARQUET_LANDING_LEVEL, PARQUET_ROW_GROUP_ROWS
 from headrace.odd_times import ODD
 
 DAY_US: Final = 86_400_000_000
-
-_LABELS: Final = ["site", "device", "name", "unit", "stream", "clock"]
-_ENCODINGS: Final = {
-    "time": "DELTA_BINARY_PACKED",
-    "seq": "DELTA_BINARY_PACKED",
-    "received": "DELTA_BINARY_PACKED",
-    "value": "BYTE_STREAM_SPLIT",
-}
-#: What queries are cut down by. Statistics of the others cost a tenth of the writing time.
-_STATISTICS: Final = ["site", "device", "name", "time", "received"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +80,8 @@ def _encode(table: pa.Table, first: int, last: int) -> DayFile:
     pq.write_table(
         table,
         sink,
-        compression="zstd",
-        compression_level=1,
-        use_dictionary=_LABELS,
-        column_encoding=_ENCODINGS,
-        write_statistics=_STATISTICS,
         row_group_size=PARQUET_ROW_GROUP_ROWS,
-        # Arrow's own schema would tell readers of dictionaries and is nothing to Iceberg.
-        store_schema=False,
+        **options(table, level=PARQUET_LANDING_LEVEL),
     )
     data = sink.getvalue()
     day = datetime.fromtimestamp(first // 1_000_000, UTC).date().isoformat()
