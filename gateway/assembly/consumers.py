@@ -82,7 +82,9 @@ def _sink(
 
     metrics = common.metrics
     sink = plugin.build(settings, site=config.site)
-    return SinkConsumer(name, sink, settings.required, metrics, settings.lanes)
+    # Without a lake behind it a destination is the only one that has them.
+    hold = settings.holds_odd_times and "lake" in config.journal.hold_for
+    return SinkConsumer(name, sink, settings.required, metrics, settings.lanes, hold)
 
 
 def make_models(common: Common, broker: Broker) -> Models | None:

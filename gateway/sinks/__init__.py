@@ -6,6 +6,7 @@ Reading order:
 - ``port``       what a sink is: accept, reject, keep
 - ``consumer``   a sink behind a journal cursor
 - ``parts``      batches in parts that a destination takes in one message
+- ``apart``      readings whose time cannot be right, held back
 - ``columns``    batches side by side, for sinks that write rows
 - ``search``     which of the refused ones are bad
 - ``influxdb/``  InfluxDB 1.x, 2.x and 3.x, VictoriaMetrics

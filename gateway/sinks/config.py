@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -14,6 +14,9 @@ from headrace.limits.sinks import BACKFILL_SHARE, LIVE_WITHIN_S
 
 #: Readings a second; 0 is no limit.
 Rate = Annotated[float, Meta(ge=0)]
+
+#: What a destination that files by time does with readings whose time cannot be right (decision 23).
+OddTimes = Literal["hold", "send"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,11 @@ class SinkSettings:
     max_readings_per_s: Rate = 0.0
     backfill_readings_per_s: Rate = 0.0
     backfill_share: Annotated[float, Meta(gt=0, le=1)] = BACKFILL_SHARE
+
+    @property
+    def holds_odd_times(self) -> bool:
+        """Whether readings of odd times stay with the lake; for destinations that are cut by time."""
+        return False
 
     @property
     def lanes(self) -> LanePolicy:

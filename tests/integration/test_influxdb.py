@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from gateway.sinks.consumer import SinkConsumer
 from gateway.sinks.influxdb import InfluxDBSink, build
 from gateway.sinks.influxdb.config import InfluxDBSettings
 from headrace.clock import SystemClock
 from headrace.errors import SinkUnavailable
 from headrace.limits.sinks import INFLUXDB_MAX_LINES
+from headrace.metrics import Metrics
 from tests.gateway_entries import SECOND, START, entry, rows, series
 from tests.servers.influxdb import InfluxDB, influxdb
 
@@ -139,3 +141,22 @@ def test_a_password_is_read_from_its_file_and_a_wrong_one_keeps_the_batch(tmp_pa
         assert known.count("iot") == 1
         wrong.close()
         right.close()
+
+
+def test_odd_times_make_no_shards_of_other_centuries(server: InfluxDB, database: str) -> None:
+    """Held back and counted by default; where they are wanted, they are points like any."""
+    odd = entry("mcu", rows(["x"] * 4, [1, START, START + 1, 4_070_908_800 * SECOND], [1.0, 2.0, 3.0, 4.0]), received_at=START)  # fmt: skip
+    metrics = Metrics("gateway")
+    for hold, points, shards in ((True, 2, 1), (False, 4, 3)):
+        settings = InfluxDBSettings(api="v1", url=server.url, database=database)
+        sink = SinkConsumer("tsdb", build(settings, site="s"), True, metrics, hold_odd=hold)
+        sink.committed(sink.step([odd], START))
+        sink.close()
+        assert server.count(database) == points
+        assert len(shards_of(server, database)) == shards
+    verdicts = [metrics.value("sink_readings", sink="tsdb", verdict=v) for v in ("hold", "accept")]
+    assert verdicts == [2, 6]
+
+
+def shards_of(server: InfluxDB, database: str) -> list[list[object]]:
+    return [shard for shard in server.query("SHOW SHARDS") if shard[1] == database]

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from gateway.sinks.config import SinkSettings
+from gateway.sinks.config import OddTimes, SinkSettings
 from headrace.config import FaultList
 from headrace.limits.sinks import SINK_TIMEOUT_S
 
@@ -28,6 +28,11 @@ class InfluxDBSettings(SinkSettings):
     measurement: Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")] = "readings"
     gzip: bool = True
     timeout_s: Annotated[float, Meta(gt=0, le=300)] = SINK_TIMEOUT_S
+    odd_times: OddTimes = "hold"
+
+    @property
+    def holds_odd_times(self) -> bool:
+        return self.odd_times == "hold"
 
 
 def check(settings: InfluxDBSettings, key: str, found: FaultList) -> None:

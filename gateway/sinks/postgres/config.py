@@ -9,7 +9,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from gateway.sinks.config import SinkSettings
+from gateway.sinks.config import OddTimes, SinkSettings
 from headrace.config import FaultList
 from headrace.limits.sinks import POSTGRES_TIMEOUT_S
 
@@ -27,6 +27,11 @@ class PostgresSettings(SinkSettings):
     create: bool = True
     hypertable: bool = True
     timeout_s: Annotated[float, Meta(ge=1, le=600)] = POSTGRES_TIMEOUT_S
+    odd_times: OddTimes = "hold"
+
+    @property
+    def holds_odd_times(self) -> bool:
+        return self.odd_times == "hold"
 
 
 def check(settings: PostgresSettings, key: str, found: FaultList) -> None:
