@@ -98,7 +98,7 @@ def once(config_path: Path | None, data: Path | None, as_json: bool) -> None:
     settings = _load(config_path, data)
     pipeline = _pipeline(settings, Metrics("cloud_sync"))
     landed = pipeline.land()
-    registered = pipeline.register() if settings.register.enabled else 0
+    registered = pipeline.register() if settings.register.enabled else pipeline.ask()
     watermark = _watermark(pipeline) if settings.register.enabled else None
     held = [str(each) for each in pipeline.registrar.held]
     if as_json:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloud_sync.config import CloudSync
+from cloud_sync.lake.confirm import Receipts, ask, confirm
 from cloud_sync.lake.registrar import Registrar
 from cloud_sync.lake.table import IcebergReadings, ReadingsTable
 from cloud_sync.landing.lander import Lander, Next
@@ -18,6 +19,7 @@ from headrace.errors import StorageError, UsageError
 from headrace.journal import JournalReader
 from headrace.lake.opening import open_store
 from headrace.lake.store import Store
+from headrace.landing import watermark_key
 from headrace.metrics import Metrics
 
 
@@ -48,6 +50,7 @@ class Pipeline:
             keep_snapshots=config.register.keep_snapshots,
             verify=config.register.verify,
         )
+        self._receipts = Receipts(parts.store)
 
     def land(self) -> int:
         """Land all that is in the journal now; returns the number of readings."""
@@ -91,6 +94,7 @@ class Pipeline:
         self.registrar.begin()
         while True:
             plan = self.registrar.next()
+            self._confirm()
             if not plan.manifests:
                 return registered
             manifests = self.registrar.check(plan.manifests)
@@ -101,6 +105,23 @@ class Pipeline:
             self._metrics.count("registered_readings", added.rows)
             self._metrics.count("registered_files", added.files)
             registered += added.rows
+
+    def ask(self) -> int:
+        """Where a registrar elsewhere registers: learn how far it is. Returns 0: nothing is registered here."""
+        with self._open_journal() as reader:
+            self._metrics.set("unregistered_batches", ask(reader, self._parts.store))
+        return 0
+
+    def _confirm(self) -> None:
+        """Tell what the table has: the journal here by a cursor, others by their receipts."""
+        own = None
+        path = self._config.journal.path
+        if path.exists():
+            with self._parts.open_journal(path) as reader:
+                own = (reader.site, reader.journal_id)
+                behind = confirm(reader, self.registrar.marks.get(watermark_key(*own), 0))
+                self._metrics.set("unregistered_batches", behind)
+        self._receipts.tell(self.registrar.marks, but=own)
 
     def key(self) -> tuple[str, str]:
         """Site and id of the journal."""

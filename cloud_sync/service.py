@@ -80,7 +80,9 @@ class Service:
         register = Job(
             "registering", pipeline.register, interval_s=config.register.interval_s, metrics=metrics
         )
-        self._jobs = [land, register] if config.register.enabled else [land]
+        # Where a registrar elsewhere has the table, the second job asks it instead.
+        ask = Job("asking", pipeline.ask, interval_s=config.register.interval_s, metrics=metrics)
+        self._jobs = [land, register if config.register.enabled else ask]
 
     def stop(self) -> None:
         """End after the steps that are running and one last pass; callable from a signal handler.

@@ -1,12 +1,12 @@
 """When a device is told that its readings are safe: after the journal's commit, or when the lake has them.
 
 ``ack_after = "lake"`` is for a site that does not trust one gateway's disk. The acks then follow the cursor
-"lake", which cloud-sync moves in the same file once a range has landed with its manifest. Nothing is
-remembered for that but one more cursor, "acks": rows between the two are those whose devices have to be
-told, and the journal keeps them until that is done. So a gateway that was restarted tells them, too, and
-an ack that was sent twice does no harm.
+"registered", which cloud-sync moves in the same file once the table has a range (it may be another machine
+that registers: cloud-sync asks). Nothing is remembered for that but one more cursor, "acks": rows between
+the two are those whose devices have to be told, and the journal keeps them until that is done. So a gateway
+that was restarted tells them, too, and an ack that was sent twice does no harm.
 
-A batch that comes again is acknowledged as far as it has landed. What has not is known as ranges per
+A batch that comes again is acknowledged as far as it is registered. What has not is known as ranges per
 (device, stream), which are few, because a device's batches follow each other.
 
 PUBACKs and answers to HTTP requests are not delayed: they stand for the journal alone.
@@ -20,16 +20,15 @@ from typing import Final
 
 from gateway.feed import Entry
 from headrace.batch import GATEWAY_STREAM_PREFIX
-from headrace.journal import JournalReader
+from headrace.journal import REGISTERED, JournalReader
 from headrace.limits.ingest import ACKS_STEP_BATCHES
 from headrace.ranges import Range, RangeSet
 
 #: (device, stream), and what of it may be forgotten there.
 Ranges = Mapping[tuple[str, str], list[Range]]
 
-#: The cursor's name, and the one that it follows.
+#: The cursor's name.
 CURSOR: Final = "acks"
-LAKE: Final = "lake"
 
 
 class AckAfterJournal:
@@ -66,7 +65,7 @@ class AckAfterLake(AckAfterJournal):
     def __init__(self, journal: Path) -> None:
         self._reader = JournalReader(journal)
         self._own = self._reader.own_streams()
-        self._unlanded: dict[tuple[str, str], RangeSet] = {}
+        self._waiting: dict[tuple[str, str], RangeSet] = {}
         self._telling_of: Ranges = {}
         self._reader.move_cursor(CURSOR, 0, required=True)
         self._told = self._telling = self._reader.cursor(CURSOR)
@@ -80,25 +79,25 @@ class AckAfterLake(AckAfterJournal):
         for entry in entries:
             last = entry.first_seq + entry.rows.num_rows - 1
             self._wait(entry.device, entry.stream, entry.first_seq, last)
-        landed: dict[tuple[str, str], list[Range]] = {}
+        known: dict[tuple[str, str], list[Range]] = {}
         for key, ranges in committed.items():
-            unlanded = self._unlanded.get(key)
+            waiting = self._waiting.get(key)
             for first, last in ranges:
-                parts = [(first, last)] if unlanded is None else unlanded.missing(first, last)
+                parts = [(first, last)] if waiting is None else waiting.missing(first, last)
                 if parts:
-                    landed.setdefault(key, []).extend(parts)
-        return landed
+                    known.setdefault(key, []).extend(parts)
+        return known
 
     def later(self) -> Ranges:
-        lake = self._reader.cursor(LAKE)
-        if lake <= self._told:
+        registered = self._reader.cursor(REGISTERED)
+        if registered <= self._told:
             return {}
-        rows = self._reader.identities(self._told, up_to=lake, max_batches=ACKS_STEP_BATCHES)
+        rows = self._reader.identities(self._told, up_to=registered, max_batches=ACKS_STEP_BATCHES)
         found: dict[tuple[str, str], list[Range]] = {}
         for _, device, stream, first, last in rows:
             if self._is_devices(stream):
                 found.setdefault((device, stream), []).append((first, last))
-        self._telling = rows[-1][0] if len(rows) == ACKS_STEP_BATCHES else lake
+        self._telling = rows[-1][0] if len(rows) == ACKS_STEP_BATCHES else registered
         self._telling_of = found
         return found
 
@@ -107,7 +106,7 @@ class AckAfterLake(AckAfterJournal):
             return
         self._reader.move_cursor(CURSOR, self._telling, required=True)
         for key, ranges in self._telling_of.items():
-            self._landed(key, ranges)
+            self._forget(key, ranges)
         self._told = self._telling
 
     def close(self) -> None:
@@ -115,14 +114,14 @@ class AckAfterLake(AckAfterJournal):
 
     def _wait(self, device: str, stream: str, first: int, last: int) -> None:
         if self._is_devices(stream):
-            self._unlanded.setdefault((device, stream), RangeSet()).add(first, last)
+            self._waiting.setdefault((device, stream), RangeSet()).add(first, last)
 
-    def _landed(self, key: tuple[str, str], ranges: Iterable[Range]) -> None:
-        unlanded = self._unlanded.get(key, RangeSet())
+    def _forget(self, key: tuple[str, str], ranges: Iterable[Range]) -> None:
+        waiting = self._waiting.get(key, RangeSet())
         for first, last in ranges:
-            unlanded.remove(first, last)
-        if not unlanded:
-            self._unlanded.pop(key, None)
+            waiting.remove(first, last)
+        if not waiting:
+            self._waiting.pop(key, None)
 
     def _is_devices(self, stream: str) -> bool:
         """Whether a device has numbered these, and so waits for an ack."""

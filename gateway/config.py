@@ -182,7 +182,8 @@ def _check(config: GatewayConfig, found: FaultList) -> None:
     check_broker(config.broker, found)
     if config.journal.ack_after == "lake" and "lake" not in config.journal.hold_for:
         found.add(
-            "journal.ack_after", 'expected "lake" in journal.hold_for: acks follow its cursor'
+            "journal.ack_after",
+            'expected "lake" in journal.hold_for: what waits for acks has to land',
         )
     check_enrol(config.enrol, found)
     check_ingest(config.ingest, found)

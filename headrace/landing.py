@@ -120,6 +120,12 @@ def watermark_key(site: str, journal: str) -> str:
 WATERMARK_PREFIX: Final = "headrace.watermark."
 
 
+def parse_watermark_key(key: str) -> tuple[str, str]:
+    """Site and journal of such a property; a site's name may have dots, a journal's id has none."""
+    site, _, journal = key.removeprefix(WATERMARK_PREFIX).rpartition(".")
+    return site, journal
+
+
 def encode(manifest: Manifest) -> bytes:
     """The manifest as JSON."""
     return msgspec.json.encode(manifest)

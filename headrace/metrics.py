@@ -89,6 +89,7 @@ TABLE: Final[tuple[Spec, ...]] = (
     Spec("cloud_sync", "registered_files", "counter", "Data files added to the Iceberg table"),
     Spec("cloud_sync", "failures", "counter", "Steps that failed and are tried again", ("step",)),
     Spec("cloud_sync", "lag_batches", "gauge", "Journal batches that have not landed yet"),
+    Spec("cloud_sync", "unregistered_batches", "gauge", "Journal batches that have landed and are not registered yet"),
 )  # fmt: skip
 
 

@@ -5,5 +5,6 @@ Reading order:
 - ``registration``  pure: which manifests come next, where something is missing
 - ``table``         the table port, and the one on pyiceberg
 - ``inspection``    whether a landing is what its manifest says
+- ``confirm``       tells sites what is registered
 - ``registrar``     reads, decides, commits; resolves unknown outcomes
 """

@@ -48,6 +48,8 @@ class Registrar:
         self._blocked: dict[tuple[str, str], Held] = {}
         self._said: set[Held] = set()
         self.held: tuple[Held, ...] = ()
+        #: As the table had them at the last look.
+        self.marks: dict[str, int] = {}
 
     def watermarks(self) -> dict[str, int]:
         """As the table has them now."""
@@ -60,7 +62,7 @@ class Registrar:
 
     def next(self) -> Plan:
         """What to commit next."""
-        marks = self._table.watermarks()
+        marks = self.marks = self._table.watermarks()
         names = unregistered(self._store, marks)
         found = plan(names, marks, limit=REGISTER_MAX_MANIFESTS, blocked=frozenset(self._blocked))
         self._say(found.held)

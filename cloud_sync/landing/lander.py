@@ -32,7 +32,7 @@ import pyarrow as pa
 from cloud_sync.landing.parquet import DayFile, apart, encode_days, encode_odd
 from headrace.decodable import with_damage
 from headrace.errors import StorageCorrupt
-from headrace.journal import JournalReader, JournalRow, describe_damage
+from headrace.journal import LAKE, JournalReader, JournalRow, describe_damage
 from headrace.lake.readings import READINGS_SCHEMA, to_table
 from headrace.lake.store import Store
 from headrace.landing import DataFile, Manifest, data_path, encode, odd_path
@@ -40,7 +40,7 @@ from headrace.wire import FORMATS
 
 logger = logging.getLogger(__name__)
 
-CONSUMER: Final = "lake"
+CONSUMER: Final = LAKE
 _INTENT: Final = "landing"
 
 

@@ -25,8 +25,17 @@ Reading order:
 - ``reader``    all of it in one
 """
 
+from headrace.journal.cursors import LAKE, REGISTERED
 from headrace.journal.reader import JournalReader
 from headrace.journal.rows import DAMAGED, JournalRow, describe_damage
 from headrace.journal.schema import FILE_NAME
 
-__all__ = ["DAMAGED", "FILE_NAME", "JournalReader", "JournalRow", "describe_damage"]
+__all__ = [
+    "DAMAGED",
+    "FILE_NAME",
+    "LAKE",
+    "REGISTERED",
+    "JournalReader",
+    "JournalRow",
+    "describe_damage",
+]

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from headrace.journal.file import JournalFile
 from headrace.sqlite import storage_errors
+
+#: cloud-sync's cursors: what has landed, and what of it is registered in the table.
+LAKE: Final = "lake"
+REGISTERED: Final = "registered"
 
 
 class Cursors(JournalFile):

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from headrace.buffer_stats import read_buffer_stats
-from headrace.journal import JournalReader
+from headrace.journal import REGISTERED, JournalReader
 from headrace.lake.config import Lake
 from tests.lakes import ask
 from tests.programs import Programs, make_gateway
@@ -59,8 +59,8 @@ def test_a_device_keeps_its_readings_until_the_lake_has_them(
     wait_until(lambda: buffer.exists() and read_buffer_stats(buffer).acknowledged > 200, 40, "acks")
 
     assert cloud.stop() == 0
-    wait_until(lambda: all_told(gateway.journal), 20, "the device knows what has landed")
-    wait_until(lambda: first_kept(gateway.journal, buffer) > 1, 20, "something has not landed")
+    wait_until(lambda: all_told(gateway.journal), 20, "the device knows what is registered")
+    wait_until(lambda: first_kept(gateway.journal, buffer) > 1, 20, "something is not registered")
     before = first_kept(gateway.journal, buffer) - 1
     # The last acks may still be on their way.
     wait_until(lambda: read_buffer_stats(buffer).acknowledged == before, 20, "acks have arrived")
@@ -95,12 +95,12 @@ def test_a_device_keeps_its_readings_until_the_lake_has_them(
 def all_told(journal: Path) -> bool:
     """Whether every ack that is due has been sent."""
     with JournalReader(journal) as reader:
-        return reader.cursor("acks") == reader.cursor("lake") > 0
+        return reader.cursor("acks") == reader.cursor(REGISTERED) > 0
 
 
 def first_kept(journal: Path, buffer: Path) -> int:
     """The device's first reading that is in the journal and not in the lake; 0 while there is none."""
     stream = read_buffer_stats(buffer).stream
     with JournalReader(journal) as reader:
-        rows = reader.read(reader.cursor("lake"), max_rows=1_000_000, max_bytes=10**8)
+        rows = reader.read(reader.cursor(REGISTERED), max_rows=1_000_000, max_bytes=10**8)
     return min((row.first_seq for row in rows if row.stream == stream), default=0)

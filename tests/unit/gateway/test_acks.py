@@ -13,7 +13,7 @@ from gateway.ingest.inbox import Inbox
 from gateway.ingest.limits import Limits
 from gateway.pipeline import Pipeline
 from gateway.worker import IngestWorker
-from headrace.journal import JournalReader
+from headrace.journal import LAKE, REGISTERED, JournalReader
 from headrace.metrics import Metrics
 from headrace.topics import Topics
 from tests.batches import payload
@@ -38,10 +38,11 @@ class Site:
         committed = self.writer.commit([batch], [], [])
         return list(self.acks.now(committed.acks, committed.entries).values())
 
-    def lands(self, offset: int) -> list:
-        """The lake's cursor moves; what is acknowledged then."""
+    def registers(self, offset: int) -> list:
+        """cloud-sync's cursors move; what is acknowledged then."""
         with JournalReader(self.writer.path) as reader:
-            reader.move_cursor("lake", offset, required=True)
+            reader.move_cursor(LAKE, offset, required=True)
+            reader.move_cursor(REGISTERED, offset, required=False)
         found = list(self.acks.later().values())
         self.acks.done()
         return found
@@ -60,48 +61,52 @@ def site(open_journal, arrive):
     made.acks.close()
 
 
-def test_a_batch_is_acknowledged_when_it_has_landed(site):
+def test_a_batch_is_acknowledged_when_it_is_registered(site):
     """Not at its commit, and only once."""
     assert site.sends(1, 10) == []
     assert site.sends(11, 10) == []
-    assert site.lands(0) == []
-    assert site.lands(1) == [[(1, 10)]]
-    assert site.lands(2) == [[(11, 20)]]
-    assert site.lands(2) == []
+    assert site.registers(0) == []
+    with JournalReader(site.writer.path) as reader:
+        reader.move_cursor(LAKE, 2, required=True)
+    assert list(site.acks.later().values()) == [], "landed is not registered"
+    assert site.registers(1) == [[(1, 10)]]
+    assert site.registers(2) == [[(11, 20)]]
+    assert site.registers(2) == []
 
 
-def test_of_a_batch_that_comes_again_the_part_that_has_landed_is_acknowledged(site):
+def test_of_a_batch_that_comes_again_the_part_that_is_registered_is_acknowledged(site):
     """An ack was lost: the device asks again, maybe with other borders."""
     site.sends(1, 10)
     site.sends(11, 10)
-    site.lands(1)
+    site.registers(1)
     assert site.sends(1, 10) == [[(1, 10)]]
     assert site.sends(5, 12) == [[(5, 10)]]
     assert site.sends(11, 10) == []
-    site.lands(2)
+    site.registers(2)
     assert site.sends(1, 20) == [[(1, 20)]]
 
 
-def test_what_landed_while_the_gateway_was_away_is_acknowledged_after_its_start(site):
+def test_what_was_registered_while_the_gateway_was_away_is_acknowledged_after_its_start(site):
     """Nothing but the journal remembers whom to tell."""
     site.sends(1, 10)
     site.sends(11, 10)
     site.restart()
     assert site.sends(1, 20) == []
-    assert site.lands(1) == [[(1, 10)]]
+    assert site.registers(1) == [[(1, 10)]]
     site.restart()
     assert site.sends(1, 20) == [[(1, 10)]]
-    assert site.lands(2) == [[(11, 20)]]
+    assert site.registers(2) == [[(11, 20)]]
 
 
 def test_rows_stay_in_the_journal_until_their_devices_were_told(site):
-    """Otherwise a kill between landing and ack would leave a device with batches for ever."""
+    """Otherwise a kill between registration and ack would leave a device with batches for ever."""
     site.sends(1, 10)
     with JournalReader(site.writer.path) as reader:
-        reader.move_cursor("lake", 1, required=True)
+        reader.move_cursor(LAKE, 1, required=True)
+        reader.move_cursor(REGISTERED, 1, required=False)
         site.writer.tidy()
         assert len(reader.identities(0, max_batches=9)) == 1
-        assert site.lands(1) == [[(1, 10)]]
+        assert site.registers(1) == [[(1, 10)]]
         site.writer.tidy()
         assert reader.identities(0, max_batches=9) == []
 
@@ -110,7 +115,7 @@ def test_an_ack_that_could_not_be_sent_is_said_again(site):
     """Only ``done`` moves the cursor."""
     site.sends(1, 10)
     with JournalReader(site.writer.path) as reader:
-        reader.move_cursor("lake", 1, required=True)
+        reader.move_cursor(REGISTERED, 1, required=False)
     assert list(site.acks.later().values()) == [[(1, 10)]]
     assert list(site.acks.later().values()) == [[(1, 10)]]
 
@@ -120,9 +125,9 @@ def test_a_long_backlog_is_acknowledged_step_by_step(site, monkeypatch):
     for number in range(7):
         site.sends(number * 10 + 1, 10)
     monkeypatch.setattr(acks_, "ACKS_STEP_BATCHES", 3)
-    assert site.lands(7) == [[(1, 10), (11, 20), (21, 30)]]
-    assert site.lands(7) == [[(31, 40), (41, 50), (51, 60)]]
-    assert site.lands(7) == [[(61, 70)]]
+    assert site.registers(7) == [[(1, 10), (11, 20), (21, 30)]]
+    assert site.registers(7) == [[(31, 40), (41, 50), (51, 60)]]
+    assert site.registers(7) == [[(61, 70)]]
 
 
 def test_nobody_is_told_about_numbers_that_the_gateway_gave(site):
@@ -130,7 +135,7 @@ def test_nobody_is_told_about_numbers_that_the_gateway_gave(site):
     pack = site.arrive("mcu", b'[{"n":"level","v":1.5}]', "senml-json")
     committed = site.writer.commit([pack], [], [])
     site.acks.now(committed.acks, committed.entries)
-    assert site.lands(1) == []
+    assert site.registers(1) == []
 
 
 def test_back_to_acks_after_the_journal_nothing_is_held_for_them(site):
@@ -161,7 +166,9 @@ def test_a_journal_that_is_full_of_rows_that_wait_for_their_acks_empties(open_jo
             wait_until(lambda: worker.stalled or journal.head == sent, 10, "it is committed")  # noqa: B023
         assert outbox.published == []
         with JournalReader(journal.path) as reader:
-            reader.move_cursor("lake", journal.head, required=True)
+            reader.move_cursor(LAKE, journal.head, required=True)
+            assert not outbox.published, "it has landed, and is not registered"
+            reader.move_cursor(REGISTERED, journal.head, required=False)
         wait_until(lambda: journal.head == sent and not worker.stalled, 20, "it goes on")
         assert outbox.published
     finally:
