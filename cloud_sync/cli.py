@@ -14,7 +14,10 @@ from prometheus_client import start_http_server
 
 from cloud_sync import config as configuration
 from cloud_sync.config import DEFAULT_FILE, CloudSync
+from cloud_sync.imports import jobs as import_jobs
+from cloud_sync.imports.commands import imports
 from cloud_sync.models.commands import models
+from cloud_sync.options import config_option, data_option, load
 from headrace import __version__, logs, memory
 from headrace.commands import reports_errors, verbose_option
 from headrace.errors import EXIT_FAILURE, StorageError, UsageError
@@ -23,19 +26,6 @@ from headrace.metrics import Metrics
 
 if TYPE_CHECKING:
     from cloud_sync.pipeline import Pipeline
-
-config_option = click.option(
-    "-c",
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    help=f"Default: {DEFAULT_FILE}.",
-)
-data_option = click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    help="Instead of a configuration: a data folder, with gateway/journal.db and lake/ in it.",
-)
 
 
 @click.group()
@@ -51,6 +41,7 @@ def main() -> None:
 
 
 main.add_command(models)
+main.add_command(imports)
 
 
 @main.command()
@@ -69,7 +60,7 @@ def run(config_path: Path | None, data: Path | None) -> None:
     from cloud_sync.service import Service
 
     memory.keep_freed()
-    settings = _load(config_path, data)
+    settings = load(config_path, data)
     logs.configure(settings.log)
     logs.bind(program="cloud-sync")
     metrics = Metrics("cloud_sync")
@@ -95,7 +86,7 @@ def once(config_path: Path | None, data: Path | None, as_json: bool) -> None:
     Example:
       cloud-sync once --data headrace-data --json
     """
-    settings = _load(config_path, data)
+    settings = load(config_path, data)
     pipeline = _pipeline(settings, Metrics("cloud_sync"))
     landed = pipeline.land()
     registered = pipeline.register() if settings.register.enabled else pipeline.ask()
@@ -123,7 +114,7 @@ def check_config(config_path: Path | None) -> None:
       cloud-sync check-config --config cloud_sync.toml
     """
     path = config_path or Path(DEFAULT_FILE)
-    configuration.load(path)
+    import_jobs.read(configuration.load(path).imports, str(path))
     click.echo(f"{path}: ok")
 
 
@@ -153,19 +144,11 @@ def health(config_path: Path | None) -> None:
     """
     from headrace.health import probe
 
-    metrics = _load(config_path, None).metrics
+    metrics = load(config_path, None).metrics
     if metrics.port == 0:
         raise UsageError("metrics are off, so there is nobody to ask", hint="set metrics.port")
     probe(metrics.host, metrics.port, "/metrics")
     click.echo("OK")
-
-
-def _load(config_path: Path | None, data: Path | None) -> CloudSync:
-    if config_path is not None and data is not None:
-        raise UsageError("--config and --data exclude each other", hint="name one of them")
-    if data is not None:
-        return configuration.for_data(data)
-    return configuration.load(config_path or Path(DEFAULT_FILE))
 
 
 def _pipeline(settings: CloudSync, metrics: Metrics) -> Pipeline:

@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta
 
 from headrace import config
-from headrace.config import FaultList
+from headrace.config import FaultList, PluginTable
 from headrace.lake import config as lake_config
 from headrace.limits.lake import (
     KEEP_SNAPSHOTS,
@@ -50,6 +50,13 @@ class Register:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spool:
+    """``[spool]``: where import jobs keep what has not landed, and how far they are."""
+
+    folder: Path = lake_config.DEFAULT_DATA / "imports"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
     """``[metrics]``: a page for Prometheus; port 0 is off."""
 
@@ -65,6 +72,8 @@ class CloudSync:
     lake: lake_config.Lake = field(default_factory=lake_config.Lake)
     landing: Landing = Landing()
     register: Register = Register()
+    spool: Spool = field(default_factory=Spool)
+    imports: tuple[PluginTable, ...] = ()
     metrics: Metrics = Metrics()
     log: LogConfig = field(default_factory=LogConfig)
 
@@ -81,7 +90,7 @@ def load(path: Path) -> CloudSync:
 def for_data(folder: Path) -> CloudSync:
     """The configuration of a data folder: journal in ``gateway/``, lake in ``lake/``."""
     journal, lake = lake_config.for_data(folder)
-    return CloudSync(journal=journal, lake=lake)
+    return CloudSync(journal=journal, lake=lake, spool=Spool(folder=folder / "imports"))
 
 
 def check(value: CloudSync, found: FaultList) -> None:

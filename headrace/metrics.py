@@ -90,6 +90,7 @@ TABLE: Final[tuple[Spec, ...]] = (
     Spec("cloud_sync", "failures", "counter", "Steps that failed and are tried again", ("step",)),
     Spec("cloud_sync", "lag_batches", "gauge", "Journal batches that have not landed yet"),
     Spec("cloud_sync", "unregistered_batches", "gauge", "Journal batches that have landed and are not registered yet"),
+    Spec("cloud_sync", "imported_readings", "counter", "Readings that import jobs brought", ("job",)),
 )  # fmt: skip
 
 

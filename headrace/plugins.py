@@ -1,4 +1,4 @@
-"""The one registry and loader of plugins: inputs, sinks, sources.
+"""The one registry and loader of plugins: inputs, sinks, sources, imports.
 
 A plugin is a folder (code, ``sample.toml``, README.md, test cases) whose package exposes a ``Plugin``
 named ``PLUGIN`` through an entry point, so that a third party can ship one::
@@ -23,6 +23,7 @@ from headrace.errors import UsageError
 INPUTS: Final = "headrace.inputs"
 SINKS: Final = "headrace.sinks"
 SOURCES: Final = "headrace.sources"
+IMPORTS: Final = "headrace.imports"
 
 
 @dataclass(frozen=True, slots=True)
