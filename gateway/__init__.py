@@ -16,6 +16,7 @@ Reading order:
 - ``tracing/``   what a trace follows of all this
 - ``consumer``   their port; ``lanes`` says what each reads next, ``runner`` drives them
 - ``inference/``, ``rules/``, ``notify/``, ``schema/``, ``sinks/``, ``vitals/``   the consumers
+- ``kafka_access``, ``tls_hints``   what ways in and out share
 - ``models/``    models of the signed repository: a consumer, and what brings versions to it
 - ``live/``, ``status``   the present; ``http``, ``console/`` show it behind a ``listener``
 - ``assembly/``  makes the parts; ``app`` starts and stops them

@@ -9,6 +9,8 @@ Reading order:
 - ``apart``      readings whose time cannot be right, held back
 - ``columns``    batches side by side, for sinks that write rows
 - ``search``     which of the refused ones are bad
+- ``senml``      columns to SenML records, for JSON; ``texts``: what it shares with files
+- ``secret``     a password or token in a file
 - ``influxdb/``  InfluxDB 1.x, 2.x and 3.x, VictoriaMetrics
 - ``postgres/``  PostgreSQL, TimescaleDB
 - ``webhook/``   CloudEvents over HTTP

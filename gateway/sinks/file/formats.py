@@ -20,7 +20,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -31,8 +30,7 @@ from gateway.consumer import Rejected
 from gateway.sinks.columns import Columns
 from gateway.sinks.file.config import FileSettings
 from gateway.sinks.file.table import SCHEMA, table
-
-_TEXT: Final = pa.large_utf8()
+from gateway.sinks.texts import TEXT, join, quoted
 
 
 class Format(ABC):
@@ -68,14 +66,14 @@ class NdJson(Format):
         made = table(columns, site)
         column = made.column
         parts: list[pa.Array | str] = [
-            f'{{"site":{_quote(site)},"device":', _quoted(column("device")),
+            f'{{"site":{quoted(site)},"device":', _quoted(column("device")),
             ',"name":', _quoted(column("name")),
             ',"time":"', _iso(column("time")), '",', _value(made),
-            pc.coalesce(_join(',"unit":', _quoted(column("unit"))), pa.scalar("", _TEXT)),
-            ',"stream":', _quoted(column("stream")), ',"seq":', column("seq").cast(_TEXT),
+            pc.coalesce(join(',"unit":', _quoted(column("unit"))), pa.scalar("", TEXT)),
+            ',"stream":', _quoted(column("stream")), ',"seq":', column("seq").cast(TEXT),
             ',"received":"', _iso(column("received")), '"}\n',
         ]  # fmt: skip
-        lines = _join(*parts).combine_chunks()
+        lines = join(*parts).combine_chunks()
         _, _, data = lines.buffers()
         return bytes(data)[: pc.sum(pc.binary_length(lines)).as_py() or 0]
 
@@ -172,16 +170,16 @@ def _iso(times: pa.ChunkedArray) -> pa.Array:
     """``2026-11-23T07:47:11.000001Z``; a date is worked out once per second, for it costs 1 µs."""
     micros = times.combine_chunks().view(pa.int64()).to_numpy()
     seconds, places = np.unique(micros // 1_000_000, return_inverse=True)
-    dates = pa.array(seconds).cast(pa.timestamp("s")).cast(_TEXT)
-    digits = pc.utf8_lpad(pa.array(micros % 1_000_000).cast(_TEXT), 6, "0")
-    return _join(pc.utf8_replace_slice(dates, 10, 11, "T").take(pa.array(places)), ".", digits, "Z")
+    dates = pa.array(seconds).cast(pa.timestamp("s")).cast(TEXT)
+    digits = pc.utf8_lpad(pa.array(micros % 1_000_000).cast(TEXT), 6, "0")
+    return join(pc.utf8_replace_slice(dates, 10, 11, "T").take(pa.array(places)), ".", digits, "Z")
 
 
 def _value(made: pa.Table) -> pa.Array:
-    number = _join('"value":', made.column("value").cast(_TEXT))
+    number = join('"value":', made.column("value").cast(TEXT))
     if made.column("value").null_count == 0:
         return number
-    return pc.coalesce(number, _join('"text":', _quoted(made.column("text").dictionary_encode())))
+    return pc.coalesce(number, join('"text":', _quoted(made.column("text").dictionary_encode())))
 
 
 def _quoted(column: pa.ChunkedArray) -> pa.Array:
@@ -189,14 +187,4 @@ def _quoted(column: pa.ChunkedArray) -> pa.Array:
     labels = column.combine_chunks()
     if isinstance(labels, pa.ChunkedArray):
         labels = labels.chunk(0)
-    return pa.array([_quote(label) for label in labels.dictionary.to_pylist()], _TEXT).take(labels.indices)  # fmt: skip
-
-
-def _quote(text: str) -> str:
-    return msgspec.json.encode(text).decode()
-
-
-def _join(*parts: pa.Array | str) -> pa.Array:
-    """Columns and words side by side, row by row; null where a column is null."""
-    words = [pa.scalar(part, _TEXT) if isinstance(part, str) else part for part in parts]
-    return pc.binary_join_element_wise(*words, pa.scalar("", _TEXT))
+    return pa.array([quoted(label) for label in labels.dictionary.to_pylist()], TEXT).take(labels.indices)  # fmt: skip

@@ -10,23 +10,17 @@ import pyarrow as pa
 
 from gateway.sinks.columns import Columns, Ints
 from headrace.codecs.columns import TIME_TYPE
+from headrace.lake.readings import READINGS_SCHEMA
 
-_LABEL: Final = pa.dictionary(pa.int32(), pa.utf8())
-
+#: As the lake has them. Without ``clock``: that is of a batch on its way, and files tell by ``received``.
 SCHEMA: Final = pa.schema(
     [
-        pa.field("site", _LABEL, nullable=False),
-        pa.field("device", _LABEL, nullable=False),
-        pa.field("name", _LABEL, nullable=False),
-        pa.field("time", TIME_TYPE, nullable=False),
-        pa.field("value", pa.float64()),
-        pa.field("text", pa.utf8()),
-        pa.field("unit", _LABEL),
-        pa.field("stream", _LABEL, nullable=False),
-        pa.field("seq", pa.int64(), nullable=False),
-        pa.field("received", TIME_TYPE, nullable=False),
+        READINGS_SCHEMA.field(name)
+        for name in (
+            "site", "device", "name", "time", "value", "text", "unit", "stream", "seq", "received",
+        )
     ]
-)
+)  # fmt: skip
 
 
 def table(columns: Columns, site: str) -> pa.Table:

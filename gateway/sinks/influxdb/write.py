@@ -10,14 +10,15 @@ from __future__ import annotations
 import gzip
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import urllib3
 
 from gateway.sinks.influxdb.config import InfluxDBSettings
-from headrace.errors import SinkError, SinkUnavailable
+from gateway.sinks.secret import read_secret
+from gateway.tls_hints import tls_hint
+from headrace.errors import SinkUnavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class _HttpWriter:
         self._gzip = settings.gzip
         self._pool = urllib3.PoolManager(
             headers={"Content-Type": "text/plain; charset=utf-8", **headers},
-            timeout=settings.timeout_s, retries=False, maxsize=1,
+            timeout=settings.timeout_s, retries=False, maxsize=1, ca_certs=_ca(settings),
         )  # fmt: skip
 
     def post(self, payload: bytes) -> Answer:
@@ -61,7 +62,7 @@ class _HttpWriter:
         try:
             answer = self._pool.request("POST", self._url, body=payload, headers=headers, redirect=False)  # fmt: skip
         except urllib3.exceptions.HTTPError as error:
-            raise SinkUnavailable(f"InfluxDB does not answer: {error}") from error
+            raise _no_answer(error) from error
         return Answer(answer.status, answer.data.decode("utf-8", "replace").strip())
 
     def close(self) -> None:
@@ -75,7 +76,7 @@ class V1Writer(_HttpWriter):
         query = urlencode({"db": settings.database, "precision": "u"})
         headers: Mapping[str, str] = {}
         if settings.username:
-            credentials = f"{settings.username}:{_secret(settings.password_file)}"
+            credentials = f"{settings.username}:{read_secret(settings.password_file)}"
             headers = urllib3.make_headers(basic_auth=credentials)
         super().__init__(settings, f"/write?{query}", headers)
 
@@ -85,7 +86,7 @@ class V3Writer(_HttpWriter):
 
     def __init__(self, settings: InfluxDBSettings) -> None:
         query = {"db": settings.database, "precision": "microsecond", "accept_partial": "true"}
-        token = _secret(settings.token_file)
+        token = read_secret(settings.token_file)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         super().__init__(settings, f"/api/v3/write_lp?{urlencode(query)}", headers)
 
@@ -104,8 +105,9 @@ class V2Writer:
         self._org, self._bucket = settings.org, settings.bucket
         self._precision = WritePrecision.US
         self._client: Any = InfluxDBClient(
-            url=settings.url, token=_secret(settings.token_file), org=settings.org,
+            url=settings.url, token=read_secret(settings.token_file), org=settings.org,
             timeout=round(settings.timeout_s * 1_000), enable_gzip=settings.gzip,
+            ssl_ca_cert=_ca(settings),
         )  # fmt: skip
         self._write: Any = self._client.write_api(write_options=SYNCHRONOUS)
 
@@ -116,10 +118,10 @@ class V2Writer:
             )
         except self._refused as error:
             if error.status is None:
-                raise SinkUnavailable(f"InfluxDB does not answer: {error.reason}") from error
+                raise _no_answer(error.reason) from error
             return Answer(int(error.status), _text(error))
         except urllib3.exceptions.HTTPError as error:
-            raise SinkUnavailable(f"InfluxDB does not answer: {error}") from error
+            raise _no_answer(error) from error
         return Answer(204)
 
     def close(self) -> None:
@@ -139,10 +141,11 @@ def _text(error: Any) -> str:
     return body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
 
 
-def _secret(path: Path | None) -> str:
-    if path is None:
-        return ""
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SinkError(f"the secret in {path} cannot be read: {error}") from error
+def _ca(settings: InfluxDBSettings) -> str | None:
+    return str(settings.ca_file) if settings.ca_file else None
+
+
+def _no_answer(why: object) -> SinkUnavailable:
+    return SinkUnavailable(
+        f"InfluxDB does not answer: {why}", hint=tls_hint(str(why), ca="ca_file")
+    )

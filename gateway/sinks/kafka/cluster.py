@@ -11,16 +11,17 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, Literal
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from gateway.kafka_access import Complaints, access_options
 from gateway.sinks.kafka.config import KafkaSettings
 from gateway.sinks.kafka.values import Headers
-from headrace.errors import SinkError, SinkUnavailable
+from gateway.sinks.secret import read_secret
+from headrace.errors import SinkUnavailable
 from headrace.limits.sinks import KAFKA_QUEUE_MAX_BYTES
 from headrace.limits.sizes import KIB
 
@@ -34,8 +35,6 @@ _HINTS: Final = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "give this user write permission on the topic",
     KafkaError.UNKNOWN_TOPIC_OR_PART: "create the topic, or set create_topic = true",
     KafkaError._UNKNOWN_TOPIC: "create the topic, or set create_topic = true",
-    KafkaError._AUTHENTICATION: "check sasl, username and password_file",
-    KafkaError._SSL: "check tls, cafile, certfile and keyfile",
     KafkaError.INVALID_REPLICATION_FACTOR: "set replication to at most the number of brokers",
 }
 
@@ -75,7 +74,7 @@ class Cluster:
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
         self._producer: Producer | None = None
-        self._last_error = ""
+        self._complaints = Complaints()
 
     def send(
         self, messages: Sequence[Message]
@@ -150,36 +149,17 @@ class Cluster:
 
     def _unavailable(self, failure: KafkaError | None) -> SinkUnavailable:
         reason = failure.str() if failure is not None else "no delivery report in time"
-        last = (
-            f"; {self._last_error}" if self._last_error and self._last_error not in reason else ""
-        )
-        self._last_error = ""
-        hint = _HINTS.get(failure.code(), "") if failure is not None else ""
-        return SinkUnavailable(f"Kafka at {self._settings.brokers}: {reason}{last}", hint=hint)
-
-    def _on_error(self, error: KafkaError) -> None:
-        """What librdkafka says between reports: why a broker cannot be reached."""
-        self._last_error = error.str()[:200]
+        reason, hint = self._complaints.take(reason)
+        known = _HINTS.get(failure.code(), "") if failure is not None else ""
+        return SinkUnavailable(f"Kafka at {self._settings.brokers}: {reason}", hint=known or hint)
 
     def _options(self) -> dict[str, Any]:
         settings = self._settings
-        options: dict[str, Any] = {
-            "bootstrap.servers": settings.brokers,
-            "client.id": "headrace-gateway",
-            "security.protocol": settings.security,
-            "socket.timeout.ms": round(settings.timeout_s * 1_000),
-            "error_cb": self._on_error,
-            "logger": logger,
-            # It repeats every second that a broker is away; the runner says so once.
-            "log_level": 2,
-        }
-        files = {"ssl.ca.location": settings.cafile, "ssl.certificate.location": settings.certfile,
-                 "ssl.key.location": settings.keyfile}  # fmt: skip
-        options |= {name: str(path) for name, path in files.items() if path is not None}
-        if settings.sasl:
-            options |= {"sasl.mechanism": settings.sasl, "sasl.username": settings.username,
-                        "sasl.password": _secret(settings.password_file)}  # fmt: skip
-        return options
+        password = read_secret(settings.password_file)
+        access = access_options(
+            settings, password=password, logger=logger, complaints=self._complaints
+        )
+        return access | {"socket.timeout.ms": round(settings.timeout_s * 1_000)}
 
     def _producer_options(self) -> dict[str, Any]:
         settings = self._settings
@@ -218,12 +198,3 @@ def _ensure_topic(admin: AdminClient, settings: KafkaSettings) -> None:
     except TimeoutError:
         raise KafkaException(KafkaError(KafkaError._TIMED_OUT)) from None
     logger.info("made topic %s with %d partitions", settings.topic, settings.partitions)
-
-
-def _secret(path: Path | None) -> str:
-    if path is None:
-        return ""
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SinkError(f"the secret in {path} cannot be read: {error}") from error

@@ -20,8 +20,10 @@ from paho.mqtt.reasoncodes import ReasonCode
 from gateway.sinks.mqtt.config import MqttSettings
 from gateway.sinks.mqtt.message import Message
 from gateway.sinks.mqtt.waiting import Waiting
+from gateway.sinks.secret import read_secret
+from gateway.tls_hints import tls_hint
 from headrace import wire
-from headrace.errors import PayloadError, SinkError, SinkUnavailable
+from headrace.errors import PayloadError, SinkUnavailable
 from headrace.limits.sinks import MQTT_SINK_WINDOW_BYTES, MQTT_SINK_WINDOW_MESSAGES
 from headrace.topics import Topics
 
@@ -165,7 +167,18 @@ class Connection:
 
     def unavailable(self, reason: str) -> SinkUnavailable:
         """The error for a failure."""
-        return SinkUnavailable(f"MQTT broker {self._settings.host}:{self._settings.port}: {reason}")
+        where = f"{self._settings.host}:{self._settings.port}"
+        return SinkUnavailable(f"MQTT broker {where}: {reason}", hint=self._hint(reason))
+
+    def _hint(self, reason: str) -> str:
+        settings = self._settings
+        if reason.startswith("refuses the connection"):
+            return "check username and password_file, or certfile and keyfile"
+        # A broker that wants a certificate says so behind the handshake (TLS 1.3), and paho not at all.
+        if not self._ready and settings.uses_tls and settings.certfile is None:
+            unsaid = "it may ask for a certificate: see certfile and keyfile"
+            return tls_hint(reason) or (unsaid if reason.startswith("connection lost") else "")
+        return tls_hint(reason)
 
     def _make_client(self) -> mqtt.Client:
         settings = self._settings
@@ -185,7 +198,7 @@ class Connection:
         if self._session is not None:
             client.will_set(*self._session.begin(), qos=1)
         if settings.username:
-            client.username_pw_set(settings.username, _secret(settings))
+            client.username_pw_set(settings.username, read_secret(settings.password_file) or None)
         if settings.uses_tls:
             ca, certificate, key = (
                 str(path) if path else None
@@ -263,13 +276,3 @@ class Connection:
             else:
                 self._waiting.nack(device, answer)
             self._changed.notify_all()
-
-
-def _secret(settings: MqttSettings) -> str | None:
-    path = settings.password_file
-    if path is None:
-        return None
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SinkError(f"the secret in {path} cannot be read: {error}") from error

@@ -23,7 +23,7 @@ from gateway.sinks.columns import gather
 from gateway.sinks.mqtt.config import MqttSettings
 from gateway.sinks.mqtt.message import Message
 from gateway.sinks.parts import Part, encoded, rejections
-from gateway.sinks.webhook.records import records
+from gateway.sinks.senml import records
 from headrace.batch import GATEWAY_STREAM_PREFIX, BatchId, is_device_id
 from headrace.codecs import BATCH_SCHEMA, arrow
 from headrace.codecs.senml import RELATIVE_BELOW

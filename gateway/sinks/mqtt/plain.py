@@ -26,7 +26,8 @@ from gateway.feed import Entry
 from gateway.sinks.columns import Columns, gather
 from gateway.sinks.mqtt.config import MqttSettings
 from gateway.sinks.mqtt.message import Message
-from gateway.sinks.webhook.records import quoted, records, sayable
+from gateway.sinks.senml import records, sayable
+from gateway.sinks.texts import quoted
 
 _NOT_IN_A_TOPIC: Final = re.compile(r"[+#\x00]")
 

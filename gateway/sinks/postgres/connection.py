@@ -13,7 +13,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -21,6 +20,7 @@ from psycopg.conninfo import make_conninfo
 
 from gateway.sinks.postgres import schema
 from gateway.sinks.postgres.config import PostgresSettings
+from gateway.sinks.secret import read_secret
 from headrace.errors import SinkError, SinkUnavailable
 
 #: How much later than the server's own timeout the socket is shut down.
@@ -57,7 +57,7 @@ class Connection:
 
     def _open(self) -> psycopg.Connection[Any]:
         settings = self._settings
-        password = _password(settings.password_file)
+        password = read_secret(settings.password_file)
         db = psycopg.connect(
             make_conninfo(settings.conninfo, **({"password": password} if password else {})),
             autocommit=True, application_name="headrace", client_encoding="utf8",
@@ -112,12 +112,3 @@ def deadline(db: psycopg.Connection[Any], seconds: float) -> Iterator[None]:
 def _shut_down(descriptor: int) -> None:
     with socket.socket(fileno=os.dup(descriptor)) as twin, suppress(OSError):  # closed meanwhile
         twin.shutdown(socket.SHUT_RDWR)
-
-
-def _password(path: Path | None) -> str:
-    if path is None:
-        return ""
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SinkUnavailable(f"the password in {path} cannot be read: {error}") from error

@@ -34,6 +34,7 @@ from gateway.sinks.postgres.config import PostgresSettings
 from gateway.sinks.postgres.connection import Connection
 from gateway.sinks.postgres.ledger import Ledger, new, streams
 from gateway.sinks.search import ACCEPTED, Items, Refusal, Result, deliver, halves
+from gateway.tls_hints import tls_hint
 from headrace.errors import SinkUnavailable
 from headrace.limits.sinks import SINK_MAX_PROBES
 
@@ -113,4 +114,5 @@ class PostgresSink(Sink):
 def _unavailable(error: psycopg.Error) -> SinkUnavailable:
     state = error.sqlstate or ""
     text = " ".join(str(error).split()) or type(error).__name__
-    return SinkUnavailable(f"PostgreSQL: {state} {text[:300]}", hint=_HINTS.get(state, ""))
+    hint = _HINTS.get(state, "") or tls_hint(text, ca="conninfo (sslrootcert=…)")
+    return SinkUnavailable(f"PostgreSQL: {state} {text[:300]}", hint=hint)

@@ -1,6 +1,6 @@
 """Webhook: CloudEvents over HTTP, to whoever takes a POST.
 
-Reading order: ``config``, ``records`` (columns to SenML records), ``events`` (records to CloudEvents),
+Reading order: ``config``, ``events`` (SenML records to CloudEvents),
 ``request`` (events to one POST, signed), ``sink`` (answers to verdicts).
 """
 

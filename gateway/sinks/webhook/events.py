@@ -22,7 +22,8 @@ import numpy as np
 from gateway.feed import Entry
 from gateway.sinks.columns import Columns
 from gateway.sinks.search import Items
-from gateway.sinks.webhook.records import quoted, records
+from gateway.sinks.senml import records
+from gateway.sinks.texts import quoted
 from headrace.limits.sinks import WEBHOOK_MAX_ROWS
 
 TYPE: Final = "headrace.readings"

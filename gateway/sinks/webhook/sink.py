@@ -21,7 +21,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -32,13 +31,15 @@ from gateway.feed import Entry
 from gateway.sinks.columns import gather
 from gateway.sinks.port import Sink
 from gateway.sinks.search import ACCEPTED, Items, Refusal, Result, deliver, halves
+from gateway.sinks.secret import read_secret
+from gateway.sinks.senml import sayable
 from gateway.sinks.webhook.config import WebhookSettings
 from gateway.sinks.webhook.events import Event, events
-from gateway.sinks.webhook.records import sayable
 from gateway.sinks.webhook.request import content, secret_key, signature
+from gateway.tls_hints import tls_hint
 from headrace import __version__
 from headrace.clock import Clock, SystemClock
-from headrace.errors import SinkError, SinkUnavailable
+from headrace.errors import SinkUnavailable
 from headrace.limits.sinks import SINK_MAX_PROBES, WEBHOOK_MAX_ANSWER_BYTES, WEBHOOK_MAX_PAUSE_S
 
 _KEPT: Final = frozenset({401, 403, 404, 405, 407, 408, 410, 421, 425, 429})
@@ -72,9 +73,9 @@ class WebhookSink(Sink):
         self._site = site
         self._clock = clock or SystemClock()
         self._not_before = 0.0
-        secret = _secret(settings.signature_secret_file)
+        secret = read_secret(settings.signature_secret_file)
         self._key = secret_key(secret) if secret else b""
-        token = _secret(settings.token_file)
+        token = read_secret(settings.token_file)
         headers = {"User-Agent": f"headrace/{__version__}"}
         headers |= {"Authorization": f"Bearer {token}"} if token else {}
         ca = str(settings.ca_file) if settings.ca_file else None
@@ -138,7 +139,8 @@ class WebhookSink(Sink):
             # One look: an answer that never ends must not hold the sink.
             text = answer.read1(WEBHOOK_MAX_ANSWER_BYTES, decode_content=False)
         except urllib3.exceptions.HTTPError as error:
-            raise SinkUnavailable(f"the receiver does not answer: {error}") from error
+            hint = tls_hint(str(error), ca="ca_file")
+            raise SinkUnavailable(f"the receiver does not answer: {error}", hint=hint) from error
         if answer.connection is not None:  # there is more of it: not to be used again
             answer.close()
         return _Answer(answer.status, _line(text), answer.headers.get("Retry-After", ""))
@@ -163,12 +165,3 @@ class WebhookSink(Sink):
 
 def _line(text: bytes) -> str:
     return " ".join(text.decode("utf-8", "replace").split())[:300]
-
-
-def _secret(path: Path | None) -> str:
-    if path is None:
-        return ""
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SinkError(f"the secret in {path} cannot be read: {error}") from error

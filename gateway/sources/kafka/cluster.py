@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 from confluent_kafka.admin import AdminClient
 
+from gateway.kafka_access import Complaints, access_options
 from gateway.sources.kafka.config import KafkaSourceSettings
 from gateway.sources.kafka.message import Message
 from headrace.errors import InputError
@@ -51,7 +51,7 @@ class Member:
         revoked: Callable[[Iterable[Key]], None],
     ) -> None:
         self._brokers = settings.brokers
-        self._last_error = ""
+        self._complaints = Complaints()
         access = self._access(settings)
         self.topic_ids = self._find_ids(access, settings)
         try:
@@ -129,29 +129,13 @@ class Member:
     def _unavailable(self, error: Exception, hint: str = "") -> InputError:
         inner = error.args[0] if error.args else None
         why = inner.str() if isinstance(inner, KafkaError) else str(error) or "no answer"
-        last = f"; {self._last_error}" if self._last_error not in why else ""
-        return InputError(f"Kafka at {self._brokers}: {why}{last}", hint=hint)
-
-    def _on_error(self, error: KafkaError) -> None:
-        self._last_error = error.str()[:200]
+        why, said = self._complaints.take(why)
+        return InputError(f"Kafka at {self._brokers}: {why}", hint=said or hint)
 
     def _access(self, settings: KafkaSourceSettings) -> dict[str, Any]:
-        options: dict[str, Any] = {
-            "bootstrap.servers": settings.brokers,
-            "client.id": "headrace-gateway",
-            "security.protocol": settings.security,
-            "error_cb": self._on_error,
-            "logger": logger,
-            # It repeats every second that a broker is away; the source says so once.
-            "log_level": 2,
-        }
-        files = {"ssl.ca.location": settings.cafile, "ssl.certificate.location": settings.certfile,
-                 "ssl.key.location": settings.keyfile}  # fmt: skip
-        options |= {name: str(path) for name, path in files.items() if path is not None}
-        if settings.sasl:
-            options |= {"sasl.mechanism": settings.sasl, "sasl.username": settings.username,
-                        "sasl.password": _secret(settings.password_file)}  # fmt: skip
-        return options
+        return access_options(
+            settings, password=_password(settings), logger=logger, complaints=self._complaints
+        )
 
 
 def _consumer_options(settings: KafkaSourceSettings, group: str) -> dict[str, Any]:
@@ -168,7 +152,8 @@ def _consumer_options(settings: KafkaSourceSettings, group: str) -> dict[str, An
     }
 
 
-def _secret(path: Path | None) -> str:
+def _password(settings: KafkaSourceSettings) -> str:
+    path = settings.password_file
     if path is None:
         return ""
     try:

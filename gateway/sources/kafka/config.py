@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.util import find_spec
-from pathlib import Path
 from string import Formatter
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
+from gateway.kafka_access import KafkaAccess, check_access
 from headrace.codecs import DECODERS
 from headrace.codecs.many import SUFFIX
 from headrace.config import FaultList
@@ -27,11 +26,10 @@ _OURS: Final = frozenset((
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KafkaSourceSettings:
+class KafkaSourceSettings(KafkaAccess):
     """``[[sources]] plugin = "kafka"``; see sample.toml for what to change when."""
 
     name: str = ""
-    brokers: Annotated[str, Meta(min_length=1)] = "127.0.0.1:9092"
     topics: Annotated[tuple[Topic, ...], Meta(min_length=1)] = ("headrace.readings",)
     group: str = ""
     start: Literal["earliest", "latest"] = "earliest"
@@ -41,40 +39,17 @@ class KafkaSourceSettings:
     device_header: str = "headrace.device"
     topic_ids: bool = True
     consumer_settings: Mapping[str, str] = field(default_factory=dict)
-    tls: bool = False
-    cafile: Path | None = None
-    certfile: Path | None = None
-    keyfile: Path | None = None
-    sasl: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = ""
-    username: str = ""
-    password_file: Path | None = None
-
-    @property
-    def security(self) -> str:
-        """The protocol's name at librdkafka."""
-        return f"{'sasl_' if self.sasl else ''}{'ssl' if self.tls else 'plaintext'}"
 
 
 def check(settings: KafkaSourceSettings, key: str, found: FaultList) -> None:
     """Add what single fields cannot say."""
-    for name in ("cafile", "certfile", "keyfile", "password_file"):
-        path: Path | None = getattr(settings, name)
-        if path is not None and not path.is_file():
-            found.add(f"{key}.{name}", f"no such file: {path}")
-    if (settings.certfile is None) != (settings.keyfile is None):
-        found.add(f"{key}.certfile", "certfile and keyfile belong together; one of them is missing")
-    if settings.sasl and not (settings.username and settings.password_file):
-        found.add(f"{key}.sasl", "needs username and password_file")
+    check_access(settings, key, found)
     for name in sorted(settings.consumer_settings.keys() & _OURS):
         found.add(f"{key}.consumer_settings", f"{name!r} is set by the source itself; leave it out")
     known = sorted(name for name in DECODERS if not name.endswith(SUFFIX))
     if settings.format not in known:
         found.add(f"{key}.format", f"expected one of {', '.join(known)}, got {settings.format!r}")
     _check_device(settings.device, f"{key}.device", found)
-    if find_spec("confluent_kafka") is None:
-        found.add(
-            f"{key}.plugin", "confluent_kafka is not installed: pip install 'headrace[kafka]'"
-        )
 
 
 def _check_device(text: str, key: str, found: FaultList) -> None:
