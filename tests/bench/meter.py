@@ -35,6 +35,12 @@ def usage(pid: int) -> Usage:
     )
 
 
+def anonymous_mb(pid: int) -> float:
+    """Memory that is a process's own: what it shares with a child since the fork counts in part."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss_Anon:")) / 1024
+
+
 def difference(after: Usage, before: Usage) -> Usage:
     """What was used in between; memory is that of ``after``."""
     return Usage(
