@@ -84,7 +84,7 @@ $(VENV)/.fuzz: $(VENV)/.develop
 	@PIP_CONSTRAINT=constraints.txt $(PIP) install --group fuzz
 	@touch $@
 
-fuzz: $(VENV)/.fuzz ## Look for payloads that break a codec, a minute each: make fuzz [ARGS="line --seconds 600"]
+fuzz: $(VENV)/.fuzz ## Look for bytes that break a codec or the HTTP ingest, a minute each: make fuzz [ARGS="line --seconds 600"]
 	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 bench: $(VENV)/.develop ## Measure the whole path and print a table (needs mosquitto)

@@ -1,6 +1,6 @@
-"""``python -m tests.fuzz [CODEC]… --seconds N``: look for payloads that break a codec.
+"""``python -m tests.fuzz [TARGET]… --seconds N``: look for bytes that break a codec or the HTTP ingest.
 
-Each codec runs in a process of its own, because the fuzzer ends the one that it finds something in. It
+Each target runs in a process of its own, because the fuzzer ends the one that it finds something in. It
 stops at the first crash, at 20 s for one payload, and at 1 GB of memory; the payload is kept in the
 folder that it names.
 """
@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.fuzz import CODECS
+from tests.fuzz import CODECS, HTTP
 
 # atheris 3.0 never lets go of numpy arrays that instrumented code compares: 5 kB a payload here.
 COLUMNAR = [
@@ -30,9 +30,12 @@ def fuzz(target: str, seconds: int, folder: Path) -> None:
     import atheris
 
     with atheris.instrument_imports(
-        include=["headrace.codecs", "headrace.batch"], exclude=COLUMNAR
+        include=["headrace.codecs", "headrace.batch", "gateway.api"], exclude=COLUMNAR
     ):
-        from tests.fuzz.targets import TARGETS, seeds
+        if target in HTTP:
+            from tests.fuzz.http import TARGETS, seeds
+        else:
+            from tests.fuzz.targets import TARGETS, seeds
     corpus = folder / target
     corpus.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(seeds(target)):
@@ -47,8 +50,8 @@ def fuzz(target: str, seconds: int, folder: Path) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("codec", nargs="*", choices=[[], *CODECS], help="default: all")
-    parser.add_argument("--seconds", type=int, default=60, help="for each codec (60)")
+    parser.add_argument("target", nargs="*", choices=[[], *CODECS, *HTTP], help="default: all")
+    parser.add_argument("--seconds", type=int, default=60, help="for each target (60)")
     parser.add_argument(
         "--keep", type=Path, help="folder for corpus and findings (a temporary one)"
     )
@@ -56,14 +59,14 @@ def main() -> int:
     given = parser.parse_args()
     folder = given.keep or Path(tempfile.mkdtemp(prefix="headrace-fuzz-"))
     if given.here:
-        fuzz(given.codec[0], given.seconds, folder)
+        fuzz(given.target[0], given.seconds, folder)
     failed = []
-    for codec in given.codec or CODECS:
-        print(f"fuzzing {codec} for {given.seconds} s ...", flush=True)
-        command = [sys.executable, "-m", "tests.fuzz", codec, "--here"]
+    for target in given.target or (*CODECS, *HTTP):
+        print(f"fuzzing {target} for {given.seconds} s ...", flush=True)
+        command = [sys.executable, "-m", "tests.fuzz", target, "--here"]
         command += ["--seconds", str(given.seconds), "--keep", str(folder)]
         if subprocess.run(command, check=False).returncode:
-            failed.append(codec)
+            failed.append(target)
     print(f"found something in {', '.join(failed)}: see {folder}" if failed else "nothing found")
     return 1 if failed else 0
 

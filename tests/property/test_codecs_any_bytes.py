@@ -1,4 +1,4 @@
-"""Every codec against bytes of all kinds: columns that keep the contract, or a refusal with its reason."""
+"""Codecs and the HTTP ingest against bytes of all kinds: taken as a whole, or refused with a reason."""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.targets import TARGETS, seeds
+from tests.fuzz import http, targets
+
+TARGETS = targets.TARGETS | http.TARGETS
+
+
+def seeds(target: str) -> list[bytes]:
+    """What a target begins with."""
+    return (http if target in http.TARGETS else targets).seeds(target)
 
 
 @st.composite
 def damaged(draw: st.DrawFn, target: str) -> bytes:
-    """A wire vector with some bytes changed, cut out, doubled or put in."""
+    """A seed (a wire vector, a request) with some bytes changed, cut out, doubled or put in."""
     data = bytearray(draw(st.sampled_from(seeds(target))))
     for _ in range(draw(st.integers(0, 4))):
         at = draw(st.integers(0, len(data)))
