@@ -20,7 +20,7 @@ Reading order:
 - ``models/``    models of the signed repository: a consumer, and what brings versions to it
 - ``live/``, ``status``   the present; ``http``, ``console/`` show it behind a ``listener``
 - ``assembly/``  makes the parts; ``app`` starts and stops them
-- ``changes``    what may change while it runs; ``reload`` changes it; ``running``: who runs
+- ``reload/``    what may change while it runs, and changes it; ``running``: who runs
 - ``quarantine`` looks at refused payloads and replays them
 - ``doctor/``    what a gateway needs, checked
 - ``journal_tools/``   the journal seen from outside

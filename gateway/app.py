@@ -23,7 +23,7 @@ async def run(parts: Parts, config: Path) -> None:
     Raises:
         HeadraceError: it could not start, or had to stop.
     """
-    reloader = Reloader(parts, config)
+    reloader = Reloader(parts, config, asyncio.get_running_loop())
     signals = Signals(parts, reloader)
     async with contextlib.AsyncExitStack() as stack:
         await _start(parts, stack)
@@ -104,9 +104,9 @@ async def _start(parts: Parts, stack: contextlib.AsyncExitStack) -> None:
         await _start_http(parts, stack)
     await parts.broker.start()
     stack.push_async_callback(parts.broker.stop)
-    for source in parts.sources:
+    stack.push_async_callback(_stop_sources, parts)
+    for source in parts.sources.values():
         await source.start()
-        stack.push_async_callback(source.stop)
     if parts.http_ingest is not None:
         await parts.http_ingest.start()
         stack.push_async_callback(parts.http_ingest.stop)
@@ -116,6 +116,12 @@ async def _start(parts: Parts, stack: contextlib.AsyncExitStack) -> None:
         await parts.models.start(stack)
     if parts.pki is not None:
         await parts.pki.start(stack)
+
+
+async def _stop_sources(parts: Parts) -> None:
+    """Those that are there now: a reload may have exchanged some."""
+    for source in reversed(parts.sources.values()):
+        await source.stop()
 
 
 def _forget_gone(parts: Parts) -> None:

@@ -108,9 +108,8 @@ def make_models(common: Common, broker: Broker) -> Models | None:
     )
 
 
-def make_vitals(common: Common, status: Status) -> VitalsConsumer:
+def make_vitals(common: Common, config: GatewayConfig, status: Status) -> VitalsConsumer:
     """What journals the gateway's own state."""
-    config = common.config
     source = Source(
         status=status, live=common.live, metrics=common.metrics, journal=config.journal_path
     )

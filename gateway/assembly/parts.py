@@ -38,7 +38,7 @@ class Parts:
     common: Common
     pki: RunningPki | None
     broker: Broker
-    sources: list[WayIn]
+    sources: dict[str, WayIn]
     journal: JournalWriter
     retention: Retention
     ingest: IngestWorker
@@ -82,12 +82,12 @@ def assemble(config: GatewayConfig, clock: Clock | None = None) -> Parts:
     status = make_status(common, broker, ingest, runners, journal)
     if config.vitals.enabled:
         # It looks at all the others, so it is made behind them.
-        runners.append(common.runner(make_vitals(common, status)))
+        runners.append(common.runner(make_vitals(common, config, status)))
     return Parts(
         common=common,
         pki=pki,
         broker=broker,
-        sources=list(make_sources(common)),
+        sources=make_sources(common),
         journal=journal,
         retention=retention,
         ingest=ingest,

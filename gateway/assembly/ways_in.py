@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from gateway.assembly.common import Common
 from gateway.broker.embedded import EmbeddedBroker, password_guard
 from gateway.broker.external import ExternalBroker
 from gateway.broker.port import Broker
 from gateway.broker.reception import Reception
-from gateway.config import build_sources
+from gateway.config import GatewayConfig, build_sources
 from gateway.enrolment import RunningPki
 from gateway.journal import JournalWriter
 from gateway.sources.port import Source as WayIn
 from gateway.sources.port import SourceContext
 from gateway.worker import IngestWorker
+from headrace.plugins import Plugin
 from headrace.topics import Topics
 
 if TYPE_CHECKING:
@@ -38,23 +40,40 @@ def make_broker(common: Common, pki: RunningPki | None) -> Broker:
     return ExternalBroker(broker, reception, common.metrics, site=common.config.site)
 
 
-def make_sources(common: Common) -> Iterator[WayIn]:
-    """The ways in beside MQTT topics of our own and HTTP; each is imported only where it is configured."""
-    config = common.config
-    for name, plugin, settings in build_sources(config):
-        context = SourceContext(name, config.site, common.inbox, common.clock, common.metrics)
-        yield plugin.build(settings, context=context)
-    if config.sparkplug.enabled:
-        from gateway.sparkplug.client import SparkplugClient
+def make_sources(common: Common) -> dict[str, WayIn]:
+    """The ways in beside MQTT topics of our own and HTTP, by name."""
+    return {name: make() for name, make in source_makers(common, common.config).items()}
 
-        # At an embedded broker it is a client like the gateway's own commands, elsewhere one more link.
-        outside = config.broker.kind == "external"
-        own = config.broker.of_link(config.broker.connections) if outside else None
-        broker = own or config.commands_broker
-        yield SparkplugClient(
-            config.sparkplug, broker, site=config.site, inbox=common.inbox, live=common.live,
-            clock=common.clock, metrics=common.metrics,
-        )  # fmt: skip
+
+def source_makers(common: Common, config: GatewayConfig) -> dict[str, Callable[[], WayIn]]:
+    """How each of them is made; each is imported only where it is configured."""
+    made: dict[str, Callable[[], WayIn]] = {
+        f"source/{name}": partial(_source, common, name, plugin, settings)
+        for name, plugin, settings in build_sources(config)
+    }
+    if config.sparkplug.enabled:
+        made["sparkplug"] = partial(_sparkplug, common, config)
+    return made
+
+
+def _source(common: Common, name: str, plugin: Plugin, settings: Any) -> WayIn:
+    site = common.config.site
+    context = SourceContext(name, site, common.inbox, common.clock, common.metrics)
+    made: WayIn = plugin.build(settings, context=context)
+    return made
+
+
+def _sparkplug(common: Common, config: GatewayConfig) -> WayIn:
+    from gateway.sparkplug.client import SparkplugClient
+
+    # At an embedded broker it is a client like the gateway's own commands, elsewhere one more link.
+    outside = config.broker.kind == "external"
+    own = config.broker.of_link(config.broker.connections) if outside else None
+    broker = own or config.commands_broker
+    return SparkplugClient(
+        config.sparkplug, broker, site=config.site, inbox=common.inbox, live=common.live,
+        clock=common.clock, metrics=common.metrics,
+    )  # fmt: skip
 
 
 def make_http_ingest(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.changes import between, settings_of
 from gateway.config import load_config
+from gateway.reload.changes import between, settings_of
 
 
 @pytest.fixture
@@ -32,8 +32,8 @@ def test_the_same_file_changes_nothing(read):
 
 def test_keys_that_need_a_restart_are_named(read):
     """As they stand in the file."""
-    found = changes(read(""), read('site = "b"\n[broker]\nport = 1884\n[vitals]\ninterval_s = 5\n'))
-    assert found.refused == ("site", "broker.port", "vitals.interval_s")
+    found = changes(read(""), read('site = "b"\n[broker]\nport = 1884\n[http]\nport = 5\n'))
+    assert found.refused == ("site", "broker.port", "http.port")
 
 
 def test_limits_may_change_and_what_devices_were_promised_may_not(read):
@@ -56,3 +56,25 @@ def test_a_secret_that_was_renewed_in_its_file_is_a_change(read, tmp_path):
     found = changes(before, read(text.format(secret)))
     assert found.exchanged == ("sink/influxdb",)
     assert found.refused == ()
+
+
+def test_a_sparkplug_client_that_needs_a_certificate_of_its_own_needs_a_restart(read):
+    """The site's CA makes one for each client at the start; groups may change at any time."""
+    outside = '[broker]\nkind = "external"\nauth = "certificate"\n'
+    on = outside + "[sparkplug]\nenabled = true\n"
+    assert changes(read(outside), read(on)).refused == ("sparkplug.enabled",)
+    assert changes(read(on), read(on + 'groups = ["a"]\n')).exchanged == ("sparkplug",)
+
+
+def test_a_model_that_was_put_into_the_place_of_another_is_a_change(read, tmp_path):
+    """Its folder is the same."""
+    import shutil
+
+    from gateway.inference import SHIPPED_MODELS
+
+    shutil.copytree(SHIPPED_MODELS / "pump", tmp_path / "pump")
+    text = f'[[models]]\npath = "{tmp_path / "pump"}"\n'
+    before = read(text)
+    assert not changes(before, read(text))
+    (tmp_path / "pump" / "model.tflite").touch()
+    assert changes(before, read(text)).exchanged == ("inference",)

@@ -1,5 +1,7 @@
 """What a reload does to the consumers of a gateway that is assembled and not listening."""
 
+import asyncio
+
 import pytest
 
 from gateway.assembly import assemble
@@ -26,7 +28,8 @@ def site(tmp_path):
                     *self.parts.journal.register(consumer.name, required=consumer.required)
                 )
             self.parts.ingest.start()
-            self.reloader = Reloader(self.parts, path)
+            # No way in is exchanged here, so it never runs.
+            self.reloader = Reloader(self.parts, path, asyncio.new_event_loop())
 
         def write(self, text):
             path.write_text(f'data_dir = "{tmp_path}"\n{text}', encoding="utf-8")

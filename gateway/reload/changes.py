@@ -1,9 +1,10 @@
 """What differs between two configurations, and whether it can be changed while the gateway runs. Pure.
 
-Everything that is one consumer behind the journal can be exchanged at a batch boundary; so can the
-journal's limits. What has been opened, joined or promised at the start (the journal itself, listening
-sockets, the broker, certificates, models) is not touched: a reload that names such a key is refused
-as a whole, because half a configuration is one that nobody has written.
+Everything that is one consumer behind the journal can be exchanged at a batch boundary; so can sources,
+which give back what the journal has not, and the journal's limits. What has been opened, joined or promised at
+the start (the journal itself, listening sockets, the broker, certificates, the repository of models) is not
+touched: a reload that names such a key is refused as a whole, because half a configuration is one that nobody
+has written.
 """
 
 from __future__ import annotations
@@ -14,13 +15,19 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.config import GatewayConfig, build_sinks
+from gateway.config import GatewayConfig, build_sinks, build_sources
+from gateway.inference import ModelConfig
+from gateway.inference.consumer import thresholds
+from gateway.models.config import fixed_names
 from headrace.limits.process import SECRET_MAX_BYTES
 
 #: Keys of gateway.toml that may change while the gateway runs.
 CHANGEABLE: Final = frozenset(
-    {"rules", "builtin_rules", "notify", "sinks", "journal", "limits", "log"}
-)
+    {
+        "rules", "builtin_rules", "notify", "sinks", "sources", "sparkplug", "models", "vitals",
+        "journal", "limits", "log",
+    }
+)  # fmt: skip
 
 #: And those below them that may not: a promise to the devices.
 FIXED: Final = frozenset({"journal.ack_after"})
@@ -28,7 +35,7 @@ FIXED: Final = frozenset({"journal.ack_after"})
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Names of consumers, and the keys that forbid a reload."""
+    """Names of consumers and ways in, and the keys that forbid a reload."""
 
     refused: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
@@ -55,18 +62,36 @@ class Changes:
 
 
 def settings_of(config: GatewayConfig) -> dict[str, bytes]:
-    """Each exchangeable consumer's name, and a fingerprint of all that it is made from.
+    """Each exchangeable consumer's and way in's name, and a fingerprint of all that it is made from.
 
-    Secrets and lists stand in files beside the configuration: a token that was renewed is a change.
+    Secrets and lists stand in files beside the configuration: a token that was renewed is a change; so are
+    the files of a model.
     """
     made: dict[str, Any] = {}
+    if config.models:
+        made["inference"] = tuple((model, *_files(model)) for model in config.models)
     if config.all_rules:
-        made["rules"] = config.all_rules
+        made["rules"] = (config.all_rules, sorted(thresholds(config.models).items()))
     if config.notify:
         made["notify"] = config.notify
     for name, plugin, settings in build_sinks(config):
         made[f"sink/{name}"] = (plugin.package, settings)
+    if config.vitals.enabled:
+        made["vitals"] = config.vitals
+    for name, plugin, settings in build_sources(config):
+        made[f"source/{name}"] = (plugin.package, settings)
+    if config.sparkplug.enabled:
+        made["sparkplug"] = config.sparkplug
     return {name: hashlib.sha256("\n".join(_parts(each)).encode()).digest() for name, each in made.items()}  # fmt: skip
+
+
+def _files(model: ModelConfig) -> list[tuple[str, int, int]]:
+    """What tells that a model was put into the place of another."""
+    found = []
+    for path in sorted(model.folder.glob("model.*")):
+        stat = path.stat()
+        found.append((path.name, stat.st_size, stat.st_mtime_ns))
+    return found
 
 
 def _parts(value: Any) -> Iterator[str]:
@@ -97,7 +122,7 @@ def between(
 ) -> Changes:
     """What has changed; ``before`` and ``after`` are their ``settings_of``."""
     return Changes(
-        refused=tuple(key for key in _keys(old, new) if not _may_change(key)),
+        refused=tuple(key for key in _keys(old, new) if not _may_change(key, old, new)),
         added=tuple(name for name in after if name not in before),
         removed=tuple(name for name in before if name not in after),
         exchanged=tuple(name for name in after if name in before and after[name] != before[name]),
@@ -107,7 +132,14 @@ def between(
     )
 
 
-def _may_change(key: str) -> bool:
+def _may_change(key: str, old: GatewayConfig, new: GatewayConfig) -> bool:
+    if key == "models":
+        # Their names are kept from the repository, which learns them at the start.
+        same = fixed_names(old.models) == fixed_names(new.models)
+        return same or not new.model_repository.enabled
+    if key == "sparkplug.enabled":
+        # One client more at a broker elsewhere needs a certificate of its own, made at the start.
+        return new.broker.kind == "embedded" or not new.broker.with_certificates
     return key.split(".")[0] in CHANGEABLE and key not in FIXED
 
 

@@ -1,8 +1,8 @@
 """Reads gateway.toml again and exchanges what has changed, without losing or repeating a batch.
 
-    read the file ─► compare ─► make the new consumers ─► stop the old ones ─► start the new ones
-    (every fault:      (a key that     (what cannot be      (at a batch           (at the cursor and
-     nothing changes)   may not:        made: nothing        boundary)             state in the journal)
+    read the file ─► compare ─► make the new parts ─► stop the old ones ─► start the new ones
+    (every fault:      (a key that     (what cannot be    (at a batch           (at the cursor and
+     nothing changes)   may not:        made: nothing      boundary)             state in the journal)
                         nothing changes) changes)
 
 A consumer that was stopped has one more thing to commit: a barrier, behind which all that it has said
@@ -12,6 +12,7 @@ pending and firing, and a sink goes on with the batch behind the last one that w
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from collections.abc import Mapping, Sequence
@@ -19,12 +20,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from gateway import changes, running
+from gateway import running
 from gateway.assembly import Parts, makers
-from gateway.changes import Changes
+from gateway.assembly.consumers import make_vitals
 from gateway.config import GatewayConfig, load_config
 from gateway.consumer import Consumer, Outcome
 from gateway.ingest.inbox import Submission
+from gateway.reload import changes
+from gateway.reload.changes import Changes
+from gateway.reload.ways_in import WaysIn
 from gateway.runner import ConsumerRunner
 from gateway.running import Answer
 from headrace import logs
@@ -45,13 +49,15 @@ class Reloader:
     Args:
         parts: of the running gateway.
         path: its gateway.toml.
+        loop: where its ways in live.
     """
 
-    def __init__(self, parts: Parts, path: Path) -> None:
+    def __init__(self, parts: Parts, path: Path, loop: asyncio.AbstractEventLoop) -> None:
         self._parts = parts
         self._path = path
         self._config = parts.common.config
         self._settings = changes.settings_of(self._config)
+        self._ways_in = WaysIn(parts.common, parts.sources, loop)
         self._stopping = threading.Event()
         self._number = 0
 
@@ -81,7 +87,9 @@ class Reloader:
             problem = "cannot be changed while the gateway runs; restart it, or change this back"
             raise ConfigError(str(self._path), [Fault(key, problem) for key in what.refused])
         what = replace(what, failed=self._failed(what, settings))
+        ways_in = self._ways_in.make(config, {*what.added, *what.exchanged})
         made = self._make(config, what)
+        self._ways_in.exchange((*what.removed, *what.exchanged), ways_in, self._config)
         self._parts.retention.change(
             max_bytes=config.journal.max_bytes, hold_for=config.journal.hold_for
         )
@@ -109,6 +117,8 @@ class Reloader:
             for name, make in makers(self._parts.common, config).items():
                 if name in wanted:
                     made.append(make())
+            if "vitals" in wanted:
+                made.append(make_vitals(self._parts.common, config, self._parts.status))
         except HeadraceError:
             for consumer in made:
                 consumer.close()
