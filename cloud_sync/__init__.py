@@ -5,7 +5,8 @@ Reading order:
 - ``pipeline``  the path of a batch into the lake, one call a line
 - ``landing``   columns to Parquet files, and the landing of a range of the journal
 - ``lake``      which manifests to register, and registering them
+- ``maintain``  compaction, retention, expiry and removal
 - ``config``    cloud_sync.toml
-- ``service``   the two jobs on a schedule, with outages and SIGTERM
+- ``service``   the jobs on a schedule, with outages and SIGTERM
 - ``cli``       the ``cloud-sync`` command
 """

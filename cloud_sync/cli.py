@@ -16,6 +16,7 @@ from cloud_sync import config as configuration
 from cloud_sync.config import DEFAULT_FILE, CloudSync
 from cloud_sync.imports import jobs as import_jobs
 from cloud_sync.imports.commands import imports
+from cloud_sync.maintain.commands import maintain
 from cloud_sync.models.commands import models
 from cloud_sync.options import config_option, data_option, load
 from headrace import __version__, logs, memory
@@ -42,6 +43,7 @@ def main() -> None:
 
 main.add_command(models)
 main.add_command(imports)
+main.add_command(maintain)
 
 
 @main.command()

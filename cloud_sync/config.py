@@ -22,6 +22,15 @@ from headrace.limits.lake import (
     LANDING_MAX_ROWS,
     REGISTER_INTERVAL_S,
 )
+from headrace.limits.maintain import (
+    DENSE_LEVEL,
+    GRACE_S,
+    INTERVAL_S,
+    MIN_FILES,
+    ORPHAN_AGE_S,
+    SETTLE_S,
+    TARGET_BYTES,
+)
 from headrace.logs import LogConfig
 
 DEFAULT_FILE: Final = "cloud_sync.toml"
@@ -57,6 +66,22 @@ class Spool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Maintain:
+    """``[maintain]``: by the process that registers. ``keep_days`` and ``skip`` name tables."""
+
+    enabled: bool = True
+    interval_s: Interval = INTERVAL_S
+    target_bytes: Annotated[int, Meta(ge=2**20, le=2**40)] = TARGET_BYTES
+    min_files: Annotated[int, Meta(ge=2, le=10_000)] = MIN_FILES
+    settle_s: Annotated[float, Meta(ge=0, le=30 * 86_400)] = SETTLE_S
+    level: Annotated[int, Meta(ge=1, le=22)] = DENSE_LEVEL
+    grace_s: Annotated[float, Meta(ge=0, le=30 * 86_400)] = GRACE_S
+    orphan_age_s: Annotated[float, Meta(ge=60, le=365 * 86_400)] = ORPHAN_AGE_S
+    keep_days: dict[str, Annotated[int, Meta(ge=1, le=100_000)]] = field(default_factory=dict)
+    skip: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
     """``[metrics]``: a page for Prometheus; port 0 is off."""
 
@@ -74,6 +99,7 @@ class CloudSync:
     register: Register = Register()
     spool: Spool = field(default_factory=Spool)
     imports: tuple[PluginTable, ...] = ()
+    maintain: Maintain = field(default_factory=Maintain)
     metrics: Metrics = Metrics()
     log: LogConfig = field(default_factory=LogConfig)
 

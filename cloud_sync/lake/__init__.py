@@ -3,6 +3,7 @@
 Reading order:
 
 - ``registration``  pure: which manifests come next, where something is missing
+- ``snapshots``     forgetting old snapshots
 - ``table``         the table port, and the one on pyiceberg
 - ``inspection``    whether a landing is what its manifest says
 - ``confirm``       tells sites what is registered

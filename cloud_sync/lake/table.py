@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -25,7 +25,6 @@ from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
 from pyiceberg.table.refs import MAIN_BRANCH
-from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.table.update import (
     AssertRefSnapshotId,
     AssertTableUUID,
@@ -35,6 +34,7 @@ from pyiceberg.table.update import (
 from pyiceberg.transforms import DayTransform
 from pyiceberg.types import DoubleType, LongType, NestedField, StringType, TimestamptzType
 
+from cloud_sync.lake.snapshots import expire
 from headrace.errors import LakeError
 from headrace.lake.catalogue import (
     NAMESPACE,
@@ -178,18 +178,8 @@ class IcebergReadings(ReadingsTable):
         return load_file_io(catalogue.properties)
 
     def expire(self, keep: int) -> None:
-        table = self._table
-        # Twice as many before anything is done: one commit in ``keep``, not one in two.
-        if table is None or len(table.snapshots()) < 2 * keep:
-            return
-        with catalogue_errors("expire snapshots"):
-            newest_last = sorted(table.snapshots(), key=lambda each: each.sequence_number or 0)
-            old, kept = newest_last[:-keep], newest_last[-keep:]
-            unused = _metadata_files(table, old) - _metadata_files(table, kept)
-            table.maintenance.expire_snapshots().by_ids([each.snapshot_id for each in old]).commit()
-            # Killed here, a few kilobytes stay behind that nobody reads.
-            for path in unused:
-                table.io.delete(path)
+        if self._table is not None:
+            expire(self._table, keep)
 
     def _catalogue(self) -> Catalog:
         if self._opened is None:
@@ -222,12 +212,3 @@ def _as_it_is(table: Table) -> tuple[TableRequirement, ...]:
             {"ref": MAIN_BRANCH, "snapshot-id": snapshot.snapshot_id if snapshot else None}
         ),
     )
-
-
-def _metadata_files(table: Table, snapshots: Iterable[Snapshot]) -> set[str]:
-    """Manifest lists and manifests that the snapshots refer to."""
-    found: set[str] = set()
-    for snapshot in snapshots:
-        found.add(snapshot.manifest_list)
-        found.update(manifest.manifest_path for manifest in snapshot.manifests(table.io))
-    return found

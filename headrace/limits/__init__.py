@@ -18,6 +18,7 @@ nowhere else. Configuration may lower or raise those that a key refers to; the o
 - ``process``      a program as a whole: memory, stop, reload, traces, health
 - ``lake``         landing, registering, asking
 - ``imports``      import jobs: how other systems are asked
+- ``maintain``     compaction, expiry, removal and retention in the lake
 - ``models``       models in their repository: publishing, signing, training
 - ``edge_models``  models where they run: trial, gates, processes
 """

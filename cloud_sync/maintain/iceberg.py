@@ -1,0 +1,172 @@
+"""What maintenance needs of an Iceberg table, on pyiceberg.
+
+pyiceberg has no action that rewrites files. What it has is the snapshot producer behind its own
+``overwrite``: files by name out, files by name in, one snapshot, and a check that what goes out is still
+there. That is used here and nowhere else: ``transaction().update_snapshot().overwrite()`` is public, its class
+has an underscore. ``table.overwrite(rows)`` would take a day into memory, and could remove readings that came
+while it was read, because it goes by a condition and not by files.
+
+The snapshot that a replacement starts from is a requirement of its commit. So one that meets another commit is
+refused, looks whether its files are still there, and is offered again; nobody waits for it. No data
+file has been deleted then, and none is before no snapshot names it (``cloud_sync.maintain.sweep``).
+Table properties, and so the watermarks, are not touched.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pyiceberg.exceptions import CommitFailedException, ValidationException
+from pyiceberg.io.pyarrow import parquet_file_to_data_file
+from pyiceberg.manifest import DataFile, ManifestContent, ManifestFile
+from pyiceberg.table import Table
+from pyiceberg.table.snapshots import Snapshot
+from pyiceberg.transforms import DayTransform
+
+from cloud_sync.maintain.runs import File
+from headrace.errors import LakeError, LakeUnavailable
+from headrace.lake.catalogue import catalogue_errors
+from headrace.limits.maintain import COMMIT_TRIES
+
+#: The key in a snapshot's summary by which readers tell maintenance from new readings.
+MARK = "headrace.maintenance"
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """The files of one day, or of whatever else the table is partitioned by."""
+
+    name: str  # as in a path: day=2026-11-23; empty where the table has no partitions
+    ends: datetime | None  # when nothing but late rows comes any more; None where nobody knows
+    files: tuple[File, ...]
+
+
+class LostRaceError(Exception):
+    """Another process has replaced the same files, or was always faster."""
+
+
+def partitions(table: Table) -> list[Partition]:
+    """The files of the newest snapshot, in order of the partitions.
+
+    Raises:
+        LakeError: the table has delete files, which rewriting by file would bring back to life.
+    """
+    groups: dict[str, list[File]] = defaultdict(list)
+    days: dict[str, int] = {}
+    for data in live(table):
+        if data.spec_id != table.metadata.default_spec_id:
+            continue  # of an older partitioning: a file must not lie across two of the new one
+        name = _partition_name(table, data)
+        groups[name].append(_file(data))
+        if _is_by_day(table):
+            days[name] = data.partition[0]
+    return [
+        Partition(name, _end_of(days.get(name)), tuple(groups[name])) for name in sorted(groups)
+    ]
+
+
+def live(table: Table) -> list[DataFile]:
+    """The data files of the newest snapshot."""
+    snapshot = table.current_snapshot()
+    if snapshot is None:
+        return []
+    manifests = snapshot.manifests(table.io)
+    if any(manifest.content == ManifestContent.DELETES for manifest in manifests):
+        raise LakeError(
+            f"table {'.'.join(table.name())} has delete files of another engine",
+            hint="rewrite it with that engine, then Headrace maintains it again",
+        )
+    return [data for manifest in manifests for data in _entries(table, manifest)]
+
+
+def referenced(table: Table) -> set[str]:
+    """Addresses of the data files that any snapshot of the table still names."""
+    manifests = {
+        manifest for snapshot in table.snapshots() for manifest in _manifests(table, snapshot)
+    }
+    return {data.file_path for manifest in manifests for data in _entries(table, manifest)}
+
+
+def replace(table: Table, gone: Sequence[File], come: Sequence[str], *, why: str) -> None:
+    """One commit: these files out, those in.
+
+    Raises:
+        LostRaceError: it did not happen, and what was made for it is of no use.
+        LakeUnavailable: it may have happened or not.
+    """
+    for _ in range(COMMIT_TRIES):
+        try:
+            with catalogue_errors("commit"):
+                _replace(table, {file.uri for file in gone}, come, why)
+        except LakeUnavailable as error:
+            _refresh(table)
+            if _has_happened(table, gone, come):
+                return
+            if not isinstance(error.__cause__, CommitFailedException):
+                raise
+        except ValidationException:
+            _refresh(table)
+        else:
+            return
+        if not _are_there(table, gone):
+            break
+    raise LostRaceError
+
+
+def _replace(table: Table, gone: set[str], come: Sequence[str], why: str) -> None:
+    with table.transaction() as change:
+        producer = change.update_snapshot(snapshot_properties={MARK: why}).overwrite()
+        with producer as snapshot:
+            found = [data for data in live(table) if data.file_path in gone]
+            if len(found) < len(gone):
+                raise ValidationException("a file that was to be replaced is not there any more")
+            for data in found:
+                snapshot.delete_data_file(data)
+            for uri in come:
+                data = parquet_file_to_data_file(table.io, change.table_metadata, uri)
+                snapshot.append_data_file(data)
+
+
+def _has_happened(table: Table, gone: Sequence[File], come: Sequence[str]) -> bool:
+    """Whether a commit whose answer was lost was done: then the new files are there, and the old are not."""
+    there = {data.file_path for data in live(table)}
+    return there.isdisjoint(file.uri for file in gone) and there.issuperset(come)
+
+
+def _are_there(table: Table, files: Sequence[File]) -> bool:
+    return {data.file_path for data in live(table)}.issuperset(file.uri for file in files)
+
+
+def _refresh(table: Table) -> None:
+    with catalogue_errors("read the table back"):
+        table.refresh()
+
+
+def _manifests(table: Table, snapshot: Snapshot) -> list[ManifestFile]:
+    return [each for each in snapshot.manifests(table.io) if each.content == ManifestContent.DATA]
+
+
+def _entries(table: Table, manifest: ManifestFile) -> Iterator[DataFile]:
+    for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True):
+        yield entry.data_file
+
+
+def _file(data: DataFile) -> File:
+    return File(data.file_path, data.file_size_in_bytes, data.record_count)
+
+
+def _partition_name(table: Table, data: DataFile) -> str:
+    return str(table.spec().partition_to_path(data.partition, table.schema()))
+
+
+def _is_by_day(table: Table) -> bool:
+    fields: Sequence[Any] = table.spec().fields
+    return len(fields) == 1 and isinstance(fields[0].transform, DayTransform)
+
+
+def _end_of(day: int | None) -> datetime | None:
+    return None if day is None else datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day + 1)

@@ -1,0 +1,58 @@
+"""Maintenance of the lake: compaction, expiry, removal, retention."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from headrace.limits.sizes import MIB
+
+#: Seconds between two rounds (``maintain.interval_s``). A round with nothing to do reads the tables'
+#: metadata and no data.
+INTERVAL_S: Final = 3_600.0
+
+#: Bytes of a compacted file (``maintain.target_bytes``): some 80 million readings. Smaller ones cost a
+#: request each, larger ones are no faster to read and take longer to lose.
+TARGET_BYTES: Final = 256 * MIB
+
+#: Runs of files of a day that is not over which are worth one merge (``maintain.min_files``): with a
+#: landing a minute, a reading is rewritten twice on its first day.
+MIN_FILES: Final = 16
+
+#: Seconds after midnight UTC until a day counts as over (``maintain.settle_s``): what comes later is late.
+SETTLE_S: Final = 3_600.0
+
+#: zstd level of days that are over (``maintain.level``), and of merges on the way there.
+DENSE_LEVEL: Final = 19
+MERGE_LEVEL: Final = 3
+
+#: A day that is dense is rewritten for late readings when they are this part of it, not for each.
+LATE_SHARE: Final = 0.1
+
+#: Runs that one merge reads side by side: each costs a decoded batch and a compressed row group.
+FAN_IN: Final = 64
+
+#: Bytes of decoded batches in memory, all runs of a merge together. With what is sorted, encoded and
+#: read ahead a merge takes some 400 MB, whatever the day holds.
+MERGE_BYTES: Final = 128 * MIB
+
+#: Rows of one batch of a run: fewer cost more calls than work, more save nothing.
+MERGE_MIN_ROWS: Final = 1_024
+MERGE_MAX_ROWS: Final = 65_536
+
+#: Rows of a file that is not in order and is therefore sorted as a whole, about 100 bytes each. Larger
+#: ones are left as they are; no lander makes them.
+SORT_MAX_ROWS: Final = 4_000_000
+
+#: Times that a finished compaction is offered to the table; each takes some 50 ms while others commit.
+COMMIT_TRIES: Final = 10
+
+#: Seconds that a replaced file stays after no snapshot names it any more (``maintain.grace_s``): readers
+#: that planned with an old snapshot finish.
+GRACE_S: Final = 900.0
+
+#: Seconds until what a killed compaction left behind is taken for that (``maintain.orphan_age_s``):
+#: longer than any rewriting of a day takes.
+ORPHAN_AGE_S: Final = 86_400.0
+
+#: Rows that a dry run encodes of each merge to say what it would save: about a second of CPU.
+ESTIMATE_ROWS: Final = 262_144

@@ -1,0 +1,316 @@
+"""Maintenance of a local lake: days become dense, readings stay, and nothing that is needed goes."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+from pyiceberg.table import Table
+
+from cloud_sync import cli
+from cloud_sync.config import CloudSync, Maintain, Register
+from cloud_sync.landing.parquet import DAY_US
+from cloud_sync.maintain import compaction
+from cloud_sync.maintain.maintainer import Maintainer
+from cloud_sync.maintain.report import Report
+from headrace.clock import ManualClock
+from headrace.errors import LakeUnavailable
+from headrace.lake.catalogue import load_readings, open_catalogue
+from headrace.lake.manifests import watermarks
+from headrace.lake.opening import open_store
+from headrace.metrics import Metrics
+from tests.journals import START_US, Journal, readings
+from tests.lakes import Identity, assert_each_once, identities, journalled, pipeline, settings
+
+MIDNIGHT_US = START_US // DAY_US * DAY_US
+LATER_US = MIDNIGHT_US + 3 * DAY_US
+
+
+@dataclass
+class Lake:
+    """A data folder whose days are over, and its maintainer."""
+
+    folder: Path
+    config: CloudSync
+    clock: ManualClock
+    maintainer: Maintainer
+
+    @property
+    def table(self) -> Table:
+        table = load_readings(open_catalogue(self.config.lake))
+        assert table is not None
+        return table
+
+    @property
+    def files(self) -> list[str]:
+        return [task.file.file_path for task in self.table.scan().plan_files()]
+
+    def identities(self) -> Counter[Identity]:
+        return identities(self.config.lake, None)
+
+    def round(self, *, dry_run: bool = False) -> Report:
+        return self.maintainer.round(dry_run=dry_run)
+
+    def again(self, **changes: object) -> Lake:
+        """The same lake with another [maintain]."""
+        return lake_of(self.folder, self.clock, **changes)
+
+
+def lake_of(folder: Path, clock: ManualClock, **changes: object) -> Lake:
+    maintain = replace(Maintain(level=3, grace_s=60.0), **changes)  # type: ignore[arg-type]
+    config = replace(
+        settings(folder, max_rows=300), maintain=maintain, register=Register(keep_snapshots=2)
+    )
+    maintainer = Maintainer(config, open_store(config.lake), clock, Metrics("cloud_sync"))
+    return Lake(folder, config, clock, maintainer)
+
+
+def append(folder: Path, batches: int, *, days: int = 2, first: int = 0) -> None:
+    """Batches in turn for each day and of three devices, in a stream of their own."""
+    stream = f"{first:016x}"
+    journal = Journal(folder / "gateway" / "journal.db")
+    for at in range(first, first + batches):
+        start = MIDNIGHT_US + (at % days) * DAY_US + at * 1_000_000
+        journal.append(
+            f"pump-{at % 3}",
+            readings(100, start_us=start, seed=at),
+            received_at=LATER_US,
+            stream=stream,
+        )
+    journal.close()
+
+
+def land_and_register(config: CloudSync, times: int = 1) -> None:
+    for _ in range(times):
+        path = pipeline(config)
+        path.land()
+        path.register()
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """Twelve batches of two days in four landings, registered."""
+    append(tmp_path, 12)
+    made = lake_of(tmp_path, ManualClock(LATER_US))
+    land_and_register(made.config)
+    return made
+
+
+def test_a_day_that_is_over_becomes_one_sorted_file_with_the_same_readings(lake: Lake) -> None:
+    """Device, name, time; each reading once; the watermark where it was."""
+    expected = journalled(lake.config.journal.path)
+    marks = watermarks(lake.table.properties)
+    assert len(lake.files) == 8
+    report = lake.round()
+    assert [(day.state, day.before.files, day.after.files) for day in report.days] == [
+        ("done", 4, 1)
+    ] * 2
+    assert [day.before.rows for day in report.days] == [600, 600]
+    assert_each_once(lake.identities(), expected)
+    assert watermarks(lake.table.properties) == marks
+    for uri in lake.files:
+        table = pq.read_table(uri.removeprefix("file://"))
+        keys = list(
+            zip(
+                *(table.column(each).to_pylist() for each in ("device", "name", "time")),
+                strict=True,
+            )
+        )
+        assert keys == sorted(keys)
+    assert not lake.round().days  # and now it is well
+
+
+def test_a_dry_run_says_what_would_be_saved_and_changes_nothing(lake: Lake) -> None:
+    """Files, bytes and bytes per reading, before and after."""
+    before = sorted(path for path in lake.folder.rglob("*") if path.is_file())
+    report = lake.round(dry_run=True)
+    assert [day.state for day in report.days] == ["would", "would"]
+    assert all(day.after.bytes < day.before.bytes and day.after.files == 1 for day in report.days)
+    assert sorted(path for path in lake.folder.rglob("*") if path.is_file()) == before
+
+
+def test_an_open_day_is_merged_when_there_are_enough_files(lake: Lake) -> None:
+    """Few are left alone; a merge of an open day is not the last."""
+    lake.clock.step_wall(-3 * 86_400 + 600)  # ten minutes into the first day
+    assert not lake.round().days
+    eager = lake.again(min_files=3)
+    assert [day.after.files for day in eager.round().days] == [1, 1]
+    lake.clock.advance(3 * 86_400)
+    assert [day.before.files for day in lake.round().days] == [1, 1]  # dense now
+    assert not lake.round().days
+
+
+def test_late_readings_join_their_day_when_they_are_worth_it(lake: Lake) -> None:
+    """Two late batches are a third of the day: it is made anew."""
+    lake.round()
+    append(lake.folder, 2, first=12)
+    land_and_register(lake.config)
+    expected = journalled(lake.config.journal.path)
+    assert len(lake.files) > 2
+    lake.round()
+    assert len(lake.files) == 2
+    assert_each_once(lake.identities(), expected)
+
+
+def test_replaced_files_go_when_no_snapshot_and_no_reader_needs_them(lake: Lake) -> None:
+    """First the snapshots expire, then the grace passes, then the landed files go; the manifests stay."""
+    landed = set((lake.folder / "lake" / "landing").rglob("*.parquet"))
+    lake.round()
+    assert set((lake.folder / "lake" / "landing").rglob("*.parquet")) == landed
+    for at in range(14, 20):  # commits that push the old snapshots out
+        append(lake.folder, 1, first=at, days=1)
+        land_and_register(lake.config)
+    lake.round()
+    assert landed <= set((lake.folder / "lake" / "landing").rglob("*.parquet"))
+    lake.clock.advance(61)
+    lake.round()
+    assert not landed & set((lake.folder / "lake" / "landing").rglob("*.parquet"))
+    assert len(list((lake.folder / "lake" / "landing").rglob("*.json"))) >= 4
+    assert_each_once(lake.identities(), journalled(lake.config.journal.path))
+
+
+def test_what_is_landed_and_not_registered_is_never_touched(lake: Lake) -> None:
+    """Its manifest is all that knows of it."""
+    lake.round()
+    append(lake.folder, 3, first=12)
+    path = pipeline(lake.config)
+    path.land()
+    landed = set((lake.folder / "lake" / "landing").rglob("*.parquet"))
+    lake.clock.advance(10 * 86_400)
+    for _ in range(3):
+        lake.round()
+    unregistered = {each for each in landed if each.exists()}
+    path.register()
+    assert unregistered
+    assert_each_once(lake.identities(), journalled(lake.config.journal.path))
+
+
+def test_a_compaction_that_loses_to_a_registration_commits_after_it(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The files were merged before: the commit alone is done again, and the new readings stay."""
+    commits = []
+
+    def slow(table: Table, *args: object, **kwargs: object) -> None:
+        if not commits:
+            append(lake.folder, 3, first=12)
+            land_and_register(lake.config)
+        commits.append(1)
+        original(table, *args, **kwargs)  # type: ignore[arg-type]
+
+    original = compaction.replace
+    monkeypatch.setattr(compaction, "replace", slow)
+    report = lake.round()
+    assert {day.state for day in report.days} == {"done"}
+    assert_each_once(lake.identities(), journalled(lake.config.journal.path))
+
+
+def test_of_two_maintainers_one_gives_up(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the slower one wrote goes at once, and no reading is there twice."""
+    other = lake.again()
+    original = compaction.replace
+    raced = []
+
+    def late(table: Table, *args: object, **kwargs: object) -> None:
+        if not raced:
+            raced.append(1)
+            assert {day.state for day in other.round().days} == {"done"}
+        original(table, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(compaction, "replace", late)
+    report = lake.round()
+    assert report.days[0].state == "lost"
+    assert_each_once(lake.identities(), journalled(lake.config.journal.path))
+    data = set((lake.folder / "lake" / "warehouse").rglob("*.parquet"))
+    assert len(data) == len(lake.files)
+
+
+def test_a_lost_answer_keeps_everything_until_it_is_known(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commit happened, its answer did not come: it is read back and counts."""
+    original = compaction.replace
+    catalogue = type(open_catalogue(lake.config.lake))
+    commit = catalogue.commit_table
+
+    def lossy(self: object, *args: object) -> object:
+        commit(self, *args)
+        raise OSError("connection reset")
+
+    def with_loss(table: Table, *args: object, **kwargs: object) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(catalogue, "commit_table", lossy)
+            original(table, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(compaction, "replace", with_loss)
+    assert {day.state for day in lake.round().days} == {"done"}
+    assert_each_once(lake.identities(), journalled(lake.config.journal.path))
+
+
+def test_a_commit_that_never_arrived_leaves_the_lake_as_it_was(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both kinds of files stay; a day later the orphans are removed and the next round does it."""
+    catalogue = type(open_catalogue(lake.config.lake))
+
+    def away(self: object, *args: object) -> object:
+        raise OSError("connection reset")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(catalogue, "commit_table", away)
+        with pytest.raises(LakeUnavailable):
+            lake.round()
+    assert_each_once(lake.identities(), journalled(lake.config.journal.path))
+    orphans = set((lake.folder / "lake" / "warehouse").rglob("*.parquet"))
+    assert len(orphans) == 1
+    lake.round()
+    assert all(path.exists() for path in orphans)
+    lake.clock.advance(86_401)
+    lake.round()
+    assert not any(path.exists() for path in orphans)
+    assert_each_once(lake.identities(), journalled(lake.config.journal.path))
+
+
+def test_readings_past_their_days_go_as_whole_files(lake: Lake) -> None:
+    """Retention is by table; the other days stay, and so does the watermark."""
+    marks = watermarks(lake.table.properties)
+    report = lake.again(keep_days={"readings": 2}).round()
+    assert report.tables[0].retired.rows == 600
+    times = lake.table.scan(selected_fields=("time",)).to_arrow().column("time").cast(pa.int64())
+    assert min(times.to_pylist()) >= MIDNIGHT_US + DAY_US
+    assert watermarks(lake.table.properties) == marks
+
+
+def test_the_command_maintains_and_says_how_the_lake_is(lake: Lake) -> None:
+    """By default for people, with --json for scripts."""
+    runner = CliRunner()
+    dry = runner.invoke(cli.main, ["maintain", "--data", str(lake.folder), "--dry-run"])
+    assert dry.exit_code == 0, dry.output
+    assert "would: 4 files" in dry.output
+    assert dry.output.splitlines()[-1].startswith("well: readings 8 files")
+    done = runner.invoke(cli.main, ["maintain", "--data", str(lake.folder), "--json"])
+    answer = json.loads(done.stdout)
+    assert [day["after"]["files"] for day in answer["days"]] == [1, 1]
+    assert answer["health"].startswith("well")
+
+
+def test_the_command_without_a_lake_has_nothing_to_do(tmp_path: Path) -> None:
+    """And makes none."""
+    done = CliRunner().invoke(cli.main, ["maintain", "--data", str(tmp_path)])
+    assert (done.exit_code, done.output) == (0, "well: no tables\n")
+    assert not (tmp_path / "lake").exists()
+
+
+def test_a_table_that_is_not_there_is_a_problem_of_the_report(lake: Lake) -> None:
+    """Exit status 1, and the other tables have their turn."""
+    done = CliRunner().invoke(
+        cli.main, ["maintain", "--data", str(lake.folder), "--table", "nothing"]
+    )
+    assert done.exit_code == 1
+    assert "no table headrace.nothing" in done.output
