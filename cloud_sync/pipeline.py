@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,16 +12,22 @@ from pathlib import Path
 
 from cloud_sync.config import CloudSync
 from cloud_sync.lake.confirm import Receipts, ask, confirm
+from cloud_sync.lake.ledger import Ledger
+from cloud_sync.lake.once import Once
 from cloud_sync.lake.registrar import Registrar
 from cloud_sync.lake.table import IcebergReadings, ReadingsTable
 from cloud_sync.landing.lander import Lander, Next
+from cloud_sync.landing.parquet import encode_days
 from headrace.batch import is_device_id
-from headrace.errors import StorageError, UsageError
+from headrace.errors import LakeError, LakeUnavailable, StorageError, UsageError
 from headrace.journal import JournalReader
 from headrace.lake.opening import open_store
 from headrace.lake.store import Store
 from headrace.landing import watermark_key
+from headrace.logs import Condition
 from headrace.metrics import Metrics
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,9 @@ class Pipeline:
             verify=config.register.verify,
         )
         self._receipts = Receipts(parts.store)
+        self._ledger = Ledger(parts.store)
+        self._once = Once(parts.store, self._ledger, encode_days)
+        self._may_ask = Condition(log, "asking what is registered")
 
     def land(self) -> int:
         """Land all that is in the journal now; returns the number of readings."""
@@ -97,11 +107,16 @@ class Pipeline:
             self._confirm()
             if not plan.manifests:
                 return registered
-            manifests = self.registrar.check(plan.manifests)
+            sound = self.registrar.check(plan.manifests)
+            manifests = self._once.only_new(sound, self.registrar.marks, self.registrar.refuse)
             if not manifests:
                 continue  # all of them bad: their journals are left out of the next plan
             added = self.registrar.commit(manifests)
+            self._ledger.keep_up(manifests)
             self.registrar.tidy()
+            landed = {each.path: each.rows for each in sound}
+            repeated = sum(landed[each.path] - each.rows for each in manifests)
+            self._metrics.count("repeated_readings", repeated)
             self._metrics.count("registered_readings", added.rows)
             self._metrics.count("registered_files", added.files)
             registered += added.rows
@@ -109,7 +124,15 @@ class Pipeline:
     def ask(self) -> int:
         """Where a registrar elsewhere registers: learn how far it is. Returns 0: nothing is registered here."""
         with self._open_journal() as reader:
-            self._metrics.set("unregistered_batches", ask(reader, self._parts.store))
+            try:
+                self._metrics.set("unregistered_batches", ask(reader, self._parts.store))
+            except LakeUnavailable:
+                raise
+            except LakeError as error:
+                # A site that may only write lands all the same; its devices must not wait for the lake.
+                self._may_ask.bad(error)
+            else:
+                self._may_ask.good()
         return 0
 
     def _confirm(self) -> None:

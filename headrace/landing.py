@@ -48,11 +48,20 @@ class DataFile(msgspec.Struct, frozen=True):
     max_time: int
 
 
+class Seen(msgspec.Struct, frozen=True, array_like=True):
+    """What is landed of one stream of a device: ranges of seqs, inclusive."""
+
+    device: str
+    stream: str
+    ranges: tuple[tuple[int, int], ...]
+
+
 class Manifest(msgspec.Struct, frozen=True):
     """What one landing holds: journal offsets ``first..last`` (inclusive) in ``files``.
 
     ``damaged`` says what of them could not be read any more in the journal, and is in no file. ``odd``: the
-    readings with odd times, which ``rows`` does not count.
+    readings with odd times, which ``rows`` does not count. ``seen``: the readings that devices numbered, so
+    that those of a lost journal can be told (None: an earlier version has landed it, which did not say).
     """
 
     site: str
@@ -64,6 +73,7 @@ class Manifest(msgspec.Struct, frozen=True):
     version: int = MANIFEST_VERSION
     damaged: tuple[str, ...] = ()
     odd: DataFile | None = None
+    seen: tuple[Seen, ...] | None = None
 
     @property
     def path(self) -> str:

@@ -87,6 +87,7 @@ TABLE: Final[tuple[Spec, ...]] = (
     Spec("cloud_sync", "landed_readings", "counter", "Readings written to the landing zone"),
     Spec("cloud_sync", "registered_readings", "counter", "Readings added to the Iceberg table"),
     Spec("cloud_sync", "registered_files", "counter", "Data files added to the Iceberg table"),
+    Spec("cloud_sync", "repeated_readings", "counter", "Readings kept out of the table, because another journal of their site has brought them"),
     Spec("cloud_sync", "failures", "counter", "Steps that failed and are tried again", ("step",)),
     Spec("cloud_sync", "compacted_readings", "counter", "Rows that compaction rewrote"),
     Spec("cloud_sync", "compacted_files", "counter", "Data files that compaction replaced"),

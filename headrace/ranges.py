@@ -69,6 +69,12 @@ class RangeSet:
             parts.append((at, last))
         return parts
 
+    def common(self, first: int, last: int) -> list[Range]:
+        """The parts of ``first..last`` that are in the set, in order."""
+        _check(first, last)
+        touched = range(bisect_left(self._lasts, first), bisect_right(self._firsts, last))
+        return [(max(first, self._firsts[at]), min(last, self._lasts[at])) for at in touched]
+
     def holes(self) -> list[Range]:
         """What lies between the ranges: numbers that should be there and are not."""
         return [

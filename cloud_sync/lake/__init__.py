@@ -6,6 +6,8 @@ Reading order:
 - ``snapshots``     forgetting old snapshots
 - ``table``         the table port, and the one on pyiceberg
 - ``inspection``    whether a landing is what its manifest says
+- ``ledger``        which readings each journal has brought
+- ``once``          keeps out what another journal of the site has brought before
 - ``confirm``       tells sites what is registered
 - ``registrar``     reads, decides, commits; resolves unknown outcomes
 """

@@ -1,7 +1,7 @@
 """Tell sites what is registered of their journals, so that devices may forget it.
 
 The journal on this machine gets a cursor, ``registered``; it follows the cursor ``lake`` of landing. Journals
-elsewhere get a receipt in the landing zone, which their own cloud-sync reads (``headrace/lake/receipts.py``).
+elsewhere get a receipt in the object store, which their own cloud-sync reads (``headrace/lake/receipts.py``).
 Nothing here is needed for the table to be right: after a kill the watermarks say it all again.
 """
 

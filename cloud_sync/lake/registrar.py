@@ -121,6 +121,10 @@ class Registrar:
             log.warning("held: %s", each)
         self._said |= set(held)
 
+    def refuse(self, manifest: Manifest, error: LakeError) -> None:
+        """Block its journal for this pass."""
+        self._block(_name(manifest), error)
+
     def _block(self, name: ManifestName, error: LakeError) -> None:
         held = Held(name.site, name.journal, error.message)
         self._blocked[name.site, name.journal] = held

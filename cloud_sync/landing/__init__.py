@@ -4,5 +4,6 @@ Reading order:
 
 - ``encoding`` how columns are encoded, by measurement
 - ``parquet``  a table as one encoded file per day
+- ``identity`` which readings a landing brings
 - ``lander``   the steps of one landing and what a kill between them leaves behind
 """

@@ -29,13 +29,14 @@ from typing import Final
 import msgspec
 import pyarrow as pa
 
+from cloud_sync.landing.identity import seen
 from cloud_sync.landing.parquet import DayFile, apart, encode_days, encode_odd
 from headrace.decodable import with_damage
 from headrace.errors import StorageCorrupt
 from headrace.journal import LAKE, JournalReader, JournalRow, describe_damage
 from headrace.lake.readings import READINGS_SCHEMA, to_table
 from headrace.lake.store import Store
-from headrace.landing import DataFile, Manifest, data_path, encode, odd_path
+from headrace.landing import DataFile, Manifest, Seen, data_path, encode, odd_path
 from headrace.wire import FORMATS
 
 logger = logging.getLogger(__name__)
@@ -55,12 +56,13 @@ class Span(msgspec.Struct, frozen=True):
 class Next:
     """What lands next: its range and, unless it has landed already, its readings.
 
-    ``damaged``: what the journal could not give any more.
+    ``damaged``: what the journal could not give any more; ``seen``: what devices have numbered of it.
     """
 
     span: Span
     table: pa.Table
     damaged: tuple[str, ...] = ()
+    seen: tuple[Seen, ...] = ()
     has_landed: bool = False
 
 
@@ -109,7 +111,8 @@ class Lander:
                 raise  # maybe a newer gateway's: nothing is left out that another version can read
             self._remember(rows)
             table = to_table(self.site, rows)
-        return Next(span, table, tuple(describe_damage(row) for row in rows if row.damage))
+        damaged = tuple(describe_damage(row) for row in rows if row.damage)
+        return Next(span, table, damaged, seen(rows, self._reader.own_streams()))
 
     def put_files(self, following: Next) -> Manifest:
         """Encode and put the data files, day by day; the manifest says what they are, and what is not
@@ -119,7 +122,7 @@ class Lander:
         files = tuple(self._put_file(span, file) for file in encode_days(table))
         return Manifest(
             self.site, self._reader.journal_id, span.first, span.last, table.num_rows, files,
-            damaged=following.damaged, odd=self._put_odd(span, odd),
+            damaged=following.damaged, odd=self._put_odd(span, odd), seen=following.seen,
         )  # fmt: skip
 
     def _put_odd(self, span: Span, table: pa.Table) -> DataFile | None:

@@ -2,23 +2,24 @@
 
 ::
 
-    landing/site=<site>/journal=<id>/registered.json    {"registered": <journal offset>, "version": 1}
+    receipts/site=<site>/journal=<id>.json    {"registered": <journal offset>, "version": 1}
 
-The registrar writes it after its commit, and the site reads it: one small object below the prefix that the
-site's identity reaches anyway, so no site needs to see the table or its catalogue. It may be older than
-the table's watermark, never newer: what it says is registered. A site that writes there itself deceives
-only its own devices (docs/decisions/0021-acks-and-identity-at-the-lake.md).
+The registrar writes it after its commit, and the site reads it: one small object below a prefix where it needs
+to write nothing, so no site has to see the table or its catalogue, and none can deceive its devices. It may be
+older than the table's watermark, never newer: what it says is registered
+(docs/decisions/0021-acks-and-identity-at-the-lake.md).
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
 from headrace.errors import LakeError
 from headrace.lake.store import Store
-from headrace.landing import folder
+
+PREFIX: Final = "receipts"
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -29,8 +30,8 @@ class Receipt(msgspec.Struct, frozen=True):
 
 
 def receipt_path(site: str, journal: str) -> str:
-    """Sorts behind all landings of the journal, so listings that start at an offset pass it last."""
-    return f"{folder(site, journal)}/registered.json"
+    """Below the prefix that a site's cloud-sync needs to read."""
+    return f"{PREFIX}/site={site}/journal={journal}.json"
 
 
 def read_receipt(store: Store, site: str, journal: str) -> int:

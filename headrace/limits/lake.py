@@ -22,6 +22,13 @@ REGISTER_INTERVAL_S: Final = 60.0
 #: Manifests that one registration commits together.
 REGISTER_MAX_MANIFESTS: Final = 100
 
+#: Manifests whose identities are added to a journal's ledger together: at one landing a minute every four
+#: hours, some 100 kB for 2,000 streams. So many at most are read again when another journal needs them.
+LEDGER_EVERY_MANIFESTS: Final = 256
+
+#: Streams of lost journals that a registrar keeps in memory, 500 bytes each; beyond it ledgers are read again.
+LEDGER_MAX_STREAMS: Final = 200_000
+
 #: Rows of a row group in a data file: a query for one series of many reads a few of them, and each
 #: costs about 1 kB of statistics.
 PARQUET_ROW_GROUP_ROWS: Final = 262_144

@@ -48,6 +48,13 @@ def test_missing_is_what_is_not_there(steps, span):
     assert expand(ranges.missing(*span)) == set(range(span[0], span[1] + 1)) - plain
 
 
+@given(operations, spans)
+def test_common_is_what_is_there(steps, span):
+    """``common`` is the rest of what is missing."""
+    ranges, plain = build(steps)
+    assert expand(ranges.common(*span)) == set(range(span[0], span[1] + 1)) & plain
+
+
 @given(operations)
 def test_holes_lie_between_ranges(steps):
     """Holes and ranges together leave nothing out."""

@@ -67,10 +67,10 @@ def test_nothing_counts_as_registered_that_has_not_landed(reader: JournalReader)
 
 
 def test_a_site_learns_from_its_receipt(reader: JournalReader, store: CountingStore) -> None:
-    """It needs one object below its own prefix, and no table."""
+    """It needs to read one object, and no table."""
     assert ask(reader, store) == 3
     Receipts(store).tell({watermark_key("harbour", reader.journal_id): 2}, but=None)
-    assert receipt_path("harbour", reader.journal_id).startswith("landing/site=harbour/")
+    assert receipt_path("harbour", reader.journal_id).startswith("receipts/site=harbour/")
     assert ask(reader, store) == 1
     assert reader.cursor(REGISTERED) == 2
 
