@@ -9,9 +9,8 @@ from pathlib import Path
 import click
 
 from headrace import __version__
-from headrace.commands import reports_errors, verbose_option
-
-QUERY_FORMATS = ("table", "csv", "json", "arrow")
+from headrace.commands import reports_errors
+from headrace.query.commands import query
 
 
 @click.group()
@@ -25,57 +24,7 @@ def main() -> None:
     """
 
 
-@main.command()
-@click.argument("sql")
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    help="A data folder, with gateway/journal.db and lake/ in it. Default: headrace-data.",
-)
-@click.option("--lake", help="A lake's folder alone, without a journal.")
-@click.option(
-    "-c", "--config", type=click.Path(path_type=Path), help="A cloud_sync.toml, for a lake on S3."
-)
-@click.option(
-    "-f", "--format", "format_name", type=click.Choice(QUERY_FORMATS), default="table",
-    show_default=True, help="How to print the result; csv has a header line, arrow is an IPC stream.",
-)  # fmt: skip
-@verbose_option
-@reports_errors
-def query(
-    sql: str, data: Path | None, lake: str | None, config: Path | None, format_name: str
-) -> None:
-    """Answer one SQL statement over lake, landing zone and journal tail.
-
-    \b
-    Views:
-      readings  site, device, name, time, value, text, unit, stream, seq, received, clock
-      series    site, device, name, unit, first_time, last_time, rows
-      alerts    rule, device, series, state, severity, started, ended, value, site, summary
-      models    time, site, device, model, version, state, reason
-
-    Each reading is there exactly once, also while gateway and cloud_sync are running. Times are UTC.
-
-    \b
-    Examples:
-      headrace query "SELECT device, name, count(*), max(time) FROM readings GROUP BY 1, 2"
-      headrace query --format csv "SELECT * FROM alerts" > alerts.csv
-    """
-    # Imported here: DuckDB and Iceberg take a second, and --help should not.
-    from headrace.query.config import find_place
-    from headrace.query.engine import Engine
-    from headrace.query.output import FORMATS
-    from headrace.query.sources import collect
-
-    place = find_place(data=data, lake=lake, config=config)
-    sources = collect(place.lake, place.journal)
-    for note in sources.notes:
-        click.echo(f"note: {note}", err=True)
-    if not sources.files and not sources.tail.num_rows:
-        click.echo("note: no readings yet", err=True)
-    with Engine(sources, place.lake) as engine:
-        FORMATS[format_name](engine.query(sql), sys.stdout.buffer)
-    sys.stdout.buffer.flush()
+main.add_command(query)
 
 
 @main.command()

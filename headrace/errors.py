@@ -22,6 +22,7 @@
     ├── ModelError                a model file or its card is unusable
     │   └── ModelUntrusted        signatures, versions or expiry of the model repository do not hold
     └── QueryError                a SQL statement cannot be answered
+        └── QueryStopped          it was ended before its end: by its time limit, or by who asked
 
 ``retryable`` belongs to the type, so that a supervisor decides without reading messages.
 """
@@ -201,3 +202,9 @@ class QueryError(HeadraceError):
     """A SQL statement cannot be answered."""
 
     exit_status = EXIT_USAGE
+
+
+class QueryStopped(QueryError):
+    """A SQL statement was ended before its end."""
+
+    exit_status = EXIT_FAILURE

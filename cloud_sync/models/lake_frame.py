@@ -31,7 +31,7 @@ from headrace.lake.readings import READINGS_SCHEMA
 from headrace.limits.models import TRAIN_MAX_READINGS
 from headrace.models.manifest import Lineage
 from headrace.query.engine import Engine
-from headrace.query.sources import Sources
+from headrace.query.sources import File, Sources
 
 EVERYTHING: Final = "SELECT * FROM readings"
 
@@ -110,7 +110,7 @@ def _registered(lake: Lake, wanted: int | None) -> tuple[int, Sources]:
         tasks = list(table.scan(snapshot_id=snapshot).plan_files())
     if any(task.delete_files for task in tasks):
         raise QueryError("the table has delete files, which training does not read")
-    files = tuple(task.file.file_path for task in tasks)
+    files = tuple(File(task.file.file_path, "registered") for task in tasks)
     return snapshot, Sources(files, READINGS_SCHEMA.empty_table())
 
 

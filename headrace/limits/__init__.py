@@ -16,9 +16,10 @@ nowhere else. Configuration may lower or raise those that a key refers to; the o
 - ``sinks``        destinations, and their lanes
 - ``enrolment``    codes, certificates, revocation
 - ``process``      a program as a whole: memory, stop, reload, traces, health
-- ``lake``         landing, registering, asking
+- ``lake``         landing, registering
 - ``imports``      import jobs: how other systems are asked
 - ``maintain``     compaction, expiry, removal and retention in the lake
+- ``query``        asking
 - ``models``       models in their repository: publishing, signing, training
 - ``edge_models``  models where they run: trial, gates, processes
 """

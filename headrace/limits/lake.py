@@ -1,4 +1,4 @@
-"""Landing, registering, asking."""
+"""Landing, registering."""
 
 from __future__ import annotations
 
@@ -51,14 +51,3 @@ KEEP_SNAPSHOTS: Final = 60
 #: line of 12 Mbit/s.
 STORE_CONNECT_TIMEOUT_S: Final = 5.0
 STORE_READ_TIMEOUT_S: Final = 60.0
-
-#: Readings of the journal's tail that a query decodes into memory: about 60 bytes each. A tail that
-#: is longer belongs landed.
-QUERY_TAIL_MAX_ROWS: Final = 20_000_000
-QUERY_TAIL_MAX_BYTES: Final = 512 * MIB
-
-#: Rows of one batch of a query's result: what is in memory at once while it is printed.
-QUERY_BATCH_ROWS: Final = 65_536
-
-#: Rows of a query result printed as a table; csv, json and arrow are not cut.
-QUERY_TABLE_MAX_ROWS: Final = 1_000

@@ -2,9 +2,15 @@
 
 Reading order:
 
-- ``config``   which journal and which lake
-- ``sources``  what there is, each reading in exactly one place
-- ``views``    the views ``readings``, ``series`` and ``alerts``
-- ``engine``   DuckDB, read-only and locked
-- ``output``   results as table, csv, json or Arrow
+- ``config``     which journal and which lake
+- ``ask``        a question from its text to its answer: the steps
+- ``statement``  one statement, checked
+- ``planner``    which rows of which tables it needs
+- ``predicate``  what that is, in terms of files
+- ``sources``    what there is, each reading in exactly one place
+- ``latest``     the newest reading of each series
+- ``tables``     derived tables
+- ``views``      the views ``readings``, ``series``, ``alerts``, ``models`` and ``latest``
+- ``engine``     DuckDB, read-only and locked
+- ``output``     results as table, csv, json or Arrow
 """

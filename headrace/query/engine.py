@@ -1,41 +1,77 @@
 """DuckDB over the sources: in memory, in UTC, read-only and locked.
 
 Local files are read by DuckDB itself, which opens only the files, row groups and columns that a
-statement needs; files on S3 go through Arrow's dataset, so that no DuckDB extension is needed. When
+statement needs; files elsewhere go through Arrow's dataset, so that no DuckDB extension is needed. When
 the views stand, access to the outside is cut down to the very files of the views and the
-configuration is locked; and only statements that read are accepted. So a statement from a stranger
-can cost time and memory, but read or write nothing else.
+configuration is locked; and only statements that read are accepted (``statement``). So a statement from
+a stranger can cost time and memory, but read or write nothing else. An engine is one look at the
+sources, and has its own DuckDB: what one statement is allowed to open is no matter of another's.
 """
 
 from __future__ import annotations
 
-import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 from pyarrow import dataset
 
-from headrace.errors import LakeUnavailable, QueryError
+from headrace.errors import LakeUnavailable, QueryError, QueryStopped
 from headrace.lake.config import Lake
-from headrace.limits.lake import QUERY_BATCH_ROWS
-from headrace.query import views
-from headrace.query.sources import Sources
+from headrace.limits.query import QUERY_BATCH_ROWS
+from headrace.query import statement, views
+from headrace.query.latest import Latest
+from headrace.query.sources import File, Sources
+from headrace.query.statement import Parameters
 
-_READING: Final = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What one statement may use; None leaves it to DuckDB: all cores, 80 % of memory, the disk."""
+
+    memory_bytes: int | None = None
+    spill_bytes: int | None = None
+    threads: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedFiles:
+    """A derived table: its name, its columns and the files of it that are wanted."""
+
+    name: str
+    schema: pa.Schema
+    files: Sequence[File]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class More:
+    """What is there beside readings: the parts of ``latest``, and derived tables."""
+
+    latest: Latest | None = None
+    derived: Sequence[DerivedFiles] = ()
 
 
 class Engine:
     """The views over one look at the sources."""
 
-    def __init__(self, sources: Sources, lake: Lake) -> None:
+    def __init__(
+        self,
+        sources: Sources,
+        lake: Lake,
+        *,
+        more: More | None = None,
+        bounds: Bounds | None = None,
+    ) -> None:
         self._spill = tempfile.TemporaryDirectory(prefix="headrace-query-")
         self._db: Any = duckdb.connect(config={"temp_directory": self._spill.name})
-        with _query_errors():
-            self._set_up(sources, lake)
+        self._lake = lake
+        self._local: list[str] = []
+        with query_errors():
+            self._set_up(sources, more or More(), bounds or Bounds())
 
     def __enter__(self) -> Engine:
         return self
@@ -48,38 +84,78 @@ class Engine:
         self._db.close()
         self._spill.cleanup()
 
-    def query(self, sql: str) -> pa.RecordBatchReader:
+    def interrupt(self) -> None:
+        """End the statement that is running, from another thread: it raises QueryStopped."""
+        self._db.interrupt()
+
+    def query(self, sql: str, parameters: Parameters = None) -> pa.RecordBatchReader:
         """The result of one reading statement, as it comes.
 
         Raises:
             QueryError: not one statement, not a reading one, or wrong.
         """
-        with _query_errors():
-            statements = self._db.extract_statements(sql)
-        if len(statements) != 1:
-            raise QueryError(f"expected one statement, got {len(statements)}")
-        if statements[0].type not in _READING:
-            kind = statements[0].type.name
-            raise QueryError(f"only statements that read are accepted (SELECT …), got {kind}")
-        with _query_errors():
-            reader: pa.RecordBatchReader = self._db.sql(sql).to_arrow_reader(QUERY_BATCH_ROWS)
+        checked = statement.read(self._db, sql, parameters)
+        with query_errors():
+            options = {} if checked.parameters is None else {"params": checked.parameters}
+            reader: pa.RecordBatchReader = self._db.sql(sql, **options).to_arrow_reader(
+                QUERY_BATCH_ROWS
+            )
         return pa.RecordBatchReader.from_batches(reader.schema, _batches(reader))
 
-    def _set_up(self, sources: Sources, lake: Lake) -> None:
+    def _set_up(self, sources: Sources, more: More, bounds: Bounds) -> None:
         self._db.execute("SET TimeZone = 'UTC'")
         self._db.execute("SET python_enable_replacements = false")
-        parts = ["tail"]
+        # One footer is read to plan and once more to run; this keeps it in between.
+        self._db.execute("SET parquet_metadata_cache = true")
+        self._bound(bounds)
         self._db.register("tail", sources.tail)
-        local = [path.removeprefix("file://") for path in sources.files if not _is_s3(path)]
-        remote = [path for path in sources.files if _is_s3(path)]
-        if local:
-            parts.append(views.parquet(local))
-            self._db.execute("SET allowed_paths = ?", [local])
+        statements = [views.readings(["tail", *self._parts("readings", sources.files)])]
+        statements += [views.SERIES, views.ALERTS, views.MODELS, self._latest(more.latest)]
+        statements += self._derived(more.derived)
+        self._db.execute("SET allowed_paths = ?", [self._local])
+        for each in statements:
+            self._db.execute(each)
+        self._lock()
+
+    def _bound(self, bounds: Bounds) -> None:
+        if bounds.memory_bytes is not None:
+            self._db.execute(f"SET memory_limit = '{bounds.memory_bytes}B'")
+        if bounds.spill_bytes is not None:
+            self._db.execute(f"SET max_temp_directory_size = '{bounds.spill_bytes}B'")
+        if bounds.threads is not None:
+            self._db.execute(f"SET threads = {bounds.threads}")
+
+    def _parts(self, name: str, files: Sequence[File], *, by_name: bool = False) -> list[str]:
+        """Files as parts of a view: those on this machine as they are, others registered."""
+        local = [_path(file) for file in files if _is_local(file)]
+        remote = [file.uri for file in files if not _is_local(file)]
+        self._local += local
+        parts = [views.parquet(local, by_name=by_name)] if local else []
         if remote:
-            self._db.register("remote", _dataset(remote, lake))
-            parts.append("remote")
-        for statement in (views.readings(parts), views.SERIES, views.ALERTS, views.MODELS):
-            self._db.execute(statement)
+            self._db.register(f"{name}_elsewhere", _dataset(remote, self._lake))
+            parts.append(f'"{name}_elsewhere"')
+        return parts
+
+    def _latest(self, latest: Latest | None) -> str:
+        if latest is None:
+            return views.latest(["readings"])
+        self._db.register("latest_known", latest.known)
+        self._db.register("latest_tail", latest.since.tail)
+        files = self._parts("latest", latest.since.files)
+        return views.latest(["latest_known", "latest_tail", *files])
+
+    def _derived(self, tables: Sequence[DerivedFiles]) -> list[str]:
+        if not tables:
+            return []
+        return [f'CREATE SCHEMA "{views.LAKE}"', views.SEARCH_PATH, *map(self._view_of, tables)]
+
+    def _view_of(self, table: DerivedFiles) -> str:
+        name = f"lake_{table.name}"
+        self._db.register(name, table.schema.empty_table())
+        parts = self._parts(name, table.files, by_name=True)
+        return views.derived(table.name, [f'"{name}"', *parts])
+
+    def _lock(self) -> None:
         for name in ("autoinstall_known_extensions", "autoload_known_extensions"):
             self._db.execute(f"SET {name} = false")
         self._db.execute("SET enable_external_access = false")
@@ -89,7 +165,7 @@ class Engine:
 def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
     while True:
         try:
-            with _query_errors():
+            with query_errors():
                 batch = reader.read_next_batch()
         except StopIteration:
             return
@@ -103,23 +179,33 @@ def _dataset(paths: list[str], lake: Lake) -> dataset.Dataset:
     return dataset.dataset(keys, filesystem=arrow_filesystem(lake), format="parquet")
 
 
-def _is_s3(path: str) -> bool:
-    return path.startswith(("s3://", "s3a://"))
+def _is_local(file: File) -> bool:
+    return "://" not in file.uri or file.uri.startswith("file://")
+
+
+def _path(file: File) -> str:
+    return file.uri.removeprefix("file://")
 
 
 @contextmanager
-def _query_errors() -> Iterator[None]:
+def query_errors() -> Iterator[None]:
+    """DuckDB's and Arrow's errors as ours."""
     try:
         yield
+    except duckdb.InterruptException as error:
+        raise QueryStopped("the statement was stopped") from error
+    except duckdb.OutOfMemoryException as error:
+        raise QueryError(
+            f"the statement needs more memory than it may have: {statement.one_line(error)[:200]}",
+            hint="ask for less at once: fewer devices, a shorter time, an aggregate",
+        ) from error
     except duckdb.IOException as error:
-        raise LakeUnavailable(f"a file of the lake cannot be read: {_one_line(error)}") from error
+        raise LakeUnavailable(
+            f"a file of the lake cannot be read: {statement.one_line(error)}"
+        ) from error
     except duckdb.Error as error:
-        raise QueryError(_one_line(error)) from error
+        raise QueryError(statement.one_line(error)) from error
     except (OSError, pa.ArrowException) as error:
-        raise LakeUnavailable(f"the lake cannot be read: {_one_line(error)}") from error
-
-
-def _one_line(error: Exception) -> str:
-    """DuckDB's message without the excerpt of the statement."""
-    text = str(error).partition(f"{os.linesep}{os.linesep}LINE")[0]
-    return " ".join(text.split())
+        if "INTERRUPT Error" in str(error):
+            raise QueryStopped("the statement was stopped") from error
+        raise LakeUnavailable(f"the lake cannot be read: {statement.one_line(error)}") from error

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from headrace.limits.lake import QUERY_TABLE_MAX_ROWS
+from headrace.limits.query import QUERY_TABLE_MAX_ROWS
 
 Writer = Callable[[pa.RecordBatchReader, BinaryIO], None]
 

@@ -22,13 +22,14 @@ is one that does not check out: a data file is what its manifest says or does no
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import pyarrow as pa
+from pyiceberg.catalog import Catalog
 
 from headrace.errors import LakeError, LakeUnavailable, QueryError
 from headrace.journal import JournalReader
@@ -45,65 +46,133 @@ from headrace.lake.opening import open_store
 from headrace.lake.readings import READINGS_SCHEMA, to_table
 from headrace.lake.store import Store
 from headrace.landing import ManifestName
-from headrace.limits.lake import QUERY_TAIL_MAX_BYTES, QUERY_TAIL_MAX_ROWS
+from headrace.limits.query import QUERY_TAIL_MAX_BYTES, QUERY_TAIL_MAX_ROWS
+from headrace.query.predicate import (
+    ANYTHING,
+    NOTHING,
+    Bounds,
+    Predicate,
+    may_hold,
+    to_iceberg,
+)
+
+Origin = Literal["registered", "landed", "odd"]
+
+T = TypeVar("T")
+Covered = tuple[Mapping[str, int], T]
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A Parquet file: its address, and what is known of it without opening it."""
+
+    uri: str
+    origin: Origin
+    rows: int | None = None
+    bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Parquet files by their addresses, and the journal's tail as columns.
+    """Parquet files, and the journal's tail as columns.
 
-    ``notes`` say what had to be left out.
+    ``skipped`` counts files that cannot hold what is wanted; ``notes`` say what had to be left out.
     """
 
-    files: tuple[str, ...]
+    files: tuple[File, ...]
     tail: pa.Table
     notes: tuple[str, ...] = ()
+    skipped: int = 0
 
 
-def collect(lake: Lake, journal: Path | None) -> Sources:
-    """Look at everything, in the order that the module's docstring gives reasons for.
+def collect(
+    lake: Lake,
+    journal: Path | None,
+    wanted: Predicate = ANYTHING,
+    catalogue: Catalog | None = None,
+) -> Sources:
+    """Look at everything that is wanted, in the order that the module's docstring gives reasons for.
+
+    Args:
+        catalogue: of this lake, where it is open already.
 
     Raises:
         LakeError: the store or the catalogue does not answer.
         StorageError: the journal cannot be read.
     """
-    store = open_store(lake)
+
+    def covered() -> tuple[Mapping[str, int], Any]:
+        nonlocal catalogue
+        if catalogue is None and exists(lake):
+            catalogue = open_catalogue(lake)
+        table = load_readings(catalogue) if catalogue is not None else None
+        return (watermarks(table.properties) if table else {}), table
+
+    behind, table = collect_behind(open_store(lake), journal, wanted, covered)
+    registered, skipped = registered_files(table, wanted)
+    return replace(behind, files=(*registered, *behind.files), skipped=skipped + behind.skipped)
+
+
+def collect_behind(
+    store: Store, journal: Path | None, wanted: Predicate, covered: Callable[[], Covered[T]]
+) -> tuple[Sources, T]:
+    """What lies between the end of something and the journal's head.
+
+    Args:
+        covered: reads how far that something goes, in the terms of watermarks, and the thing itself.
+    """
     with ExitStack() as open_until_read:
         reader = None
         if journal is not None and journal.exists():
             reader = open_until_read.enter_context(JournalReader(journal))
             open_until_read.enter_context(reader.snapshot())
             reader.head()  # the first read fixes the snapshot
-        catalogue = open_catalogue(lake) if exists(lake) else None
-        before = load_readings(catalogue) if catalogue is not None else None
-        # Where to start listing only: these watermarks are older than the names and decide nothing.
-        names = unregistered(store, watermarks(before.properties) if before else {})
-        table = load_readings(catalogue) if catalogue is not None else None
-        marks = watermarks(table.properties) if table else {}
+        # Where to start listing only: these marks are older than the names and decide nothing.
+        names = unregistered(store, covered()[0])
+        marks, thing = covered()
         landed, notes = _landed_files(store, names, marks)
-        registered = _registered_files(table)
         odd = _odd_files(store, names, marks)
-        tail = _tail(reader, names, marks) if reader else READINGS_SCHEMA.empty_table()
-    return Sources((*registered, *landed, *odd), tail, tuple(notes))
+        tail = _tail(reader, names, marks, wanted) if reader else READINGS_SCHEMA.empty_table()
+    kept = [file for file, bounds in landed if may_hold(wanted, bounds)]
+    return Sources((*kept, *odd), tail, tuple(notes), len(landed) - len(kept)), thing
 
 
-def _registered_files(table: Any) -> list[str]:
-    if table is None:
-        return []
+def registered_files(table: Any, wanted: Predicate = ANYTHING) -> tuple[list[File], int]:
+    """The files of an Iceberg table that may hold what is wanted, and how many others there are.
+
+    Raises:
+        LakeError: the table's metadata cannot be read.
+        QueryError: rows of it were deleted by another engine, in a way that is not read here.
+    """
+    snapshot = table.current_snapshot() if table is not None else None
+    if table is None or snapshot is None or wanted == NOTHING:
+        return [], _total_files(snapshot)
     with catalogue_errors("plan the scan"):
-        tasks = list(table.scan().plan_files())
+        tasks = list(table.scan(row_filter=to_iceberg(wanted)).plan_files())
     if any(task.delete_files for task in tasks):
         raise QueryError(
             "the table has delete files, which headrace query does not read",
             hint="rewrite the table with an engine that wrote them, or query it with that engine",
         )
-    return [task.file.file_path for task in tasks]
+    files = [
+        File(
+            task.file.file_path, "registered", task.file.record_count, task.file.file_size_in_bytes
+        )
+        for task in tasks
+    ]
+    return files, max(0, _total_files(snapshot) - len(files))
+
+
+def _total_files(snapshot: Any) -> int:
+    """What the snapshot says of itself; 0 where its writer did not."""
+    summary = snapshot.summary if snapshot is not None else None
+    return int(summary.get("total-data-files", 0)) if summary is not None else 0
 
 
 def _landed_files(
     store: Store, names: Sequence[ManifestName], marks: Mapping[str, int]
-) -> tuple[list[str], list[str]]:
-    files: list[str] = []
+) -> tuple[list[tuple[File, Bounds]], list[str]]:
+    files: list[tuple[File, Bounds]] = []
     notes: list[str] = []
     for name in names:
         mark = watermark_of(marks, name)
@@ -118,14 +187,20 @@ def _landed_files(
         except LakeError as error:
             notes.append(f"left out: {error.message}")
         else:
-            files += [store.uri(file.path) for file in manifest.files]
+            files += [
+                (
+                    File(store.uri(file.path), "landed", file.rows, file.bytes),
+                    {"site": (name.site, name.site), "time": (file.min_time, file.max_time)},
+                )
+                for file in manifest.files
+            ]
     return files, notes
 
 
-def _odd_files(store: Store, names: Sequence[ManifestName], marks: Mapping[str, int]) -> list[str]:
+def _odd_files(store: Store, names: Sequence[ManifestName], marks: Mapping[str, int]) -> list[File]:
     """Files of odd times whose manifests were seen; of later ones the readings are in the tail."""
     return [
-        store.uri(file.path)
+        File(store.uri(file.path), "odd")
         for file in odd_files(store)
         if file.last <= _landed_up_to(file, names, marks)
     ]
@@ -140,7 +215,10 @@ def _landed_up_to(
 
 
 def _tail(
-    reader: JournalReader, names: Sequence[ManifestName], marks: Mapping[str, int]
+    reader: JournalReader,
+    names: Sequence[ManifestName],
+    marks: Mapping[str, int],
+    wanted: Predicate,
 ) -> pa.Table:
     after = _landed_up_to(ManifestName(reader.site, reader.journal_id, 0, 0, ""), names, marks)
     rows = reader.read(after, max_rows=QUERY_TAIL_MAX_ROWS, max_bytes=QUERY_TAIL_MAX_BYTES)
@@ -150,4 +228,8 @@ def _tail(
             "landed, which is more than a query takes into memory",
             hint="run cloud-sync once, then ask again",
         )
-    return to_table(reader.site, rows)
+    site = (reader.site, reader.site)
+    kept = [
+        row for row in rows if may_hold(wanted, {"site": site, "device": (row.device, row.device)})
+    ]
+    return to_table(reader.site, kept)

@@ -9,6 +9,9 @@
               same site, device, rule, series and start, and shows as the newest of them.
 ``models``    what happened to versions of models, at gateways and devices: one row a step. A step that
               was journalled twice (its writer died in between) shows once.
+``latest``    the newest reading of each (site, device, name), odd times left out. It is computed from
+              what is kept for it and what came since (``latest``), not from all readings.
+``lake.…``    derived tables (``tables``), also without ``lake.`` where the name is free.
 """
 
 from __future__ import annotations
@@ -76,13 +79,44 @@ QUALIFY row_number() OVER (PARTITION BY site, device, model, version, state, tim
 """  # noqa: S608 - ours
 
 
+#: The schema of derived tables, and that names without a schema are looked for there in the end.
+LAKE: Final = "lake"
+SEARCH_PATH: Final = f"SET search_path = 'main,{LAKE}'"
+
+
+def latest(parts: Iterable[str]) -> str:
+    """The view over readings of which the newest of each series count."""
+    columns = "site, device, name, time, value, text, unit, received, seq, clock"
+    selects = " UNION ALL ".join(f"SELECT {columns} FROM {part}" for part in parts)  # noqa: S608 - ours
+    return f"""
+CREATE VIEW latest AS
+SELECT site, device, name, newest.time AS time, newest.value AS value, newest.text AS text,
+       newest.unit AS unit
+FROM (
+    SELECT site, device, name, arg_max(
+        {{'time': time, 'value': value, 'text': text, 'unit': unit}},
+        {{'time': time, 'received': received, 'seq': seq}}
+    ) AS newest
+    FROM ({selects}) WHERE clock IS DISTINCT FROM 'odd' GROUP BY site, device, name
+)
+"""  # noqa: S608 - ours
+
+
+def derived(name: str, parts: Iterable[str]) -> str:
+    """The view of a derived table."""
+    selects = " UNION ALL BY NAME ".join(f"SELECT * FROM {part}" for part in parts)  # noqa: S608 - ours
+    quoted = name.replace('"', '""')
+    return f'CREATE VIEW "{LAKE}"."{quoted}" AS {selects}'
+
+
 def readings(parts: Iterable[str]) -> str:
     """The view over its parts: table functions or registered names."""
     selects = " UNION ALL ".join(f"SELECT {COLUMNS} FROM {part}" for part in parts)  # noqa: S608 - ours
     return f"CREATE VIEW readings AS {selects}"
 
 
-def parquet(paths: Iterable[str]) -> str:
+def parquet(paths: Iterable[str], *, by_name: bool = False) -> str:
     """Local files as a part; folders are named ``site=…`` and must not become columns."""
     quoted = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-    return f"read_parquet([{quoted}], hive_partitioning = false)"
+    more = ", union_by_name = true" if by_name else ""
+    return f"read_parquet([{quoted}], hive_partitioning = false{more})"

@@ -291,8 +291,9 @@ def test_an_empty_data_folder_answers_friendly(tmp_path: Path) -> None:
         ("CREATE TABLE mine (a INTEGER)", "only statements that read"),
         ("SET enable_external_access = true", "only statements that read"),
         ("ATTACH 'other.db'", "only statements that read"),
-        ("SELECT * FROM read_text('/etc/hostname')", "Cannot access file"),
-        ("SELECT * FROM read_parquet('other.parquet')", "Cannot access file"),
+        ("SELECT * FROM read_text('/etc/hostname')", "read_text is not accepted"),
+        ("SELECT * FROM read_parquet('other.parquet')", "read_parquet is not accepted"),
+        ("SELECT * FROM 'other.parquet'", "Cannot access file"),
     ],
 )
 def test_a_bad_or_writing_statement_is_one_line_and_status_2(

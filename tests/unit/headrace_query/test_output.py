@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 
-from headrace.limits.lake import QUERY_TABLE_MAX_ROWS
+from headrace.limits.query import QUERY_TABLE_MAX_ROWS
 from headrace.query.output import write_csv, write_json, write_table
 
 
