@@ -7,6 +7,7 @@ Reading order:
 - ``lake``      which manifests to register, and registering them
 - ``maintain``  compaction, retention, expiry and removal
 - ``config``    cloud_sync.toml
+- ``beside``    the jobs beside the path, as configured
 - ``service``   the jobs on a schedule, with outages and SIGTERM
 - ``cli``       the ``cloud-sync`` command
 """

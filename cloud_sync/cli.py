@@ -59,6 +59,7 @@ def run(config_path: Path | None, data: Path | None) -> None:
       cloud-sync run --data headrace-data
     """
     # Here and below: what takes a second to import is imported where it is needed.
+    from cloud_sync.beside import beside
     from cloud_sync.service import Service
 
     memory.keep_freed()
@@ -66,7 +67,7 @@ def run(config_path: Path | None, data: Path | None) -> None:
     logs.configure(settings.log)
     logs.bind(program="cloud-sync")
     metrics = Metrics("cloud_sync")
-    service = Service(settings, _pipeline(settings, metrics), metrics)
+    service = Service(settings, _pipeline(settings, metrics), metrics, beside(settings, metrics))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: service.stop())
     _serve_metrics(settings, metrics)

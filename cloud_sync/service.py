@@ -1,17 +1,23 @@
-"""The two jobs on a schedule, outages, and a clean end.
+"""The jobs on a schedule, outages, and a clean end.
 
 Landing and registering run on threads of their own, so that a catalogue that is away does not hold
 up landing. Each job plans its next run when it ends: after the interval when it worked, after a
 growing pause with jitter when it did not. A failure that does not heal stops the service, visibly.
+
+Jobs **beside** the path of a batch (maintenance) have threads and a lower priority of their own, and no part
+in the last pass: they are told to give up.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -20,10 +26,14 @@ from cloud_sync.config import CloudSync
 from cloud_sync.pipeline import Pipeline
 from headrace.errors import HeadraceError
 from headrace.limits.agent import RETRY_FIRST_S, RETRY_MAX_S
+from headrace.limits.process import BESIDE_DELAY_S, BESIDE_NICE
 from headrace.logs import Condition
 from headrace.metrics import Metrics
 
 log = logging.getLogger(__name__)
+
+#: The pool of threads of the jobs beside the path.
+_BESIDE: Final = "beside"
 
 
 class Job:
@@ -31,11 +41,12 @@ class Job:
 
     def __init__(
         self, name: str, step: Callable[[], int], *, interval_s: float, metrics: Metrics,
-        chance: Callable[[], float] = random.random,
+        chance: Callable[[], float] = random.random, give_up: Callable[[], None] | None = None,
     ) -> None:  # fmt: skip
         self.name = name
+        self.give_up = give_up
         self._step = step
-        self._interval_s = interval_s
+        self.interval_s = interval_s
         self._metrics = metrics
         self._chance = chance
         self._condition = Condition(log, name)
@@ -57,7 +68,7 @@ class Job:
         self._condition.good()
         if rows:
             log.info("%s: %d readings", self.name, rows)
-        return self._interval_s
+        return self.interval_s
 
     def _pause(self) -> float:
         longest: float = min(RETRY_MAX_S, RETRY_FIRST_S * 2.0 ** min(self._condition.failures, 10))
@@ -67,12 +78,17 @@ class Job:
 class Service:
     """Runs the jobs until it is told to stop."""
 
-    def __init__(self, config: CloudSync, pipeline: Pipeline, metrics: Metrics) -> None:
+    def __init__(
+        self, config: CloudSync, pipeline: Pipeline, metrics: Metrics, beside: Sequence[Job] = ()
+    ) -> None:
         self._stop = threading.Event()
         self._asked_to_stop = False
         self._failed = False
         self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(2)},
+            executors={
+                "default": ThreadPoolExecutor(2),
+                _BESIDE: ThreadPoolExecutor(max(1, len(beside))),
+            },
             job_defaults={"misfire_grace_time": None},
             timezone=UTC,
         )
@@ -83,6 +99,7 @@ class Service:
         # Where a registrar elsewhere has the table, the second job asks it instead.
         ask = Job("asking", pipeline.ask, interval_s=config.register.interval_s, metrics=metrics)
         self._jobs = [land, register if config.register.enabled else ask]
+        self._beside = beside
 
     def stop(self) -> None:
         """End after the steps that are running and one last pass; callable from a signal handler.
@@ -96,11 +113,16 @@ class Service:
         """Run until stopped; the exit status."""
         for job in self._jobs:
             self._plan(job, 0.0)
+        for job in self._beside:
+            self._plan(job, min(job.interval_s, BESIDE_DELAY_S))
         self._scheduler.start()
         # With a timeout, so that the main thread wakes for signals on every platform.
         while not (self._asked_to_stop or self._stop.wait(0.2)):
             pass
         self._stop.set()
+        for job in self._beside:
+            if job.give_up is not None:
+                job.give_up()
         self._scheduler.shutdown(wait=True)
         if self._failed:
             return 1
@@ -111,9 +133,12 @@ class Service:
 
     def _plan(self, job: Job, delay_s: float) -> None:
         due = datetime.now(UTC) + timedelta(seconds=delay_s)
-        self._scheduler.add_job(self._run_and_plan, "date", run_date=due, args=[job])
+        pool = _BESIDE if job in self._beside else "default"
+        self._scheduler.add_job(self._run_and_plan, "date", run_date=due, args=[job], executor=pool)
 
     def _run_and_plan(self, job: Job) -> None:
+        if job in self._beside:
+            _yield_to_others()
         delay_s = self._supervise(job)
         if delay_s is not None and not self._stop.is_set():
             self._plan(job, delay_s)
@@ -129,3 +154,9 @@ class Service:
         self._failed = True
         self._stop.set()
         return None
+
+
+def _yield_to_others() -> None:
+    """Let this thread have what CPU the others leave; where threads have no priority (not Linux), nothing."""
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BESIDE_NICE)

@@ -132,7 +132,9 @@ def read(files: FileIO, file: File, schema: pa.Schema, share: int) -> Iterator[p
         with files.new_input(file.uri).open() as stream:
             source = pq.ParquetFile(stream, read_dictionary=labels)
             _check_columns(file, source.schema_arrow, schema)
-            for batch in source.iter_batches(batch_size=_batch_rows(source.metadata, share)):
+            for batch in source.iter_batches(
+                batch_size=_batch_rows(source.metadata, share), use_threads=False
+            ):
                 if batch.num_rows:
                     yield _aligned(pa.Table.from_batches([batch]), schema)
     except (pa.ArrowInvalid, pa.ArrowTypeError, FileNotFoundError) as error:

@@ -32,3 +32,8 @@ TRACE_MAX_LINKS: Final = 32
 #: Seconds that ``gateway health`` and ``cloud-sync health`` wait. A program that needs longer for a
 #: constant answer is stuck; container engines give a check 10 s here, Python's start included.
 HEALTH_TIMEOUT_S: Final = 5.0
+
+#: Seconds after cloud-sync's start until jobs beside the path of a batch (maintenance) begin: what waits in
+#: the journal goes first. And how nice their threads are (19 is the nicest).
+BESIDE_DELAY_S: Final = 60.0
+BESIDE_NICE: Final = 10

@@ -27,6 +27,8 @@ from headrace.lake.opening import open_store
 from headrace.metrics import Metrics
 from tests.journals import START_US, Journal, readings
 from tests.lakes import Identity, assert_each_once, identities, journalled, pipeline, settings
+from tests.programs import Programs
+from tests.servers import wait_until
 
 MIDNIGHT_US = START_US // DAY_US * DAY_US
 LATER_US = MIDNIGHT_US + 3 * DAY_US
@@ -314,3 +316,32 @@ def test_a_table_that_is_not_there_is_a_problem_of_the_report(lake: Lake) -> Non
     )
     assert done.exit_code == 1
     assert "no table headrace.nothing" in done.output
+
+
+def test_the_service_maintains_beside_landing_and_registering(
+    tmp_path: Path, programs: Programs
+) -> None:
+    """A day of last year is dense soon, while batches go on to land; SIGTERM ends it cleanly."""
+    append(tmp_path, 12)
+    cloud = programs.make("cloud_sync", f"""
+[journal]
+path = "{tmp_path / "gateway" / "journal.db"}"
+[lake]
+uri = "{tmp_path / "lake"}"
+[landing]
+interval_s = 0.2
+max_rows = 300
+[register]
+interval_s = 0.2
+[maintain]
+interval_s = 0.5
+level = 3
+""")  # fmt: skip
+    cloud.start()
+    lake = lake_of(tmp_path, ManualClock(LATER_US))
+    wait_until(lambda: "maintaining: " in cloud.output(), 60, f"maintained:\n{cloud.output()}")
+    append(tmp_path, 3, first=12)
+    wait_until(lambda: sum(lake.identities().values()) == 1_500, 60, "landed and registered")
+    assert cloud.stop() == 0
+    assert_each_once(lake.identities(), journalled(lake.config.journal.path))
+    assert "lake: well: readings" in cloud.output()
