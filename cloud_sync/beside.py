@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from cloud_sync.config import CloudSync
+from cloud_sync.config import DEFAULT_FILE, CloudSync
+from cloud_sync.imports.schedule import scheduled
 from cloud_sync.maintain.maintainer import Maintainer
+from cloud_sync.raw.keeper import Keeper
 from cloud_sync.service import Job
 from headrace.clock import SystemClock
 from headrace.lake.opening import open_store
@@ -15,7 +17,14 @@ def beside(config: CloudSync, metrics: Metrics) -> list[Job]:
     jobs: list[Job] = []
     if config.maintain.enabled and config.register.enabled:
         jobs.append(_maintaining(config, metrics))
-    return jobs
+    jobs.append(_keeping(config, metrics))
+    return [*jobs, *scheduled(config, DEFAULT_FILE, metrics)]
+
+
+def _keeping(config: CloudSync, metrics: Metrics) -> Job:
+    """Also where it is off: then it lets go of the journal."""
+    keeper = Keeper(config, open_store(config.lake), metrics)
+    return Job("keeping payloads", keeper.step, interval_s=config.raw.interval_s, metrics=metrics)
 
 
 def _maintaining(config: CloudSync, metrics: Metrics) -> Job:

@@ -19,6 +19,7 @@ from cloud_sync.imports.commands import imports
 from cloud_sync.maintain.commands import maintain
 from cloud_sync.models.commands import models
 from cloud_sync.options import config_option, data_option, load
+from cloud_sync.raw.commands import replay
 from headrace import __version__, logs, memory
 from headrace.commands import reports_errors, verbose_option
 from headrace.errors import EXIT_FAILURE, StorageError, UsageError
@@ -27,6 +28,7 @@ from headrace.metrics import Metrics
 
 if TYPE_CHECKING:
     from cloud_sync.pipeline import Pipeline
+    from cloud_sync.raw.keeper import Keeper
 
 
 @click.group()
@@ -44,6 +46,7 @@ def main() -> None:
 main.add_command(models)
 main.add_command(imports)
 main.add_command(maintain)
+main.add_command(replay)
 
 
 @main.command()
@@ -90,8 +93,10 @@ def once(config_path: Path | None, data: Path | None, as_json: bool) -> None:
       cloud-sync once --data headrace-data --json
     """
     settings = load(config_path, data)
-    pipeline = _pipeline(settings, Metrics("cloud_sync"))
+    metrics = Metrics("cloud_sync")
+    pipeline = _pipeline(settings, metrics)
     landed = pipeline.land()
+    _keeper(settings, metrics).keep()
     registered = pipeline.register() if settings.register.enabled else pipeline.ask()
     watermark = _watermark(pipeline) if settings.register.enabled else None
     held = [str(each) for each in pipeline.registrar.held]
@@ -158,6 +163,13 @@ def _pipeline(settings: CloudSync, metrics: Metrics) -> Pipeline:
     from cloud_sync.pipeline import Pipeline, open_parts
 
     return Pipeline(settings, open_parts(settings), metrics)
+
+
+def _keeper(settings: CloudSync, metrics: Metrics) -> Keeper:
+    from cloud_sync.raw.keeper import Keeper
+    from headrace.lake.opening import open_store
+
+    return Keeper(settings, open_store(settings.lake), metrics)
 
 
 def _serve_metrics(settings: CloudSync, metrics: Metrics) -> None:

@@ -20,6 +20,7 @@ from headrace.limits.lake import (
     LANDING_INTERVAL_S,
     LANDING_MAX_BYTES,
     LANDING_MAX_ROWS,
+    RAW_INTERVAL_S,
     REGISTER_INTERVAL_S,
 )
 from headrace.limits.maintain import (
@@ -56,6 +57,14 @@ class Register:
     interval_s: Interval = REGISTER_INTERVAL_S
     keep_snapshots: Annotated[int, Meta(ge=1, le=10_000)] = KEEP_SNAPSHOTS
     verify: Verify = "size"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Raw:
+    """``[raw]``: payloads as received, kept for some days; 0 is off."""
+
+    days: Annotated[int, Meta(ge=0, le=36_500)] = 0
+    interval_s: Interval = RAW_INTERVAL_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +106,7 @@ class CloudSync:
     lake: lake_config.Lake = field(default_factory=lake_config.Lake)
     landing: Landing = Landing()
     register: Register = Register()
+    raw: Raw = Raw()
     spool: Spool = field(default_factory=Spool)
     imports: tuple[PluginTable, ...] = ()
     maintain: Maintain = field(default_factory=Maintain)

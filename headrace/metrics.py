@@ -99,6 +99,7 @@ TABLE: Final[tuple[Spec, ...]] = (
     Spec("cloud_sync", "table_snapshots", "gauge", "Snapshots of a table", ("table",)),
     Spec("cloud_sync", "lag_batches", "gauge", "Journal batches that have not landed yet"),
     Spec("cloud_sync", "unregistered_batches", "gauge", "Journal batches that have landed and are not registered yet"),
+    Spec("cloud_sync", "raw_payloads", "counter", "Payloads kept in the raw zone"),
     Spec("cloud_sync", "imported_readings", "counter", "Readings that import jobs brought", ("job",)),
 )  # fmt: skip
 

@@ -87,6 +87,9 @@ class S3Store(Store):
                 return None
             raise
 
+    def _delete(self, path: str) -> None:
+        self._client.delete_object(Bucket=self._bucket, Key=self._prefix + path)
+
     def _names(self, folder: str, after: str) -> list[str]:
         pages = (
             self._pages(folder, StartAfter=self._prefix + after) if after else self._pages(folder)

@@ -58,6 +58,15 @@ class Store(ABC):
         with self._errors(f"list {folder}"):
             return self._folders(folder)
 
+    def delete(self, path: str) -> None:
+        """Remove an object; one that is not there is no error.
+
+        Raises:
+            LakeError: this store, or this identity, does not remove objects.
+        """
+        with self._errors(f"delete {path}"):
+            self._delete(path)
+
     @abstractmethod
     def uri(self, path: str) -> str:
         """The object's address as Iceberg knows it."""
@@ -72,6 +81,9 @@ class Store(ABC):
     def _get(self, path: str) -> bytes | None: ...
     @abstractmethod
     def _size(self, path: str) -> int | None: ...
+    def _delete(self, path: str) -> None:
+        raise LakeError(f"{path}: objects are not removed here", hint="use a lifecycle rule")
+
     @abstractmethod
     def _names(self, folder: str, after: str) -> list[str]: ...
     @abstractmethod
@@ -114,6 +126,9 @@ class LocalStore(Store):
             return (self.root / path).stat().st_size
         except FileNotFoundError:
             return None
+
+    def _delete(self, path: str) -> None:
+        (self.root / path).unlink(missing_ok=True)
 
     def _names(self, folder: str, after: str) -> list[str]:
         found = self._scan(folder, is_folder=False)

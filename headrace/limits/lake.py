@@ -51,3 +51,21 @@ KEEP_SNAPSHOTS: Final = 60
 #: line of 12 Mbit/s.
 STORE_CONNECT_TIMEOUT_S: Final = 5.0
 STORE_READ_TIMEOUT_S: Final = 60.0
+
+#: Payloads and bytes of one raw file: both are in memory while it is written, some 70 MB.
+RAW_FILE_PAYLOADS: Final = 50_000
+RAW_FILE_BYTES: Final = 32 * MIB
+
+#: Payloads of a row group, and those that a replay takes at once.
+RAW_ROW_GROUP_PAYLOADS: Final = 5_000
+RAW_READ_PAYLOADS: Final = 500
+
+#: Seconds between two keepings (``raw.interval_s``): each is a file and, in a cloud, a request that costs.
+RAW_INTERVAL_S: Final = 300.0
+
+#: Readings that a replay makes at once, and raw files of one commit.
+REPLAY_MAX_ROWS: Final = 1_000_000
+REPLAY_COMMIT_FILES: Final = 50
+
+#: Differences that a replay names; their number is told in any case.
+REPLAY_MAX_DIFFERENCES: Final = 20
