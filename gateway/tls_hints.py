@@ -27,8 +27,14 @@ _HINTS: Final = (
         "the other end asks for a certificate that it knows: check certfile and keyfile",
     ),
     (
-        ("certificate verify failed", "certificate could not be verified"),
+        ("local issuer certificate", "self-signed", "self signed"),
         "name the CA that has issued the other end's certificate in {ca}",
+    ),
+    (
+        # librdkafka and libpq say no more than this, whatever is wrong with it.
+        ("certificate verify failed", "certificate could not be verified"),
+        "name the CA that has issued the other end's certificate in {ca}; if it is that one, the "
+        "certificate has expired, or is for another name",
     ),
     (
         ("wrong version number", "record layer failure", "does not support ssl"),

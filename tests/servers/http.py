@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -42,20 +43,24 @@ class HttpServer:
 
     port: int
     answer: Answer
+    scheme: str = "http"
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
 
 @contextmanager
 def http_server(
-    answer: Answer = lambda _: Reply(), *, port: int | None = None
+    answer: Answer = lambda _: Reply(),
+    *,
+    port: int | None = None,
+    context: ssl.SSLContext | None = None,
 ) -> Iterator[HttpServer]:
-    """Serve POSTs on 127.0.0.1 while the block lasts."""
-    served = HttpServer(port or free_port(), answer)
+    """Serve POSTs on 127.0.0.1 while the block lasts, with ``context`` over TLS."""
+    served = HttpServer(port or free_port(), answer, "https" if context else "http")
     connections: list[socket.socket] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -89,6 +94,11 @@ def http_server(
         def handle_error(self, *_: object) -> None: ...
 
     with Server(("127.0.0.1", served.port), Handler) as server:
+        if context is not None:
+            # The handshake is made by the handler's thread, with its first read.
+            server.socket = context.wrap_socket(
+                server.socket, server_side=True, do_handshake_on_connect=False
+            )
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), name="http-server")
         thread.start()
         try:

@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from tests.servers import free_port, start_process
+from tests.servers.tls import Pair
 
 DATABASE = "headrace"
 
@@ -64,7 +65,9 @@ class Postgres:
 
 
 @contextmanager
-def postgres(folder: Path, *, port: int | None = None, auth: str = "trust") -> Iterator[Postgres]:
+def postgres(
+    folder: Path, *, port: int | None = None, auth: str = "trust", tls: Pair | None = None
+) -> Iterator[Postgres]:
     """Run PostgreSQL on a folder; started again on the same folder and port it has its data again.
 
     Args:
@@ -77,6 +80,7 @@ def postgres(folder: Path, *, port: int | None = None, auth: str = "trust") -> I
     argv = [
         *_as_postgres(), _program("postgres"), "-D", data, "-F", "-p", port,
         "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
+        *(_secured(data, tls) if tls else ()),
     ]  # fmt: skip
     with start_process(argv, log=folder / "postgres.log", ready=Postgres(port).answers) as process:
         server = Postgres(port, process)
@@ -110,6 +114,17 @@ def _data(folder: Path, auth: str) -> Path:
         _create_database(home / "data")
         pointer.symlink_to(home / "data")
     return pointer.resolve()
+
+
+def _secured(data: Path, tls: Pair) -> list[str]:
+    """The server reads only a key that is its own user's, and nobody else's."""
+    for source, name in ((tls.certificate, "server.crt"), (tls.key, "server.key")):
+        target = data / name
+        shutil.copyfile(source, target)
+        target.chmod(0o600)
+        if os.geteuid() == 0:
+            shutil.chown(target, "postgres", "postgres")
+    return ["-c", "ssl=on"]
 
 
 def _create_database(data: Path) -> None:

@@ -117,7 +117,7 @@ class V2Writer:
                 bucket=self._bucket, org=self._org, record=payload, write_precision=self._precision
             )
         except self._refused as error:
-            if error.status is None:
+            if not error.status:  # None, or 0 where TLS has failed
                 raise _no_answer(error.reason) from error
             return Answer(int(error.status), _text(error))
         except urllib3.exceptions.HTTPError as error:

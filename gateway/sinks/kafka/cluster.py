@@ -134,7 +134,11 @@ class Cluster:
     def _connected(self) -> Producer:
         if self._producer is None:
             options = self._options()
-            _ensure_topic(AdminClient(options), self._settings)
+            admin = AdminClient(options)
+            try:
+                _ensure_topic(admin, self._settings)
+            finally:
+                admin.poll(0)  # hears complaints, which it keeps to itself otherwise
             self._producer = Producer(options | self._producer_options())
         return self._producer
 

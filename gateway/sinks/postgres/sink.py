@@ -114,5 +114,7 @@ class PostgresSink(Sink):
 def _unavailable(error: psycopg.Error) -> SinkUnavailable:
     state = error.sqlstate or ""
     text = " ".join(str(error).split()) or type(error).__name__
+    if "password authentication failed" in text:  # libpq gives no state to a refused connection
+        state = state or "28P01"
     hint = _HINTS.get(state, "") or tls_hint(text, ca="conninfo (sslrootcert=…)")
     return SinkUnavailable(f"PostgreSQL: {state} {text[:300]}", hint=hint)

@@ -117,12 +117,13 @@ class Member:
         if not settings.topic_ids:
             return {}
         wanted = TopicCollection(list(settings.topics))
+        # Kept by name: it takes its requests with it when it goes.
+        admin = AdminClient(access)
         try:
-            # Kept by name: it takes its requests with it when it goes.
-            admin = AdminClient(access)
             asked = admin.describe_topics(wanted, request_timeout=KAFKA_SOURCE_TIMEOUT_S)
             return {name: str(each.result(KAFKA_SOURCE_TIMEOUT_S + 1).topic_id) for name, each in asked.items()}  # fmt: skip
         except (KafkaException, TimeoutError) as error:
+            admin.poll(0)  # hears complaints, which it keeps to itself otherwise
             hint = "make the topics; set topic_ids = false if the cluster is older than Kafka 2.8"
             raise self._unavailable(error, hint) from error
 
