@@ -15,12 +15,13 @@ BATCHES = MAX_ROWS // BATCH
 
 
 def make_data(folder: Path) -> list[Identity]:
-    """One landing of a journal that is lost; its second half comes again, and as much behind it."""
+    """One landing of a journal that is lost; its second half has landed again, and as much behind it."""
     site = Site(folder)
     sent = site.send("pump-1", 0, BATCHES)
     pipeline(settings(folder)).land()
     site.lose_disk()
     sent |= site.send("pump-1", BATCHES // 2, BATCHES)
+    pipeline(settings(folder)).land()
     site.journal.close()
     return sorted(sent)
 
