@@ -2,12 +2,13 @@
 
 Reading order:
 
+- ``store_config``  tables below ``[lake]``, one per kind of store
 - ``config``     the ``[lake]`` table of a configuration
 - ``store``      the object store port, and the one for a local folder
-- ``s3``         the store for S3 and its like
-- ``opening``    which of the two a configuration names
+- ``stores``     S3 and its like, Google Cloud Storage, Azure Blob, HDFS
+- ``opening``    which of them an address names
 - ``catalogue``  opening the Iceberg catalogue; its errors as ours
-- ``fileio``     Iceberg metadata that is on disk when the catalogue names it
+- ``fileio``     files as pyiceberg sees them, where its own way does not do
 - ``readings``   the columns of the table ``headrace.readings``, and journal rows as such columns
 - ``manifests``  finding the manifests that a watermark does not cover yet
 

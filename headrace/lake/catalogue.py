@@ -7,6 +7,7 @@ only as far as a reader needs it; whoever commits reads the table back after eve
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -17,19 +18,33 @@ from pyiceberg.exceptions import (
     ForbiddenError,
     NoSuchNamespaceError,
     NoSuchTableError,
+    NotInstalledError,
     OAuthError,
     RESTError,
     UnauthorizedError,
 )
 from pyiceberg.table import Table
 from requests.exceptions import RequestException
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from headrace.errors import LakeError, LakeUnavailable
+from headrace.errors import LakeError, LakeUnavailable, UsageError
 from headrace.lake.config import CATALOGUE_FILE, WAREHOUSE_FOLDER, Lake, read_secret
+from headrace.lake.opening import iceberg_properties
 
 NAMESPACE: Final = "headrace"
 READINGS: Final = (NAMESPACE, "readings")
+
+_OTHERS: Final = (
+    ("botocore.exceptions", "BotoCoreError"),
+    ("botocore.exceptions", "ClientError"),
+    ("thrift.Thrift", "TException"),
+)
+
+#: Answers of Glue that no retry will change.
+_AWS_REFUSED: Final = frozenset(
+    {"AccessDenied", "ExpiredToken", "InvalidSignature", "UnrecognizedClient"}
+)
 
 
 @contextmanager
@@ -45,8 +60,16 @@ def catalogue_errors(what: str) -> Iterator[None]:
         raise LakeUnavailable(f"catalogue: another writer was first: {error}") from error
     except ValueError as error:
         raise LakeError(f"catalogue: cannot {what}: {_first_line(error)}") from error
-    except (RESTError, RequestException, SQLAlchemyError, OSError) as error:
-        raise LakeUnavailable(f"catalogue: cannot {what}: {_first_line(error)}") from error
+    except NotInstalledError as error:
+        raise UsageError(
+            f"catalogue: cannot {what}: {error}", hint="pip install 'headrace[hive]'"
+        ) from error
+    except _raised_below() as error:
+        message = f"catalogue: cannot {what}: {_first_line(error)}"
+        if _aws_code(error) in _AWS_REFUSED:
+            hint = "check keys (have they expired?) and their policy"
+            raise LakeError(message, hint=hint) from error
+        raise LakeUnavailable(message) from error
 
 
 def open_catalogue(lake: Lake) -> Catalog:
@@ -55,7 +78,7 @@ def open_catalogue(lake: Lake) -> Catalog:
     Raises:
         LakeUnavailable: it does not answer.
     """
-    if not lake.is_s3:
+    if lake.is_local:
         lake.folder.mkdir(parents=True, exist_ok=True)
     with catalogue_errors("open it"):
         return load_catalog(NAMESPACE, **_properties(lake))
@@ -63,7 +86,7 @@ def open_catalogue(lake: Lake) -> Catalog:
 
 def exists(lake: Lake) -> bool:
     """Whether there can be a catalogue: a local one that is missing must not be made by a reader."""
-    return lake.is_s3 or bool(lake.catalogue.uri) or (lake.folder / CATALOGUE_FILE).exists()
+    return not lake.is_local or bool(lake.catalogue.uri) or (lake.folder / CATALOGUE_FILE).exists()
 
 
 def load_readings(catalogue: Catalog) -> Table | None:
@@ -76,30 +99,60 @@ def load_readings(catalogue: Catalog) -> Table | None:
 
 
 def _properties(lake: Lake) -> dict[str, Any]:
-    options: dict[str, Any] = {
-        "type": lake.catalogue.type,
-        "uri": lake.catalogue.uri or f"sqlite:///{lake.folder / CATALOGUE_FILE}",
-        "warehouse": lake.catalogue.warehouse or f"file://{lake.folder / WAREHOUSE_FOLDER}",
-    }
+    named = lake.catalogue
+    own = {"sql": _sql, "rest": _rest, "glue": _glue, "hive": _hive}[named.type](lake)
+    return {"type": named.type} | iceberg_properties(lake) | own | named.properties
+
+
+def _sql(lake: Lake) -> dict[str, str]:
+    uri = lake.catalogue.uri or f"sqlite:///{lake.folder / CATALOGUE_FILE}"
+    if lake.catalogue.credential_file is not None:
+        url = make_url(uri).set(password=read_secret(lake.catalogue.credential_file))
+        uri = url.render_as_string(hide_password=False)
+    return {"uri": uri, "warehouse": _warehouse(lake)}
+
+
+def _rest(lake: Lake) -> dict[str, str]:
+    options = {"uri": lake.catalogue.uri, "warehouse": lake.catalogue.warehouse}
     if lake.catalogue.credential_file is not None:
         options["credential"] = read_secret(lake.catalogue.credential_file)
         # pyiceberg's own fallback to this address goes away in 1.0.
         options["oauth2-server-uri"] = f"{lake.catalogue.uri.rstrip('/')}/v1/oauth/tokens"
-    if lake.is_s3:
-        options |= _s3_properties(lake)
-    else:
-        options["py-io-impl"] = "headrace.lake.fileio.SyncedFileIO"
-    return options | lake.catalogue.properties
+    return options
 
 
-def _s3_properties(lake: Lake) -> dict[str, str]:
-    options = {"s3.region": lake.s3.region}
-    if lake.s3.endpoint:
-        options["s3.endpoint"] = lake.s3.endpoint
+def _glue(lake: Lake) -> dict[str, str]:
+    """Region and keys are those of S3: both are asked in one account."""
+    options = {"glue.region": lake.s3.region, "warehouse": _warehouse(lake)}
+    if lake.catalogue.uri:
+        options["glue.endpoint"] = lake.catalogue.uri
     keys = lake.s3.keys()
     if keys:
-        options |= {"s3.access-key-id": keys[0], "s3.secret-access-key": keys[1]}
+        options |= {"glue.access-key-id": keys[0], "glue.secret-access-key": keys[1]}
     return options
+
+
+def _hive(lake: Lake) -> dict[str, str]:
+    return {"uri": lake.catalogue.uri, "warehouse": _warehouse(lake)}
+
+
+def _warehouse(lake: Lake) -> str:
+    """Where tables are made: below the lake, unless told otherwise."""
+    root = f"file://{lake.folder}" if lake.is_local else lake.uri.rstrip("/")
+    return lake.catalogue.warehouse or f"{root}/{WAREHOUSE_FOLDER}"
+
+
+def _raised_below() -> tuple[type[Exception], ...]:
+    """Base errors of the libraries below; of those that only some catalogues need, if they are loaded."""
+    others = [getattr(sys.modules[at], name) for at, name in _OTHERS if at in sys.modules]
+    return (RESTError, RequestException, SQLAlchemyError, OSError, *others)
+
+
+def _aws_code(error: Any) -> str:
+    """What Glue says; empty for everybody else."""
+    answer = getattr(error, "response", None)
+    found = answer.get("Error", {}) if isinstance(answer, dict) else {}
+    return str(found.get("Code", "")).removesuffix("Exception")
 
 
 def _first_line(error: Exception) -> str:

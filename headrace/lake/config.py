@@ -1,8 +1,8 @@
 """Where journal and lake are: the tables that cloud_sync and ``headrace query`` share.
 
-A local lake needs a folder and nothing else: catalogue and warehouse lie in it. A lake on S3 needs a
-catalogue that is named, because a file on S3 cannot be one. Secrets stand in files of their own or
-come from the environment, never in the configuration.
+A local lake needs a folder and nothing else: catalogue and warehouse lie in it. A lake elsewhere needs a
+catalogue that is named, because an object cannot be one. Secrets stand in files of their own or come
+from the environment, never in the configuration.
 """
 
 from __future__ import annotations
@@ -12,12 +12,17 @@ from pathlib import Path
 from typing import Final, Literal
 
 from headrace.config import FaultList
-from headrace.errors import ConfigError, Fault
 from headrace.journal import FILE_NAME
+from headrace.lake.store_config import S3 as S3
+from headrace.lake.store_config import Azure, Gcs, Hdfs
+from headrace.lake.store_config import read_secret as read_secret
 
 DEFAULT_DATA: Final = Path("headrace-data")
 CATALOGUE_FILE: Final = "catalogue.db"
 WAREHOUSE_FOLDER: Final = "warehouse"
+
+#: How a lake's address may begin; anything without ``://`` is a folder.
+SCHEMES: Final = ("s3", "gs", "abfss", "hdfs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,26 +33,10 @@ class Journal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class S3:
-    """``[lake.s3]``: empty values are left to boto3's and Arrow's own chain (environment, roles)."""
-
-    endpoint: str = ""
-    region: str = "us-east-1"
-    access_key_file: Path | None = None
-    secret_key_file: Path | None = None
-
-    def keys(self) -> tuple[str, str] | None:
-        """Access key and secret from their files; None where they are left to the chain."""
-        if self.access_key_file is None or self.secret_key_file is None:
-            return None
-        return read_secret(self.access_key_file), read_secret(self.secret_key_file)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
-    """``[lake.catalogue]``: ``sql`` is one file on one machine, ``rest`` an Iceberg REST service."""
+    """``[lake.catalogue]``: a database, an Iceberg REST service, AWS Glue or a Hive metastore."""
 
-    type: Literal["sql", "rest"] = "sql"
+    type: Literal["sql", "rest", "glue", "hive"] = "sql"
     uri: str = ""
     warehouse: str = ""
     credential_file: Path | None = None
@@ -56,24 +45,52 @@ class Catalogue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lake:
-    """``[lake]``: a folder (``headrace-data/lake``, ``file:/srv/lake``) or ``s3://bucket/prefix``."""
+    """``[lake]``: a folder (``headrace-data/lake``, ``file:/srv/lake``) or an address.
+
+    ::
+
+        s3://bucket/prefix    gs://bucket/prefix    hdfs://namenode:8020/folder
+        abfss://container@account.dfs.core.windows.net/prefix
+    """
 
     uri: str = "headrace-data/lake"
-    s3: S3 = S3()
+    s3: S3 = field(default_factory=S3)
+    gcs: Gcs = field(default_factory=Gcs)
+    azure: Azure = field(default_factory=Azure)
+    hdfs: Hdfs = field(default_factory=Hdfs)
     catalogue: Catalogue = field(default_factory=Catalogue)
 
     @property
-    def is_s3(self) -> bool:
-        return self.uri.startswith("s3://")
+    def scheme(self) -> str:
+        """``file`` for a folder."""
+        return self.uri.partition("://")[0] if "://" in self.uri else "file"
+
+    @property
+    def is_local(self) -> bool:
+        return self.scheme == "file"
+
+    @property
+    def place(self) -> str:
+        """What stands between scheme and path: bucket, ``container@host`` or name node."""
+        return self.uri.partition("://")[2].partition("/")[0]
 
     @property
     def bucket(self) -> str:
-        return self.uri.removeprefix("s3://").partition("/")[0]
+        return self.place.partition("@")[0]
+
+    @property
+    def host(self) -> str:
+        """Of an Azure account."""
+        return self.place.partition("@")[2]
+
+    @property
+    def account(self) -> str:
+        return self.host.partition(".")[0]
 
     @property
     def prefix(self) -> str:
-        """What stands before every key on S3; empty or ending in a slash."""
-        inner = self.uri.removeprefix("s3://").partition("/")[2].strip("/")
+        """What stands before every key in a bucket; empty or ending in a slash."""
+        inner = self.uri.partition("://")[2].partition("/")[2].strip("/")
         return f"{inner}/" if inner else ""
 
     @property
@@ -92,31 +109,56 @@ def for_data(folder: Path) -> tuple[Journal, Lake]:
 
 def check(lake: Lake, found: FaultList) -> None:
     """Faults that no single key can have."""
-    if "://" in lake.uri and not lake.uri.startswith(("s3://", "file://")):
-        found.add("lake.uri", f"expected a folder or s3://bucket/prefix, got {lake.uri!r}")
-    if not lake.is_s3 and any(sign in lake.uri for sign in "#?%"):
-        found.add("lake.uri", f"a folder without the characters # ? % (Iceberg), got {lake.uri!r}")
-    if lake.is_s3 and not lake.bucket:
-        found.add("lake.uri", f"s3:// needs a bucket's name, got {lake.uri!r}")
-    if lake.is_s3 and not lake.catalogue.uri:
-        found.add("lake.catalogue.uri", "missing; a lake on S3 needs the address of its catalogue")
-    if lake.catalogue.type == "rest" and not lake.catalogue.uri:
-        found.add("lake.catalogue.uri", 'missing; type = "rest" needs the service\'s address')
+    _check_uri(lake, found)
+    _check_catalogue(lake, found)
     if (lake.s3.access_key_file is None) != (lake.s3.secret_key_file is None):
         found.add("lake.s3", "access_key_file and secret_key_file go together; one is missing")
-    secrets = {
-        "lake.s3.access_key_file": lake.s3.access_key_file,
-        "lake.s3.secret_key_file": lake.s3.secret_key_file,
-        "lake.catalogue.credential_file": lake.catalogue.credential_file,
-    }
-    for key, path in secrets.items():
+    if lake.azure.account_key_file is not None and lake.azure.sas_token_file is not None:
+        found.add("lake.azure", "account_key_file and sas_token_file exclude each other")
+    for key, path in _secret_files(lake).items():
         if path is not None and not path.is_file():
             found.add(key, f"no such file: {path}")
 
 
-def read_secret(path: Path) -> str:
-    """The one line of a secret's file."""
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(str(path), [Fault("", f"cannot be read: {error}")]) from error
+def _check_uri(lake: Lake, found: FaultList) -> None:
+    if lake.is_local:
+        if any(sign in lake.uri for sign in "#?%"):
+            found.add(
+                "lake.uri", f"a folder without the characters # ? % (Iceberg), got {lake.uri!r}"
+            )
+    elif lake.scheme not in SCHEMES:
+        known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
+        found.add("lake.uri", f"expected a folder or one of {known}, got {lake.uri!r}")
+    elif lake.scheme == "abfss" and not (lake.bucket and lake.account):
+        found.add(
+            "lake.uri",
+            f"expected abfss://container@account.dfs.core.windows.net/prefix, got {lake.uri!r}",
+        )
+    elif not lake.place and lake.scheme != "hdfs":
+        found.add("lake.uri", f"{lake.scheme}:// needs a bucket's name, got {lake.uri!r}")
+
+
+def _check_catalogue(lake: Lake, found: FaultList) -> None:
+    catalogue = lake.catalogue
+    if catalogue.uri or catalogue.type == "glue":
+        return
+    if not lake.is_local:
+        found.add(
+            "lake.catalogue.uri",
+            "missing; a lake that is not a folder needs the address of its catalogue",
+        )
+    elif catalogue.type != "sql":
+        found.add(
+            "lake.catalogue.uri",
+            f'missing; type = "{catalogue.type}" needs the service\'s address',
+        )
+
+
+def _secret_files(lake: Lake) -> dict[str, Path | None]:
+    return {
+        "lake.s3.access_key_file": lake.s3.access_key_file,
+        "lake.s3.secret_key_file": lake.s3.secret_key_file,
+        "lake.azure.account_key_file": lake.azure.account_key_file,
+        "lake.azure.sas_token_file": lake.azure.sas_token_file,
+        "lake.catalogue.credential_file": lake.catalogue.credential_file,
+    }

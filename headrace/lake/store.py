@@ -62,7 +62,7 @@ class Store(ABC):
         """Remove an object; one that is not there is no error.
 
         Raises:
-            LakeError: this store, or this identity, does not remove objects.
+            LakeError: this identity may not remove objects.
         """
         with self._errors(f"delete {path}"):
             self._delete(path)
@@ -81,9 +81,8 @@ class Store(ABC):
     def _get(self, path: str) -> bytes | None: ...
     @abstractmethod
     def _size(self, path: str) -> int | None: ...
-    def _delete(self, path: str) -> None:
-        raise LakeError(f"{path}: objects are not removed here", hint="use a lifecycle rule")
-
+    @abstractmethod
+    def _delete(self, path: str) -> None: ...
     @abstractmethod
     def _names(self, folder: str, after: str) -> list[str]: ...
     @abstractmethod
@@ -156,7 +155,7 @@ class LocalStore(Store):
             message = f"lake {self.root}: cannot {what}: {error.strerror or error}"
             if error.errno in _FULL:
                 raise StorageFull(message, hint="free space on that disk") from error
-            if error.errno in (errno.EACCES, errno.EPERM, errno.ENOTDIR):
+            if error.errno in (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
                 raise LakeError(message, hint="check the folder's owner and mode") from error
             raise LakeUnavailable(message) from error
 

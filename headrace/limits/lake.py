@@ -52,6 +52,10 @@ KEEP_SNAPSHOTS: Final = 60
 STORE_CONNECT_TIMEOUT_S: Final = 5.0
 STORE_READ_TIMEOUT_S: Final = 60.0
 
+#: Seconds that a client library may try again by itself: the journal waits longer than any of them, and
+#: a retry of ours is counted and said.
+STORE_RETRY_S: Final = 5.0
+
 #: Payloads and bytes of one raw file: both are in memory while it is written, some 70 MB.
 RAW_FILE_PAYLOADS: Final = 50_000
 RAW_FILE_BYTES: Final = 32 * MIB

@@ -22,6 +22,7 @@ from pyarrow import dataset
 
 from headrace.errors import LakeUnavailable, QueryError, QueryStopped
 from headrace.lake.config import Lake
+from headrace.lake.opening import arrow_filesystem, arrow_path
 from headrace.limits.query import QUERY_BATCH_ROWS
 from headrace.query import statement, views
 from headrace.query.latest import Latest
@@ -173,9 +174,7 @@ def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
 
 
 def _dataset(paths: list[str], lake: Lake) -> dataset.Dataset:
-    from headrace.lake.s3 import arrow_filesystem
-
-    keys = [path.partition("://")[2] for path in paths]
+    keys = [arrow_path(path) for path in paths]
     return dataset.dataset(keys, filesystem=arrow_filesystem(lake), format="parquet")
 
 

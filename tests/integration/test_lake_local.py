@@ -311,7 +311,7 @@ def test_a_bad_or_writing_statement_is_one_line_and_status_2(
 def test_bad_configuration_is_all_faults_and_status_2(tmp_path: Path) -> None:
     """With file and key, before anything starts."""
     file = tmp_path / "cloud_sync.toml"
-    file.write_text('[lake]\nuri = "gs://x"\n[lake.s3]\naccess_key_file = "nowhere"\n')
+    file.write_text('[lake]\nuri = "ftp://x"\n[lake.s3]\naccess_key_file = "nowhere"\n')
     done = cloud_sync("check-config", "--config", file)
     assert done.exit_code == 2
     assert "2 faults" not in done.output

@@ -59,7 +59,7 @@ def http_server(
     port: int | None = None,
     context: ssl.SSLContext | None = None,
 ) -> Iterator[HttpServer]:
-    """Serve POSTs on 127.0.0.1 while the block lasts, with ``context`` over TLS."""
+    """Serve on 127.0.0.1 while the block lasts, with ``context`` over TLS."""
     served = HttpServer(port or free_port(), answer, "https" if context else "http")
     connections: list[socket.socket] = []
 
@@ -67,7 +67,7 @@ def http_server(
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            raw = self.rfile.read(int(self.headers["Content-Length"]))
+            raw = self.rfile.read(int(self.headers["Content-Length"] or 0))
             packed = self.headers.get("Content-Encoding") == "gzip"
             request = Request(
                 self.path, dict(self.headers), gzip.decompress(raw) if packed else raw, raw
@@ -79,9 +79,13 @@ def http_server(
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(reply.body)))
             self.end_headers()
-            self.wfile.write(reply.body)
+            if self.command != "HEAD":
+                self.wfile.write(reply.body)
 
         def log_message(self, *_: object) -> None: ...
+
+    for verb in ("GET", "HEAD", "PUT", "DELETE"):
+        setattr(Handler, f"do_{verb}", Handler.do_POST)
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True

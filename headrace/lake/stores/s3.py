@@ -13,20 +13,25 @@ from typing import Any, Final
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
 from pyarrow import fs
 
 from headrace.errors import LakeError, LakeUnavailable
 from headrace.lake.config import Lake
 from headrace.lake.store import Data, Store
+from headrace.lake.stores.kind import StoreKind, after_scheme
 from headrace.limits.lake import STORE_CONNECT_TIMEOUT_S, STORE_READ_TIMEOUT_S
 
 _EXISTS: Final = frozenset({"PreconditionFailed", "412"})
 _MISSING: Final = frozenset({"NoSuchKey", "404", "NotFound"})
 #: Answers that no retry will change.
 _REFUSED: Final = frozenset(
-    {"AccessDenied", "403", "InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket"}
-)
+    {
+        "AccessDenied", "403", "InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket",
+        "ExpiredToken", "InvalidToken", "RequestTimeTooSkewed",
+    }
+)  # fmt: skip
+_HINT: Final = "check bucket, keys (have they expired?), their policy and this machine's clock"
 
 
 class S3Store(Store):
@@ -94,7 +99,9 @@ class S3Store(Store):
         pages = (
             self._pages(folder, StartAfter=self._prefix + after) if after else self._pages(folder)
         )
-        return [self._path(item["Key"]) for page in pages for item in page.get("Contents", ())]
+        keys = (item["Key"] for page in pages for item in page.get("Contents", ()))
+        # Consoles and some servers make an empty object ``folder/`` for a folder.
+        return [self._path(key) for key in keys if not key.endswith("/")]
 
     def _folders(self, folder: str) -> list[str]:
         return [
@@ -118,8 +125,10 @@ class S3Store(Store):
         except ClientError as error:
             message = f"lake {self._where}: cannot {what}: {error}"
             if _code(error) in _REFUSED:
-                raise LakeError(message, hint="check bucket, keys and their policy") from error
+                raise LakeError(message, hint=_HINT) from error
             raise LakeUnavailable(message) from error
+        except NoCredentialsError as error:
+            raise LakeError(f"lake {self._where}: cannot {what}: {error}", hint=_HINT) from error
         except (BotoCoreError, HTTPClientError) as error:
             raise LakeUnavailable(f"lake {self._where}: cannot {what}: {error}") from error
 
@@ -138,3 +147,22 @@ def arrow_filesystem(lake: Lake) -> fs.FileSystem:
     if keys:
         options |= {"access_key": keys[0], "secret_key": keys[1]}
     return fs.S3FileSystem(**options)
+
+
+def iceberg_properties(lake: Lake) -> dict[str, str]:
+    """The same keys for pyiceberg; credentials that a catalogue hands out take their place."""
+    options = {"s3.region": lake.s3.region}
+    if lake.s3.endpoint:
+        options["s3.endpoint"] = lake.s3.endpoint
+    keys = lake.s3.keys()
+    if keys:
+        options |= {"s3.access-key-id": keys[0], "s3.secret-access-key": keys[1]}
+    return options
+
+
+KIND: Final = StoreKind(
+    open=S3Store,
+    filesystem=arrow_filesystem,
+    arrow_path=after_scheme,
+    properties=iceberg_properties,
+)
