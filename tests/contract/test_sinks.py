@@ -10,39 +10,26 @@
    holding anybody else up; when it answers again all is there, each once.
 8. A destination that dies in the middle and comes back later has everything, each once, and what
    arrives after its return is there before all of what it has missed.
+9. A destination that is merely slow costs no memory and holds nobody up, and the present goes before
+   the past (``test_slow_sinks.py``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import pytest
 
-from gateway.consumer import Consumer, Outcome
-from gateway.feed import Entry
-from gateway.journal import JournalWriter
 from gateway.lanes import LanePolicy
-from gateway.retention import Retention
 from gateway.sinks.consumer import SinkConsumer
-from headrace.clock import SystemClock
 from headrace.errors import SinkUnavailable
-from headrace.limits.sizes import GIB
 from headrace.metrics import Metrics
 from tests.consumer_bench import Bench
-from tests.contract import sink_destinations
+from tests.contract.conftest import Others
 from tests.contract.sink_destinations import Destination
 from tests.gateway_entries import START, entry, series
 from tests.servers import wait_until
-
-
-@pytest.fixture(params=sink_destinations.NAMES)
-def destination(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Destination]:
-    made = sink_destinations.make(request.param, tmp_path / "server")
-    yield made
-    made.sink.close()
-    made.close()
 
 
 def holds(count: Callable[[], int], expected: int) -> None:
@@ -131,42 +118,11 @@ def test_a_batch_without_readings_is_no_trouble(destination: Destination) -> Non
         holds(count, 1)
 
 
-class Others(Consumer):
-    """Anybody else behind the same journal."""
-
-    name = "others"
-    tick_s = 0.05
-
-    def __init__(self) -> None:
-        self.rows = 0
-
-    def step(self, entries: Sequence[Entry], now_us: int) -> Outcome:
-        self.rows += sum(each.rows.num_rows for each in entries)
-        return Outcome()
-
-
-@pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    """A journal; retries come soon and deliveries are small, so that an outage is short."""
-    monkeypatch.setattr("gateway.runner.RETRY_MAX_S", 0.5)
-    monkeypatch.setattr("gateway.lanes.CONSUMER_MAX_ROWS", 100)
-    monkeypatch.setattr("gateway.lanes.BACKFILL_MAX_ROWS", 100)
-    retention = Retention(max_bytes=GIB, hold_for=())
-    journal = JournalWriter(
-        tmp_path / "journal.db", site="s", clock=SystemClock(), metrics=Metrics("gateway"),
-        retention=retention,
-    )  # fmt: skip
-    made = Bench(journal)
-    yield made
-    made.end()
-    journal.close()
-
-
 def test_a_destination_that_hangs_is_given_up_in_time_and_holds_nobody_up(
     destination: Destination, bench: Bench
 ) -> None:
     """7. Slow is worse than dead."""
-    if destination.swallow is None:
+    if destination.link is None:
         pytest.skip("there is no network before this destination")
     sink = SinkConsumer("s", destination.sink, True, bench.metrics, LanePolicy(live_first=True))
     others = Others()
@@ -174,7 +130,7 @@ def test_a_destination_that_hangs_is_given_up_in_time_and_holds_nobody_up(
         runners = [bench.run(sink), bench.run(others)]
         bench.arrives(1, 20)
         holds(count, 20)
-        destination.swallow()
+        destination.link.swallow()
         for at in range(20):
             bench.arrives(21 + at * 20, 20)
         wait_until(lambda: others.rows == 420, 5, "the others have all")

@@ -11,14 +11,15 @@ import threading
 class Link:
     """A TCP proxy on a free port.
 
-    ``swallow`` takes what the device sends and passes nothing on; ``cut`` breaks what is open and
-    accepts nothing; ``mend`` ends both.
+    ``swallow`` takes what the device sends and passes nothing on; ``slow`` lets all of it wait; ``cut``
+    breaks what is open and accepts nothing; ``mend`` ends all of these.
     """
 
     def __init__(self, target_port: int) -> None:
         self._target = ("127.0.0.1", target_port)
         self._whole = True
         self._swallowing = False
+        self._slow_s = 0.0
         self._closing = False
         self._devices: set[socket.socket] = set()
         self._peers: dict[socket.socket, socket.socket] = {}
@@ -41,8 +42,13 @@ class Link:
         """A network that looks whole to the device, and is not."""
         self._swallowing = True
 
+    def slow(self, seconds: float) -> None:
+        """Every piece of up to 64 KiB takes so long."""
+        self._slow_s = seconds
+
     def mend(self) -> None:
         self._whole = True
+        self._slow_s = 0.0
         self._swallowing = False
 
     def close(self) -> None:
@@ -80,6 +86,8 @@ class Link:
         try:
             data = end.recv(65536)
             if data:
+                if self._slow_s and end in self._devices:
+                    threading.Event().wait(self._slow_s)
                 if not (self._swallowing and end in self._devices):
                     self._peers[end].sendall(data)
                 return

@@ -14,6 +14,7 @@ from pathlib import Path
 from gateway.feed import Entry
 from gateway.sinks.port import Sink
 from tests.gateway_entries import series
+from tests.servers.link import Link
 
 NAMES = (
     "file",
@@ -51,15 +52,15 @@ class Destination:
         up: runs the server on the same data and port; gives a count of the readings that are there,
             each once, as a reader counts who follows the sink's README.
         bad: None where the destination takes everything that the journal holds.
-        swallow: makes the network take everything and answer nothing, until ``up`` ends; None where
-            there is no network. The sink's timeout must be a second or two then.
+        link: the network before it, which can be slow or swallow everything, until ``up`` begins again;
+            None where there is none. The sink's timeout must be a second or two then.
         close: ends what ``up`` leaves running.
     """
 
     sink: Sink
     up: Callable[[], AbstractContextManager[Callable[[], int]]]
     bad: Bad | None = field(default_factory=not_finite)
-    swallow: Callable[[], None] | None = None
+    link: Link | None = None
     close: Callable[[], None] = lambda: None
 
 

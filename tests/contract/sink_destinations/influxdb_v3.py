@@ -25,4 +25,4 @@ def make(folder: Path) -> Destination:
             link.mend()
             yield lambda: len(database.lines)
 
-    return Destination(PLUGIN.build(settings, site="s"), up, swallow=link.swallow)
+    return Destination(PLUGIN.build(settings, site="s"), up, link=link)

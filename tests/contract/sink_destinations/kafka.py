@@ -47,4 +47,4 @@ def make(folder: Path) -> Destination:
     long = "x" * 30_000
     bad = Bad(series("pump-1", "note", ["a", long, "b", long]), "too_large", 2)
     sink = PLUGIN.build(settings, site="s")
-    return Destination(sink, up, bad, link.swallow, running.close)
+    return Destination(sink, up, bad, link, running.close)

@@ -44,4 +44,4 @@ def make(folder: Path) -> Destination:
     # zstd leaves little of a long word, so the words differ.
     long = "".join(f"{number * number:x}" for number in range(2_000))
     bad = Bad(series("pump-1", "note", ["a", long, "b", long]), "too_large", 2)
-    return Destination(PLUGIN.build(settings, site="s"), up, bad, link.swallow)
+    return Destination(PLUGIN.build(settings, site="s"), up, bad, link)

@@ -46,4 +46,4 @@ def make(folder: Path) -> Destination:
             reader.disconnect()
             reader.loop_stop()
 
-    return Destination(PLUGIN.build(settings, site="s"), up, swallow=link.swallow)
+    return Destination(PLUGIN.build(settings, site="s"), up, link=link)

@@ -49,4 +49,4 @@ def make(folder: Path) -> Destination:
             reader.disconnect()
             reader.loop_stop()
 
-    return Destination(PLUGIN.build(settings, site="s"), up, bad=None, swallow=link.swallow)
+    return Destination(PLUGIN.build(settings, site="s"), up, bad=None, link=link)

@@ -27,4 +27,4 @@ def make(folder: Path) -> Destination:
 
     bad = Bad(series("pump-1", "state", ["on", "o\0ff", "\0", "off"]), "bad_text", 2)
     sink = PLUGIN.build(settings, site="s")
-    return Destination(sink, up, bad=bad, swallow=link.swallow)
+    return Destination(sink, up, bad=bad, link=link)

@@ -40,4 +40,4 @@ def make(folder: Path) -> Destination:
             link.mend()
             yield receiver.count
 
-    return Destination(PLUGIN.build(settings, site="s"), up, swallow=link.swallow)
+    return Destination(PLUGIN.build(settings, site="s"), up, link=link)
