@@ -9,5 +9,6 @@ Reading order:
 - ``config``    cloud_sync.toml
 - ``beside``    the jobs beside the path, as configured
 - ``service``   the jobs on a schedule, with outages and SIGTERM
+- ``options``   which configuration a command is about
 - ``cli``       the ``cloud-sync`` command
 """

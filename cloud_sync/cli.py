@@ -16,6 +16,7 @@ from cloud_sync import config as configuration
 from cloud_sync.config import DEFAULT_FILE, CloudSync
 from cloud_sync.imports import jobs as import_jobs
 from cloud_sync.imports.commands import imports
+from cloud_sync.lake.commands import give_up, restore_table, verify
 from cloud_sync.maintain.commands import maintain
 from cloud_sync.models.commands import models
 from cloud_sync.options import config_option, data_option, load
@@ -43,10 +44,8 @@ def main() -> None:
     """
 
 
-main.add_command(models)
-main.add_command(imports)
-main.add_command(maintain)
-main.add_command(replay)
+for command in (models, imports, maintain, replay, verify, restore_table, give_up):
+    main.add_command(command)
 
 
 @main.command()
@@ -95,10 +94,12 @@ def once(config_path: Path | None, data: Path | None, as_json: bool) -> None:
     settings = load(config_path, data)
     metrics = Metrics("cloud_sync")
     pipeline = _pipeline(settings, metrics)
-    landed = pipeline.land()
-    _keeper(settings, metrics).keep()
+    landed = pipeline.land() if settings.landing.enabled else 0
+    if settings.landing.enabled:
+        _keeper(settings, metrics).keep()
     registered = pipeline.register() if settings.register.enabled else pipeline.ask()
-    watermark = _watermark(pipeline) if settings.register.enabled else None
+    is_whole = settings.register.enabled and settings.landing.enabled
+    watermark = _watermark(pipeline) if is_whole else None
     held = [str(each) for each in pipeline.registrar.held]
     if as_json:
         result = {"landed": landed, "registered": registered, "watermark": watermark, "held": held}

@@ -16,6 +16,8 @@ from headrace import config
 from headrace.config import FaultList, PluginTable
 from headrace.lake import config as lake_config
 from headrace.limits.lake import (
+    KEEP_LANDED_BYTES,
+    KEEP_LANDED_S,
     KEEP_SNAPSHOTS,
     LANDING_INTERVAL_S,
     LANDING_MAX_BYTES,
@@ -42,11 +44,14 @@ Interval = Annotated[float, Meta(ge=0.1, le=86_400)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Landing:
-    """``[landing]``: how often and how much at once."""
+    """``[landing]``: how often and how much at once; where there is no journal it is off."""
 
+    enabled: bool = True
     interval_s: Interval = LANDING_INTERVAL_S
     max_rows: Annotated[int, Meta(ge=1, le=100_000_000)] = LANDING_MAX_ROWS
     max_bytes: Annotated[int, Meta(ge=1, le=2**31)] = LANDING_MAX_BYTES
+    keep_s: Annotated[float, Meta(ge=0, le=31_536_000)] = KEEP_LANDED_S
+    keep_bytes: Annotated[int, Meta(ge=0)] = KEEP_LANDED_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,3 +137,5 @@ def for_data(folder: Path) -> CloudSync:
 def check(value: CloudSync, found: FaultList) -> None:
     """Faults between keys."""
     lake_config.check(value.lake, found)
+    if not (value.landing.enabled or value.register.enabled):
+        found.add("landing.enabled", "landing and registering are both off: nothing is left to do")

@@ -25,7 +25,11 @@ data_option = click.option(
 
 
 def load(config_path: Path | None, data: Path | None) -> CloudSync:
-    """The configuration that the options name."""
+    """The configuration that the two options name.
+
+    Raises:
+        ConfigError: it has faults. UsageError: both are given.
+    """
     if config_path is not None and data is not None:
         raise UsageError("--config and --data exclude each other", hint="name one of them")
     if data is not None:

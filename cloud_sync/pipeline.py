@@ -5,9 +5,9 @@ from __future__ import annotations
 import fcntl
 import logging
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cloud_sync.config import CloudSync
@@ -16,14 +16,17 @@ from cloud_sync.lake.ledger import Ledger
 from cloud_sync.lake.once import Once
 from cloud_sync.lake.registrar import Registrar
 from cloud_sync.lake.table import IcebergReadings, ReadingsTable
-from cloud_sync.landing.lander import Lander, Next
+from cloud_sync.landing.lander import Lander
 from cloud_sync.landing.parquet import encode_days
+from cloud_sync.landing.resender import Resender
+from cloud_sync.landing.steps import Bounds, Encoded
 from headrace.batch import is_device_id
 from headrace.errors import LakeError, LakeUnavailable, StorageError, UsageError
 from headrace.journal import JournalReader
 from headrace.lake.opening import open_store
 from headrace.lake.store import Store
-from headrace.landing import watermark_key
+from headrace.landing import folder, odd_folder, watermark_key
+from headrace.limits.lake import UPLOAD_ABANDONED_S
 from headrace.logs import Condition
 from headrace.metrics import Metrics
 
@@ -49,91 +52,114 @@ class Pipeline:
 
     def __init__(self, config: CloudSync, parts: Parts, metrics: Metrics) -> None:
         self._config = config
-        self._parts = parts
         self._metrics = metrics
-        self.registrar = Registrar(
-            parts.store,
-            parts.table,
-            keep_snapshots=config.register.keep_snapshots,
-            verify=config.register.verify,
-        )
+        self._is_tidy = False
+        self._may_look = Condition(log, "looking for landings to send again")
+        self._may_ask = Condition(log, "asking what is registered")
+        self._open(parts)
+
+    def reopen(self) -> None:
+        """Read keys and credentials anew: whoever refused us may have been given others."""
+        self._open(replace(open_parts(self._config), open_journal=self._parts.open_journal))
+
+    def _open(self, parts: Parts) -> None:
+        self._parts = parts
         self._receipts = Receipts(parts.store)
         self._ledger = Ledger(parts.store)
         self._once = Once(parts.store, self._ledger, encode_days)
-        self._may_ask = Condition(log, "asking what is registered")
+        self.registrar = Registrar(
+            parts.store,
+            parts.table,
+            keep_snapshots=self._config.register.keep_snapshots,
+            verify=self._config.register.verify,
+        )
 
     def land(self) -> int:
         """Land all that is in the journal now; returns the number of readings."""
-        with (
-            self._open_journal() as reader,
-            _alone(reader.path),
-            ThreadPoolExecutor(1, "encoding") as encoder,
-        ):
-            lander = self._lander(reader)
+        with self._landing() as (lander, reader), ThreadPoolExecutor(2, "landing") as workers:
             lander.attach()
-            goal = reader.head()
-            landed = 0
-            following = lander.next(lander.cursor)
-            while following is not None:
-                rows, following = self._land(lander, following, goal, encoder)
-                landed += rows
+            self._tidy(reader)
+            goal, landed = reader.head(), 0
+            this, uploading = lander.next(lander.cursor), None
+            while this is not None:
+                encoding = workers.submit(lander.encode, this)
+                this = lander.next(this.last) if this.last < goal else None
+                encoded = encoding.result()
+                landed += self._finish(lander, uploading)
+                lander.begin(encoded)
+                uploading = encoded, workers.submit(lander.upload, encoded)
+            landed += self._finish(lander, uploading)
             self._metrics.set("lag_batches", lander.lag())
+            self._resend(lander, reader)
         return landed
 
-    def _land(
-        self, lander: Lander, this: Next, goal: int, encoder: Executor
-    ) -> tuple[int, Next | None]:
-        """Land one range; while its files are encoded and put, the next one is read and decoded.
+    def _finish(self, lander: Lander, uploading: tuple[Encoded, Future[None]] | None) -> int:
+        if uploading is None:
+            return 0
+        encoded, upload = uploading
+        upload.result()
+        lander.finish(encoded)
+        self._metrics.count("landed_readings", encoded.readings)
+        return encoded.readings
 
-        Returns:
-            The readings that landed, and what lands next, up to the journal offset ``goal``.
-        """
-        lander.begin(this.span)
-        encoding = None if this.has_landed else encoder.submit(lander.put_files, this)
-        following = lander.next(this.span.last) if this.span.last < goal else None
-        if encoding is not None:
-            lander.put_manifest(encoding.result())
-        lander.done(this.span)
-        rows = 0 if this.has_landed else this.table.num_rows
-        self._metrics.count("landed_readings", rows)
-        return rows, following
+    def _tidy(self, reader: JournalReader) -> None:
+        """Once a start: what uploads that were given up have left behind."""
+        if not self._is_tidy:
+            for prefix in (
+                folder(reader.site, reader.journal_id),
+                odd_folder(reader.site, reader.journal_id),
+            ):
+                self._parts.store.tidy(prefix, older_than_s=UPLOAD_ABANDONED_S)
+            self._is_tidy = True
+
+    def _resend(self, lander: Lander, reader: JournalReader) -> None:
+        """Make damaged landings again, where a registrar asks for it and this site may look."""
+        with self._where_allowed(self._may_look):
+            made = Resender(lander, self._parts.store, journal=reader.journal_id).run()
+            self._metrics.count("resent_landings", made)
 
     def register(self) -> int:
         """Register all that has landed; returns the number of readings."""
-        registered = 0
-        self.registrar.begin()
+        registered, registrar = 0, self.registrar
+        registrar.begin()
         while True:
-            plan = self.registrar.next()
+            plan = registrar.next()
             self._confirm()
             if not plan.manifests:
-                return registered
-            sound = self.registrar.check(plan.manifests)
-            manifests = self._once.only_new(sound, self.registrar.marks, self.registrar.refuse)
+                break
+            sound = registrar.check(plan.manifests)
+            manifests = self._once.only_new(sound, registrar.marks, registrar.refuse)
             if not manifests:
                 continue  # all of them bad: their journals are left out of the next plan
-            added = self.registrar.commit(manifests)
+            added = registrar.commit(manifests)
             self._ledger.keep_up(manifests)
-            self.registrar.tidy()
+            registrar.tidy()
             landed = {each.path: each.rows for each in sound}
             repeated = sum(landed[each.path] - each.rows for each in manifests)
             self._metrics.count("repeated_readings", repeated)
             self._metrics.count("registered_readings", added.rows)
             self._metrics.count("registered_files", added.files)
             registered += added.rows
+        self._metrics.set("held_journals", len(registrar.held))
+        return registered
 
     def ask(self) -> int:
         """Where a registrar elsewhere registers: learn how far it is. Returns 0: nothing is registered here."""
-        with self._open_journal() as reader:
-            try:
-                self._metrics.set("unregistered_batches", ask(reader, self._parts.store))
-            except LakeUnavailable:
-                raise
-            except LakeError as error:
-                # A site that may only write lands all the same; its devices must not wait for the lake.
-                self._may_ask.bad(error)
-            else:
-                self._may_ask.good()
+        with self._open_journal() as reader, self._where_allowed(self._may_ask):
+            self._metrics.set("unregistered_batches", ask(reader, self._parts.store))
         return 0
+
+    @contextmanager
+    def _where_allowed(self, condition: Condition) -> Iterator[None]:
+        """A site that may only write can land all the same; what it cannot do is said once."""
+        try:
+            yield
+        except LakeUnavailable:
+            raise
+        except LakeError as error:
+            condition.bad(error)
+        else:
+            condition.good()
 
     def _confirm(self) -> None:
         """Tell what the table has: the journal here by a cursor, others by their receipts."""
@@ -168,15 +194,15 @@ class Pipeline:
             )
         return reader
 
-    def _lander(self, reader: JournalReader) -> Lander:
+    @contextmanager
+    def _landing(self) -> Iterator[tuple[Lander, JournalReader]]:
         landing = self._config.landing
-        return Lander(
-            reader,
-            self._parts.store,
-            site=reader.site,
-            max_rows=landing.max_rows,
-            max_bytes=landing.max_bytes,
-        )
+        bounds = Bounds(
+            max_rows=landing.max_rows, max_bytes=landing.max_bytes,
+            keep_s=landing.keep_s, keep_bytes=landing.keep_bytes,
+        )  # fmt: skip
+        with self._open_journal() as reader, _alone(reader.path):
+            yield Lander(reader, self._parts.store, site=reader.site, bounds=bounds), reader
 
 
 @contextmanager

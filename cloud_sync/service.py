@@ -2,7 +2,11 @@
 
 Landing and registering run on threads of their own, so that a catalogue that is away does not hold
 up landing. Each job plans its next run when it ends: after the interval when it worked, after a
-growing pause with jitter when it did not. A failure that does not heal stops the service, visibly.
+growing pause with jitter when it did not.
+
+A failure that does not heal stops the service, visibly; with one exception: what store or catalogue refuse
+(an expired key, a table that was dropped) may be mended from outside, and must not stop the other job.
+Such a step is said as an error and tried again once a minute, with keys read anew.
 
 Jobs **beside** the path of a batch (maintenance) have threads and a lower priority of their own, and no part
 in the last pass: they are told to give up.
@@ -24,7 +28,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from cloud_sync.config import CloudSync
 from cloud_sync.pipeline import Pipeline
-from headrace.errors import HeadraceError
+from headrace.errors import HeadraceError, LakeError
 from headrace.limits.agent import RETRY_FIRST_S, RETRY_MAX_S
 from headrace.limits.process import BESIDE_DELAY_S, BESIDE_NICE
 from headrace.logs import Condition
@@ -41,10 +45,12 @@ class Job:
 
     def __init__(
         self, name: str, step: Callable[[], int], *, interval_s: float, metrics: Metrics,
-        chance: Callable[[], float] = random.random, give_up: Callable[[], None] | None = None,
+        reopen: Callable[[], None] = lambda: None, chance: Callable[[], float] = random.random,
+        give_up: Callable[[], None] | None = None,
     ) -> None:  # fmt: skip
         self.name = name
         self.give_up = give_up
+        self._reopen = reopen
         self._step = step
         self.interval_s = interval_s
         self._metrics = metrics
@@ -61,6 +67,8 @@ class Job:
             rows = self._step()
         except HeadraceError as error:
             self._metrics.count("failures", step=self.name)
+            if isinstance(error, LakeError) and not error.retryable:
+                return self._refused(error)
             if not error.retryable:
                 raise
             self._condition.bad(error)
@@ -69,6 +77,11 @@ class Job:
         if rows:
             log.info("%s: %d readings", self.name, rows)
         return self.interval_s
+
+    def _refused(self, error: LakeError) -> float:
+        self._condition.bad(error)
+        self._reopen()
+        return RETRY_MAX_S
 
     def _pause(self) -> float:
         longest: float = min(RETRY_MAX_S, RETRY_FIRST_S * 2.0 ** min(self._condition.failures, 10))
@@ -92,13 +105,18 @@ class Service:
             job_defaults={"misfire_grace_time": None},
             timezone=UTC,
         )
-        land = Job("landing", pipeline.land, interval_s=config.landing.interval_s, metrics=metrics)
-        register = Job(
-            "registering", pipeline.register, interval_s=config.register.interval_s, metrics=metrics
-        )
         # Where a registrar elsewhere has the table, the second job asks it instead.
-        ask = Job("asking", pipeline.ask, interval_s=config.register.interval_s, metrics=metrics)
-        self._jobs = [land, register if config.register.enabled else ask]
+        second = (
+            ("registering", pipeline.register)
+            if config.register.enabled
+            else ("asking", pipeline.ask)
+        )
+        jobs = (("landing", pipeline.land, config.landing), (*second, config.register))
+        self._jobs = [
+            Job(name, step, interval_s=part.interval_s, metrics=metrics, reopen=pipeline.reopen)
+            for name, step, part in jobs
+            if part.enabled or name == "asking"
+        ]
         self._beside = beside
 
     def stop(self) -> None:

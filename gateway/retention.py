@@ -5,6 +5,8 @@ say: they are skipped past, and notice (and count) the hole when they come to it
 do: with them behind and the budget used up, the gateway stops acknowledging and the devices hold
 the rest. Names in ``hold_for`` hold the journal even before they have ever asked for it: cloud_sync
 may be started a week after the gateway.
+
+Rows that have landed are kept for a while all the same, up to half of the budget (``headrace/journal/kept.py``).
 """
 
 from __future__ import annotations
@@ -16,8 +18,9 @@ from typing import Final
 
 from headrace import damage
 from headrace.errors import StorageFull
-from headrace.journal import DAMAGED
+from headrace.journal import DAMAGED, kept
 from headrace.limits.ingest import QUARANTINE_MAX_BYTES
+from headrace.limits.lake import KEEP_LANDED_SHARE
 
 logger = logging.getLogger(__name__)
 
@@ -122,7 +125,17 @@ class Retention:
             for name, offset, required in cursors
             if not required_only or required or name in self._hold_for
         ]
+        if held and self.used_bytes <= self._max_bytes * KEEP_LANDED_SHARE:
+            held += self._kept(db)
         return min(held, default=0)
+
+    def _kept(self, db: sqlite3.Connection) -> list[int]:
+        """Up to where landed rows may go, where cloud_sync has said so."""
+        row = db.execute(
+            "SELECT value FROM consumer_state WHERE consumer = ? AND key = ?",
+            (kept.CONSUMER, kept.KEY),
+        ).fetchone()
+        return [] if row is None else [kept.decode(row[0]).floor]
 
     def _measure(self, db: sqlite3.Connection) -> None:
         (pages,) = db.execute("PRAGMA page_count").fetchone()

@@ -27,6 +27,7 @@ Reading order:
 - ``buffer_log``  the commit log beside an agent's buffer file, and how it is read
 - ``buffer_stats``  counts of an agent's buffer file
 - ``landing``   names and manifests of the landing zone
+- ``resend``    how a registrar asks a site for a damaged landing
 - ``lake``      object store, catalogue and columns of the lake (needs pyarrow: not for the agent)
 - ``query``     SQL over lake, landing zone and journal tail
 - ``grafana``   dashboards and what makes Grafana show them

@@ -3,13 +3,15 @@
 ::
 
     landing/site=<site>/journal=<id>/<first>-<last>.<day>.parquet    data, one file per day of reading time
+    landing/site=<site>/journal=<id>/<first>-<last>.<day>.r<n>.parquet    the same, made again differently
     landing/site=<site>/journal=<id>/<first>-<last>.json             manifest, written last
     odd/site=<site>/journal=<id>/<first>-<last>.parquet              readings whose time cannot be right
 
 ``first`` and ``last`` are journal offsets (20 digits, so that names sort). Manifests of one journal
 follow each other without holes: ``first`` is the previous ``last`` + 1. Names follow from offsets
 alone, and the range is written down in the journal before the first object is put: a retry after a
-kill writes the same objects again. A data file is what its manifest says (rows, sha256) or does not
+kill writes the same objects again, byte for byte; where that is not possible (another version of the
+software encodes otherwise) it takes new names, because the old ones may be registered. A data file is what its manifest says (rows, sha256) or does not
 count. Odd times (``headrace.odd_times``) are never registered in the table, whose partitions are days: their
 files stay where they are, and count from the moment when their manifest is there.
 """
@@ -71,6 +73,7 @@ class Manifest(msgspec.Struct, frozen=True):
     rows: int
     files: tuple[DataFile, ...]
     version: int = MANIFEST_VERSION
+    landed_at: int = 0  # microseconds since 1970 UTC, by the site's clock
     damaged: tuple[str, ...] = ()
     odd: DataFile | None = None
     seen: tuple[Seen, ...] | None = None
@@ -96,14 +99,26 @@ def folder(site: str, journal: str) -> str:
     return f"{PREFIX}/site={site}/journal={journal}"
 
 
-def data_path(site: str, journal: str, first: int, last: int, day: str) -> str:
-    """Where the readings of one day go."""
-    return f"{folder(site, journal)}/{first:020d}-{last:020d}.{day}.parquet"
+def data_path(site: str, journal: str, first: int, last: int, day: str, *, attempt: int = 0) -> str:
+    """Where the readings of one day go; ``attempt`` above 0 where the first name may be in use."""
+    again = f".r{attempt}" if attempt else ""
+    return f"{folder(site, journal)}/{first:020d}-{last:020d}.{day}{again}.parquet"
+
+
+def manifest_name(site: str, journal: str, first: int, last: int) -> ManifestName:
+    """The name of a manifest that may be there or not."""
+    path = f"{folder(site, journal)}/{first:020d}-{last:020d}.json"
+    return ManifestName(site, journal, first, last, path)
+
+
+def odd_folder(site: str, journal: str) -> str:
+    """The other prefix that one site's gateway needs write permission for."""
+    return f"{ODD_PREFIX}/site={site}/journal={journal}"
 
 
 def odd_path(site: str, journal: str, first: int, last: int) -> str:
     """Where readings with odd times go."""
-    return f"{ODD_PREFIX}/site={site}/journal={journal}/{first:020d}-{last:020d}.parquet"
+    return f"{odd_folder(site, journal)}/{first:020d}-{last:020d}.parquet"
 
 
 def parse_odd_name(path: str) -> ManifestName | None:

@@ -5,9 +5,14 @@ Reading order:
 - ``registration``  pure: which manifests come next, where something is missing
 - ``snapshots``     forgetting old snapshots
 - ``table``         the table port, and the one on pyiceberg
+- ``record``        which table it is, to notice when it is gone
 - ``inspection``    whether a landing is what its manifest says
 - ``ledger``        which readings each journal has brought
 - ``once``          keeps out what another journal of the site has brought before
 - ``confirm``       tells sites what is registered
+- ``repairs``       asking sites for damaged landings, and giving them up
 - ``registrar``     reads, decides, commits; resolves unknown outcomes
+- ``metadata``      finding a table that was dropped
+- ``verification``  reading back what landed, and what the table refers to
+- ``commands``      ``cloud-sync verify``, ``restore-table``, ``give-up``
 """

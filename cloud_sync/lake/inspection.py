@@ -14,13 +14,14 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cloud_sync.config import Verify
 from cloud_sync.lake.table import ReadingsTable
-from headrace.errors import LakeError
+from headrace.errors import LakeError, LakeUnavailable
 from headrace.lake.manifests import read_manifest
 from headrace.lake.store import Store
 from headrace.landing import DataFile, Manifest, ManifestName
@@ -46,6 +47,29 @@ class Inspector:
         if manifest.odd is not None:
             self._check_bytes(manifest.odd)
         return manifest
+
+    def salvage(self, name: ManifestName) -> tuple[Manifest, tuple[DataFile, ...]]:
+        """What of a landing is sound, as a manifest, and the files that are not."""
+        blank = Manifest(name.site, name.journal, name.first, name.last, 0, ())
+        try:
+            manifest = read_manifest(self._store, name)
+        except LakeUnavailable:
+            raise
+        except LakeError:
+            return blank, ()
+        bad = tuple(file for file in manifest.files if self._is_bad(file, manifest.site))
+        sound = tuple(file for file in manifest.files if file not in bad)
+        rows = sum(file.rows for file in sound)
+        return msgspec.structs.replace(manifest, files=sound, rows=rows), bad
+
+    def _is_bad(self, file: DataFile, site: str) -> bool:
+        try:
+            self.check(file, site)
+        except LakeUnavailable:
+            raise
+        except LakeError:
+            return True
+        return False
 
     def check(self, file: DataFile, site: str) -> None:
         """One data file.

@@ -10,17 +10,19 @@ commit, so one that arrives late finds the table changed and is refused.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cloud_sync.config import Verify
 from cloud_sync.lake.inspection import Inspector
+from cloud_sync.lake.record import TableRecord
 from cloud_sync.lake.registration import Held, Plan, new_marks, plan
+from cloud_sync.lake.repairs import Repairs
 from cloud_sync.lake.table import ReadingsTable
 from headrace.errors import CommitUnknown, LakeError, LakeUnavailable
-from headrace.lake.manifests import unregistered
+from headrace.lake.manifests import unregistered, watermark_of
 from headrace.lake.store import Store
-from headrace.landing import Manifest, ManifestName
+from headrace.landing import Manifest, ManifestName, manifest_name
 from headrace.limits.lake import REGISTER_MAX_MANIFESTS
 
 log = logging.getLogger(__name__)
@@ -45,6 +47,8 @@ class Registrar:
         self._table = table
         self._keep_snapshots = keep_snapshots
         self._inspector = Inspector(store, table, verify=verify)
+        self._repairs = Repairs(store)
+        self._record = TableRecord(store)
         self._blocked: dict[tuple[str, str], Held] = {}
         self._said: set[Held] = set()
         self.held: tuple[Held, ...] = ()
@@ -56,15 +60,23 @@ class Registrar:
         return self._table.watermarks()
 
     def begin(self) -> None:
-        """A new pass: what was bad is looked at again, it may have been mended."""
+        """A new pass: what was bad is looked at again, it may have been mended.
+
+        Raises:
+            LakeError: the table is gone, or is another one.
+        """
         self._blocked.clear()
         self._said &= set(self.held)
+        self._table.watermarks()
+        self._record.check(self._table.identity())
 
     def next(self) -> Plan:
         """What to commit next."""
         marks = self.marks = self._table.watermarks()
-        names = unregistered(self._store, marks)
+        names = self._with_given_up(unregistered(self._store, marks), marks)
         found = plan(names, marks, limit=REGISTER_MAX_MANIFESTS, blocked=frozenset(self._blocked))
+        for each in found.held:
+            self._settle_hole(each)
         self._say(found.held)
         self.held = (*found.held, *self._blocked.values())
         return found
@@ -72,20 +84,15 @@ class Registrar:
     def check(self, names: Sequence[ManifestName]) -> list[Manifest]:
         """The manifests, as far as they and their files are sound.
 
-        A bad one blocks its journal, from there on, until the next pass; the others go on.
+        A bad one blocks its journal, from there on, until its site has sent it again or cannot; the
+        others go on.
         """
         sound: list[Manifest] = []
         for name in names:
-            if (name.site, name.journal) in self._blocked:
-                continue
-            try:
-                manifest = self._inspector.examine(name)
-            except LakeUnavailable:
-                raise
-            except LakeError as error:
-                self._block(name, error)
-            else:
-                sound.append(manifest)
+            if (name.site, name.journal) not in self._blocked:
+                manifest = self._examined(name)
+                if manifest is not None:
+                    sound.append(manifest)
         return sound
 
     def commit(self, manifests: Sequence[Manifest]) -> Registered:
@@ -100,11 +107,51 @@ class Registrar:
             self._table.add(uris, marks)
         except LakeUnavailable as error:
             self._read_back(marks, error)
+        self._record.see(self._table.identity())
         return Registered(len(manifests), len(uris), sum(each.rows for each in manifests))
 
     def tidy(self) -> None:
         """Keep the table's metadata small."""
         self._table.expire(self._keep_snapshots)
+
+    def _examined(self, name: ManifestName) -> Manifest | None:
+        try:
+            return self._inspector.examine(name)
+        except LakeUnavailable:
+            raise
+        except LakeError as error:
+            waits_for = self._repairs.settle(name, error.message)
+            if waits_for:
+                self._block(name, f"{error.message}; {waits_for}")
+                return None
+            manifest, bad = self._inspector.salvage(name)
+            self._repairs.give_up(
+                name, error.message, missing=tuple(file.path for file in bad),
+                rows=sum(file.rows for file in bad) if manifest.files or bad else None,
+            )  # fmt: skip
+            return manifest
+
+    def _settle_hole(self, held: Held) -> None:
+        """Manifests that are missing are asked for like damaged ones."""
+        if held.hole is not None:
+            name = manifest_name(held.site, held.journal, *held.hole)
+            if not self._repairs.settle(name, held.why):
+                self._repairs.give_up(name, held.why)
+
+    def _with_given_up(
+        self, names: list[ManifestName], marks: Mapping[str, int]
+    ) -> list[ManifestName]:
+        """With the names of holes that were given up: registered as nothing, they let the rest pass."""
+        there = {(name.site, name.journal, name.first) for name in names}
+        given_up = [
+            name for name in self._repairs.given_up() if name.last > watermark_of(marks, name)
+        ]
+        return sorted(
+            [
+                *names,
+                *(each for each in given_up if (each.site, each.journal, each.first) not in there),
+            ]
+        )
 
     def _read_back(self, wanted: dict[str, int], error: LakeUnavailable) -> None:
         try:
@@ -123,10 +170,10 @@ class Registrar:
 
     def refuse(self, manifest: Manifest, error: LakeError) -> None:
         """Block its journal for this pass."""
-        self._block(_name(manifest), error)
+        self._block(_name(manifest), error.message)
 
-    def _block(self, name: ManifestName, error: LakeError) -> None:
-        held = Held(name.site, name.journal, error.message)
+    def _block(self, name: ManifestName, why: str) -> None:
+        held = Held(name.site, name.journal, why)
         self._blocked[name.site, name.journal] = held
         self._say((held,))
         self.held = (*self.held, held)

@@ -22,6 +22,7 @@ class Held:
     site: str
     journal: str
     why: str
+    hole: tuple[int, int] | None = None  # offsets, inclusive, of which there is no manifest
 
     def __str__(self) -> str:
         return f"site {self.site}, journal {self.journal}: {self.why}"
@@ -58,10 +59,10 @@ def plan(
         if (site, journal) in blocked:
             continue
         mark = marks.get(watermark_key(site, journal), 0)
-        taken, why = _follow(group, mark)
+        taken, why, hole = _follow(group, mark)
         chosen += taken
         if why:
-            held.append(Held(site, journal, why))
+            held.append(Held(site, journal, why, hole))
     return Plan(tuple(chosen[:limit]), tuple(held))
 
 
@@ -74,17 +75,20 @@ def new_marks(manifests: Iterable[ManifestName]) -> dict[str, int]:
     return marks
 
 
-def _follow(names: Iterable[ManifestName], mark: int) -> tuple[list[ManifestName], str]:
+def _follow(
+    names: Iterable[ManifestName], mark: int
+) -> tuple[list[ManifestName], str, tuple[int, int] | None]:
     taken: list[ManifestName] = []
     for name in names:
         if name.last <= mark:
             continue
         if name.last < name.first:
-            return taken, f"manifest {name.path} ends before it starts"
+            return taken, f"manifest {name.path} ends before it starts", None
         if name.first > mark + 1:
-            return taken, f"no manifest for offsets {mark + 1}-{name.first - 1}"
+            hole = mark + 1, name.first - 1
+            return taken, f"no manifest for offsets {hole[0]}-{hole[1]}", hole
         if name.first <= mark:
-            return taken, f"manifest {name.path} overlaps what is registered up to {mark}"
+            return taken, f"manifest {name.path} overlaps what is registered up to {mark}", None
         taken.append(name)
         mark = name.last
-    return taken, ""
+    return taken, "", None

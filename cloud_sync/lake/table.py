@@ -34,6 +34,8 @@ from pyiceberg.table.update import (
 from pyiceberg.transforms import DayTransform
 from pyiceberg.types import DoubleType, LongType, NestedField, StringType, TimestamptzType
 
+from cloud_sync.lake.metadata import newest_metadata
+from cloud_sync.lake.record import TableId
 from cloud_sync.lake.snapshots import expire
 from headrace.errors import LakeError
 from headrace.lake.catalogue import (
@@ -104,15 +106,31 @@ class ReadingsTable(ABC):
         """
 
     @abstractmethod
+    def identity(self) -> TableId | None:
+        """Which table ``watermarks`` has read; None where there was none."""
+
+    @abstractmethod
+    def restore(self, location: str) -> TableId:
+        """Put a table that was dropped back into the catalogue, from the newest metadata at its place.
+
+        Raises:
+            LakeError: there is none.
+        """
+
+    @abstractmethod
     def columns(self) -> pa.Schema:
         """The table's columns as they are now, or as they would be made."""
 
     @abstractmethod
-    def footer(self, uri: str) -> pq.FileMetaData:
+    def files(self) -> dict[str, int]:
+        """Sizes of the data files that the table consists of, by their addresses."""
+
+    @abstractmethod
+    def footer(self, uri: str, *, size: int | None = None) -> pq.FileMetaData:
         """What a Parquet file says of itself at its end.
 
         Raises:
-            LakeError: it is no Parquet file.
+            LakeError: it is no Parquet file, not there or, where one is given, not of that size.
         """
 
     @abstractmethod
@@ -146,18 +164,43 @@ class IcebergReadings(ReadingsTable):
                 change.add_files(list(uris), check_duplicate_files=False)
                 change.set_properties(properties)
 
+    def identity(self) -> TableId | None:
+        table = self._table
+        return None if table is None else TableId(str(table.metadata.table_uuid), table.location())
+
+    def restore(self, location: str) -> TableId:
+        catalogue = self._catalogue()
+        with catalogue_errors("put the table back"):
+            newest = newest_metadata(load_file_io(catalogue.properties, location), location)
+            with suppress(NamespaceAlreadyExistsError):
+                catalogue.create_namespace(NAMESPACE)
+            self._table = catalogue.register_table(READINGS, newest)
+        return TableId(str(self._table.metadata.table_uuid), self._table.location())
+
     def columns(self) -> pa.Schema:
         schema = READINGS_COLUMNS if self._table is None else self._table.schema()
         return schema.as_arrow()
 
-    def footer(self, uri: str) -> pq.FileMetaData:
+    def files(self) -> dict[str, int]:
+        table = load_readings(self._catalogue())
+        if table is None:
+            return {}
+        with catalogue_errors("list the table's files"):
+            tasks = table.scan().plan_files()
+            return {task.file.file_path: task.file.file_size_in_bytes for task in tasks}
+
+    def footer(self, uri: str, *, size: int | None = None) -> pq.FileMetaData:
         with catalogue_errors(f"read {uri}"):
             file = self._files().new_input(uri)
-            size = len(file)
+            if size is not None and not file.exists():
+                raise LakeError(f"{uri}: no object")
+            found = len(file)
+            if size is not None and found != size:
+                raise LakeError(f"{uri}: expected {size} bytes, got {found}")
             with file.open() as stream:
-                stream.seek(max(size - _FOOTER_END, 0))
+                stream.seek(max(found - _FOOTER_END, 0))
                 length = int.from_bytes(stream.read(_FOOTER_END)[:4], "little")
-                stream.seek(max(size - length - _FOOTER_END, 0))
+                stream.seek(max(found - length - _FOOTER_END, 0))
                 end = stream.read()
         try:
             return pq.read_metadata(pa.BufferReader(b"PAR1" + end))

@@ -20,6 +20,7 @@ Reading order:
 
 - ``schema``    the tables
 - ``rows``      one batch as readers see it
+- ``kept``      which landed rows stay for a while
 - ``file``      the file, opened beside its writer
 - ``batches``, ``cursors``, ``contents``   what can be asked
 - ``reader``    all of it in one

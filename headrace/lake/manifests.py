@@ -6,7 +6,7 @@ does not take longer every day, the listing of a journal's folder starts behind 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from headrace.errors import LakeError
 from headrace.lake.store import Store
@@ -51,6 +51,15 @@ def unregistered(store: Store, marks: Mapping[str, int]) -> list[ManifestName]:
             names = map(parse_manifest_name, store.names(journal, after=behind))
             found += [name for name in names if name is not None and name.last > mark]
     return sorted(found)
+
+
+def all_manifests(store: Store, *, site: str = "") -> Iterator[ManifestName]:
+    """Names of the manifests of all journals, registered or not, journal by journal in order."""
+    for own in store.folders(PREFIX):
+        if site and own.partition("site=")[2] != site:
+            continue
+        for journal in store.folders(own):
+            yield from filter(None, map(parse_manifest_name, store.names(journal)))
 
 
 def odd_files(store: Store) -> list[ManifestName]:

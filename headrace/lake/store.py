@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -67,6 +68,13 @@ class Store(ABC):
         with self._errors(f"delete {path}"):
             self._delete(path)
 
+    def tidy(self, folder: str, *, older_than_s: float) -> int:
+        """Remove what uploads have left behind in ``folder`` that began that long ago and never ended;
+        how many. Nothing where there can be none, or where this identity may not look.
+        """
+        with self._errors(f"tidy {folder}"):
+            return self._tidy(folder, older_than_s)
+
     @abstractmethod
     def uri(self, path: str) -> str:
         """The object's address as Iceberg knows it."""
@@ -87,6 +95,9 @@ class Store(ABC):
     def _names(self, folder: str, after: str) -> list[str]: ...
     @abstractmethod
     def _folders(self, folder: str) -> list[str]: ...
+
+    def _tidy(self, folder: str, older_than_s: float) -> int:
+        return 0
 
 
 class LocalStore(Store):
@@ -135,6 +146,14 @@ class LocalStore(Store):
 
     def _folders(self, folder: str) -> list[str]:
         return sorted(self._scan(folder, is_folder=True))
+
+    def _tidy(self, folder: str, older_than_s: float) -> int:
+        """Temporary files of writers that were killed."""
+        before = time.time() - older_than_s
+        left = [path for path in (self.root / folder).glob(".*") if path.stat().st_mtime < before]
+        for path in left:
+            path.unlink(missing_ok=True)
+        return len(left)
 
     def _scan(self, folder: str, *, is_folder: bool) -> list[str]:
         try:

@@ -12,6 +12,21 @@ from headrace.limits.sizes import MIB
 LANDING_MAX_ROWS: Final = 1_000_000
 LANDING_MAX_BYTES: Final = 64 * MIB
 
+#: What the journal keeps of rows that have landed (``landing.keep_s``, ``landing.keep_bytes``), to make a
+#: damaged object again: a day, in which somebody looks, and 512 MiB, which are 100 million readings.
+KEEP_LANDED_S: Final = 86_400.0
+KEEP_LANDED_BYTES: Final = 512 * MIB
+
+#: They are let go in steps of that much: 100 steps of 30 bytes, written down with each landing.
+KEPT_STEP_S: Final = 900
+KEPT_STEP_BYTES: Final = 16 * MIB
+
+#: Part of the journal's budget up to which landed rows are kept.
+KEEP_LANDED_SHARE: Final = 0.5
+
+#: How often a site is asked for a landing that stays damaged, before it is given up.
+RESEND_MAX_ATTEMPTS: Final = 3
+
 #: Seconds between two landings when little arrives (``landing.interval_s``): small files are the
 #: plague of lakes, so outside a demo a site lands once a minute.
 LANDING_INTERVAL_S: Final = 60.0
@@ -46,6 +61,15 @@ PARQUET_SAMPLE_ROWS: Final = 16_384
 #: Snapshots that the Iceberg table keeps (``register.keep_snapshots``): an hour of time travel at one
 #: registration a minute; each costs about 1 kB in the table's metadata, which every commit rewrites.
 KEEP_SNAPSHOTS: Final = 60
+
+#: Objects above the first size go up in parts of the second, so that an upload that was cut goes on where
+#: it was: 8 MiB are 6 s on a line of 12 Mbit/s. S3 takes no parts below 5 MiB but the last.
+UPLOAD_WHOLE_MAX_BYTES: Final = 16 * MIB
+UPLOAD_PART_BYTES: Final = 8 * MIB
+
+#: Uploads that nobody has finished after this time are aborted: a site that is cut off for a week-end
+#: still finds its parts.
+UPLOAD_ABANDONED_S: Final = 7 * 86_400.0
 
 #: Seconds to reach an object store, and for one request to it. An upload of 30 MB takes 20 s on a
 #: line of 12 Mbit/s.

@@ -20,7 +20,12 @@ from headrace.errors import LakeError, LakeUnavailable
 from headrace.lake.config import Lake
 from headrace.lake.store import Data, Store
 from headrace.lake.stores.kind import StoreKind, after_scheme
-from headrace.limits.lake import STORE_CONNECT_TIMEOUT_S, STORE_READ_TIMEOUT_S
+from headrace.lake.stores.s3_uploads import Uploads
+from headrace.limits.lake import (
+    STORE_CONNECT_TIMEOUT_S,
+    STORE_READ_TIMEOUT_S,
+    UPLOAD_WHOLE_MAX_BYTES,
+)
 
 _EXISTS: Final = frozenset({"PreconditionFailed", "412"})
 _MISSING: Final = frozenset({"NoSuchKey", "404", "NotFound"})
@@ -56,11 +61,15 @@ class S3Store(Store):
                 retries={"max_attempts": 2, "mode": "standard"},
             ),
         )
+        self._uploads = Uploads(self._client, self._bucket)
 
     def uri(self, path: str) -> str:
         return f"s3://{self._bucket}/{self._prefix}{path}"
 
     def _put(self, path: str, data: Data) -> None:
+        if memoryview(data).nbytes > UPLOAD_WHOLE_MAX_BYTES:
+            self._uploads.put(self._prefix + path, data)
+            return
         self._client.put_object(Bucket=self._bucket, Key=self._prefix + path, Body=bytes(data))
 
     def _create(self, path: str, data: Data) -> bool:
@@ -109,6 +118,9 @@ class S3Store(Store):
             for page in self._pages(folder)
             for item in page.get("CommonPrefixes", ())
         ]
+
+    def _tidy(self, folder: str, older_than_s: float) -> int:
+        return self._uploads.abort(f"{self._prefix}{folder}/", older_than_s=older_than_s)
 
     def _pages(self, folder: str, **more: str) -> Any:
         return self._client.get_paginator("list_objects_v2").paginate(

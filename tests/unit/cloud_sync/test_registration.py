@@ -38,7 +38,7 @@ def test_a_hole_is_never_skipped_and_is_named() -> None:
     """Behind a missing manifest nothing is registered; the report says which offsets are missing."""
     found = plan([manifest(1, 10), manifest(21, 30)], {}, limit=10)
     assert found.manifests == (manifest(1, 10),)
-    assert found.held == (Held(SITE, JOURNAL, "no manifest for offsets 11-20"),)
+    assert found.held == (Held(SITE, JOURNAL, "no manifest for offsets 11-20", (11, 20)),)
 
 
 def test_a_hole_that_fills_later_lets_registration_go_on() -> None:

@@ -8,7 +8,13 @@ from collections.abc import Callable
 import pytest
 
 from cloud_sync.service import Job
-from headrace.errors import HeadraceError, LakeError, LakeUnavailable, StorageFull
+from headrace.errors import (
+    HeadraceError,
+    LakeError,
+    LakeUnavailable,
+    StorageCorrupt,
+    StorageFull,
+)
 from headrace.limits.agent import RETRY_MAX_S
 from headrace.metrics import Metrics
 
@@ -62,6 +68,17 @@ def test_an_outage_is_said_once_and_its_end_once(caplog: pytest.LogCaptureFixtur
 
 
 def test_what_does_not_heal_is_not_retried() -> None:
-    """Wrong keys stay wrong: the service ends, visibly."""
-    with pytest.raises(LakeError):
-        job(failing([LakeError("wrong key")])).run()
+    """A damaged journal stays damaged: the service ends, visibly."""
+    with pytest.raises(StorageCorrupt):
+        job(failing([StorageCorrupt("damaged")])).run()
+
+
+def test_what_the_lake_refuses_is_tried_again_with_keys_read_anew() -> None:
+    """Somebody renews an expired key; until then the other job goes on."""
+    opened: list[str] = []
+    tried = Job(
+        "landing", failing([LakeError("expired"), LakeError("expired")]), interval_s=7.0,
+        metrics=Metrics("cloud_sync"), reopen=lambda: opened.append("again"),
+    )  # fmt: skip
+    assert [tried.run() for _ in range(3)] == [RETRY_MAX_S, RETRY_MAX_S, 7.0]
+    assert opened == ["again", "again"]
