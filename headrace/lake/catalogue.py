@@ -26,7 +26,7 @@ from pyiceberg.exceptions import (
 from pyiceberg.table import Table
 from requests.exceptions import RequestException
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from headrace.errors import LakeError, LakeUnavailable, UsageError
 from headrace.lake.config import CATALOGUE_FILE, WAREHOUSE_FOLDER, Lake, read_secret
@@ -81,7 +81,12 @@ def open_catalogue(lake: Lake) -> Catalog:
     if lake.is_local:
         lake.folder.mkdir(parents=True, exist_ok=True)
     with catalogue_errors("open it"):
-        return load_catalog(NAMESPACE, **_properties(lake))
+        try:
+            return load_catalog(NAMESPACE, **_properties(lake))
+        except (OperationalError, ProgrammingError, IntegrityError):
+            # Of two processes that make a new SQL catalogue's tables at once one comes too late; now
+            # they are there.
+            return load_catalog(NAMESPACE, **_properties(lake))
 
 
 def exists(lake: Lake) -> bool:
