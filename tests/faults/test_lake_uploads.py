@@ -12,9 +12,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from headrace.lake.config import S3, Lake
-from headrace.lake.s3 import S3Store
-from headrace.lake.s3_uploads import Uploads
 from headrace.lake.store import LocalStore
+from headrace.lake.stores.s3 import S3Store
+from headrace.lake.stores.s3_uploads import Uploads
 from headrace.limits.lake import UPLOAD_PART_BYTES, UPLOAD_WHOLE_MAX_BYTES
 from headrace.limits.sizes import MIB
 from tests.servers.weed import ACCESS_KEY, BUCKET, SECRET_KEY, Weed, find_weed, run_weed
