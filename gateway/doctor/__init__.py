@@ -5,6 +5,7 @@ Reading order:
 - ``finding``   a line of the answer (pure)
 - ``machine``   clock, memory, open files
 - ``storage``   the data folder: permissions, room, fsync, the journal itself
+- ``acks``      what devices wait for, where they wait for the lake
 - ``ports``     who listens where
 - ``network``   broker, sinks, the running gateway
 - ``secrets``   certificates and files with passwords

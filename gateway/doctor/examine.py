@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gateway import running
 from gateway.config import GatewayConfig, load_config
-from gateway.doctor import machine, network, ports, secrets, storage
+from gateway.doctor import acks, machine, network, ports, secrets, storage
 from gateway.doctor.finding import Finding, fail, ok
 from headrace.errors import ConfigError, HeadraceError
 
@@ -34,6 +34,7 @@ def _of(config: GatewayConfig, pid: int | None, now_us: int) -> Iterator[Finding
     yield from storage.room(config)
     yield from storage.syncs(config)
     yield from storage.journal(config)
+    yield from acks.check(config, now_us)
     yield from machine.clock()
     yield from machine.memory()
     yield from machine.files(pid)
