@@ -38,5 +38,5 @@ def estimate(table: Table, files: Sequence[File], maintain: Maintain) -> Size:
 
 def _encoded_bytes(sample: pa.Table, level: int) -> int:
     sink = pa.BufferOutputStream()
-    pq.write_table(sample, sink, **options(sample, level=level))
+    pq.write_table(sample, sink, **options(sample, level=level, is_thorough=True))
     return int(sink.tell())

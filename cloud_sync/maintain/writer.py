@@ -93,7 +93,9 @@ class _Output:
     def __init__(self, files: FileIO, uri: str, first: pa.Table, level: int) -> None:
         self.uri = uri
         self._stream: Any = files.new_output(uri).create()
-        self._writer = pq.ParquetWriter(self._stream, first.schema, **options(first, level=level))
+        self._writer = pq.ParquetWriter(
+            self._stream, first.schema, **options(first, level=level, is_thorough=True)
+        )
 
     @property
     def size(self) -> int:

@@ -15,6 +15,7 @@ import click
 
 from tests.bench.device import DeviceResult, run_device
 from tests.bench.http import HttpResult, run_http
+from tests.bench.lake import printed as lake
 from tests.bench.latency import LatencyResult, run_latency
 from tests.bench.memory import HEADER, ROUNDS
 from tests.bench.memory import run as run_memory
@@ -74,6 +75,14 @@ def _device(folder: Path, share: float) -> None:
     print_device(run_device(folder, 60 * share))
 
 
+def _merging(folder: Path, share: float) -> None:
+    lake.merging(folder, round(160 * share))
+
+
+def _commits(folder: Path, share: float) -> None:
+    lake.commits(folder, round(10_000 * share))
+
+
 RUNS: dict[str, Run] = {
     "path: 4 agents, mosquitto, as the agents choose": _path(48_000_000, agents=4),
     "path: 1 agent, mosquitto, as the agent chooses": _path(32_000_000, agents=1),
@@ -92,6 +101,9 @@ RUNS: dict[str, Run] = {
     "latency: at 100,000 readings/s": _latency,
     "memory: 10,000 devices, 100,000 series, sinks dead": _memory,
     "device: host metrics at 1 Hz": _device,
+    "lake: bytes per reading": lake.sizes,
+    "lake: compaction of a day of 16 million": _merging,
+    "lake: 10,000 commits with maintenance on": _commits,
 }
 
 

@@ -1,0 +1,70 @@
+"""The results as tables in Markdown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.bench.lake.commits import run_commits
+from tests.bench.lake.merging import run_merging
+from tests.bench.lake.recordings import host, rig
+from tests.bench.lake.sizes import run_sizes
+
+
+def sizes(folder: Path, share: float, landing_s: int = 600, batch_s: int = 1) -> None:
+    """Both recordings, three sizes each."""
+    print(f"A batch every {batch_s} s, a landing every {landing_s} s.\n")
+    print("| recording at 1 Hz | readings | files | bytes a reading, landed | compacted |")
+    print("|---|---|---|---|---|")
+    for name, recording in (("pump rig", rig()), ("host metrics", host())):
+        if recording is None:
+            print(f"| {name} | not on this machine: set HEADRACE_TEST_DATA | | | |")
+            continue
+        for part in (0.1, 0.3, 1.0):
+            some = recording.first(round(len(recording.times) * part * share))
+            result = run_sizes(
+                folder / f"{name}-{part}", some, landing_s=landing_s, batch_s=batch_s
+            )
+            print(
+                f"| {name} | {result.readings:,} | {result.files} | {result.landed:.2f} "
+                f"| {result.compacted:.2f} |",
+                flush=True,
+            )
+    print(flush=True)
+
+
+def merging(folder: Path, landings: int, level: int = 3) -> None:
+    """One day, a quarter of it, a sixteenth."""
+    print("| readings of the day | files | B/reading before | after | CPU us a reading | peak MB |")
+    print("|---|---|---|---|---|---|")
+    for part in (16, 4, 1):
+        result = run_merging(
+            folder / str(part),
+            landings=max(2, landings // part),
+            devices=20,
+            steps=625,
+            level=level,
+        )
+        print(
+            f"| {result.readings:,} | {result.files} | {result.before:.2f} | {result.after:.2f} "
+            f"| {result.cpu_us_per_reading:.2f} | {result.peak_mb} |",
+            flush=True,
+        )
+    print(flush=True)
+
+
+def commits(folder: Path, count: int, *, is_maintained: bool = True) -> None:
+    """All of them, a quarter, a sixteenth."""
+    print(
+        "| commits | CPU ms, first | last | files | snapshots | metadata files | maintenance, CPU s |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    for part in (16, 4, 1):
+        result = run_commits(
+            folder / str(part), commits=max(120, count // part), is_maintained=is_maintained
+        )
+        print(
+            f"| {result.commits:,} | {result.first_ms:.1f} | {result.last_ms:.1f} | {result.files} "
+            f"| {result.snapshots} | {result.metadata_files} | {result.maintenance_cpu_s:.1f} |",
+            flush=True,
+        )
+    print(flush=True)

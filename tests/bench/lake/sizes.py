@@ -1,0 +1,84 @@
+"""Bytes per reading: through a journal, landed now and then, registered, compacted.
+
+Counted are the data files that the table names, divided by the readings in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from cloud_sync.config import CloudSync, Landing, Maintain, for_data
+from cloud_sync.maintain.iceberg import live
+from cloud_sync.maintain.maintainer import Maintainer
+from headrace.clock import ManualClock
+from headrace.codecs.columns import BATCH_SCHEMA, TIME_TYPE
+from headrace.lake.catalogue import load_readings, open_catalogue
+from headrace.lake.opening import open_store
+from headrace.metrics import Metrics
+from tests.bench.lake.recordings import START_US, Recording
+from tests.journals import Journal
+from tests.lakes import pipeline
+
+DAY_US = 86_400_000_000
+
+
+@dataclass(frozen=True)
+class SizesResult:
+    readings: int
+    files: int
+    landed: float  # bytes per reading
+    compacted: float
+
+
+def run_sizes(folder: Path, recording: Recording, *, landing_s: int, batch_s: int) -> SizesResult:
+    """Land a recording as often as said, then compact its day."""
+    journal = Journal(folder / "gateway" / "journal.db")
+    journal.db.execute("BEGIN")  # one commit: not what is measured here
+    for last, batch in _batches(recording, batch_s):
+        late = int(np.random.default_rng(last).integers(5_000, 40_000))
+        journal.append(recording.device, batch, received_at=int(recording.times[last]) + late)
+    journal.db.execute("COMMIT")
+    journal.close()
+    whole = for_data(folder)
+    rows = max(1, recording.readings // len(recording.times)) * landing_s
+    config = replace(whole, landing=Landing(max_rows=rows), maintain=Maintain())
+    path = pipeline(config)
+    path.land()
+    path.register()
+    files, landed = _bytes(config)
+    clock = ManualClock(START_US + 3 * DAY_US)
+    Maintainer(config, open_store(config.lake), clock, Metrics("cloud_sync")).round()
+    return SizesResult(
+        recording.readings,
+        files,
+        landed / recording.readings,
+        _bytes(config)[1] / recording.readings,
+    )
+
+
+def _batches(recording: Recording, batch_s: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Some seconds a batch, in order of time, with the place of its last second."""
+    names = pa.array(recording.names, pa.utf8())
+    for first in range(0, len(recording.times), batch_s):
+        values = recording.values[first : first + batch_s]
+        second, series = np.nonzero(~np.isnan(values))
+        columns = [
+            names.take(pa.array(series)).dictionary_encode(),
+            pa.array(recording.times[first + second]).cast(TIME_TYPE),
+            pa.array(values[second, series]),
+            pa.nulls(len(series), pa.utf8()),
+        ]
+        last = first + len(values) - 1
+        yield last, pa.RecordBatch.from_arrays(columns, schema=BATCH_SCHEMA)
+
+
+def _bytes(config: CloudSync) -> tuple[int, int]:
+    table = load_readings(open_catalogue(config.lake))
+    assert table is not None
+    files = live(table)
+    return len(files), sum(file.file_size_in_bytes for file in files)
