@@ -38,6 +38,7 @@ class Host:
 
     def __init__(self, port: int) -> None:
         self.heard: list[tuple[str, str, Any]] = []
+        self.qos: list[tuple[str, int]] = []
         self._births: dict[str, Any] = {}
         self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
         self._client.on_message = self._on_message
@@ -68,6 +69,7 @@ class Host:
         said = reader.decode(message.payload, birth=self._births.get(name))
         if kind.endswith("BIRTH"):
             self._births[name] = said
+        self.qos.append((kind, message.qos))
         self.heard.append((kind, name, said))
 
 
@@ -105,6 +107,21 @@ def test_births_say_what_data_mean_and_come_again_when_asked_for(broker: Mosquit
     assert [said.seq for _, _, said in host.heard[6:]] == [0, 1]
     sink.close()
     wait_until(lambda: host.kinds()[-1] == "NDEATH", 10, "dead")
+    host.close()
+
+
+@pytest.mark.parametrize("qos", [0, 1])
+def test_births_and_data_have_the_qos_of_the_specification_unless_told_otherwise(
+    broker: Mosquitto, qos: int
+) -> None:
+    """tck-id-payloads-nbirth-qos, -dbirth-qos, -ddata-qos: 0; the death's is the will's, 1."""
+    host = Host(broker.port)
+    more = {"sparkplug_qos": 1} if qos else {}
+    sink = build(MqttSettings(port=broker.port, profile="sparkplug", **more), site="plant-a")  # type: ignore[arg-type]
+    assert sink.write([entry("pump-1", rows(["flow"], [START], [1.5]))]) == []
+    sink.close()
+    wait_until(lambda: len(host.qos) == 4, 10, "all")
+    assert host.qos == [("NBIRTH", qos), ("DBIRTH", qos), ("DDATA", qos), ("NDEATH", 1)]
     host.close()
 
 

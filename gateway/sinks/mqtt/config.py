@@ -43,6 +43,7 @@ class MqttSettings(SinkSettings):
     topic: Topic = "{site}/{device}/{name}"
     retain: bool = False
     group: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^+#/]+$")] = "headrace"
+    sparkplug_qos: Literal[0, 1] = 0
     max_bytes: Annotated[int, Meta(ge=KIB, le=MAX_PAYLOAD_BYTES)] = MQTT_SINK_MAX_BYTES
     timeout_s: Annotated[float, Meta(gt=0, le=300)] = SINK_TIMEOUT_S
 
@@ -50,6 +51,11 @@ class MqttSettings(SinkSettings):
     def waits_for_ack(self) -> bool:
         """Whether a gateway says that it has the readings; else the broker's word is taken."""
         return self.profile == "headrace" and self.await_ack
+
+    @property
+    def qos(self) -> int:
+        """With which batches go out: Sparkplug asks for 0."""
+        return self.sparkplug_qos if self.profile == "sparkplug" else 1
 
     @property
     def uses_tls(self) -> bool:

@@ -3,6 +3,10 @@
 paho's own queue is in memory and it sends all of it again after a reconnect, so nothing is left to it:
 never more than a window is out, a connection that fails is thrown away, and what was not confirmed goes
 out again over the next. paho's thread only tells ``Waiting`` what has arrived.
+
+A message of QoS 0 (Sparkplug) is answered by nobody. But a broker takes the packets of a connection in their
+order, so the answer to a question that was asked behind them says that it has them: the subscription
+to commands is made once more, and its SUBACK confirms the delivery.
 """
 
 from __future__ import annotations
@@ -94,14 +98,25 @@ class Connection:
                 waiting.publishes(place)
             # Not under our lock: paho holds its own while it calls back.
             sent = client.publish(
-                message.topic, message.payload, qos=1, retain=self._settings.retain
+                message.topic, message.payload, qos=self._settings.qos, retain=self._settings.retain
             )
             with self._changed:
                 waiting.published(place, sent.mid)
         self._wait(lambda: waiting.is_over)
+        if self._settings.qos == 0 and not waiting.failure:
+            self._ask_behind(client)
         if waiting.failure:
             self.close()
         return waiting
+
+    def _ask_behind(self, client: mqtt.Client) -> None:
+        """Wait for an answer that comes behind what was published."""
+        if self._session is None:
+            return
+        with self._changed:
+            self._ready = False
+        client.subscribe(self._session.command_topic, 1)
+        self._wait(lambda: self._ready or bool(self._waiting.failure))
 
     def open(self) -> None:
         """Be connected, before messages are made that depend on it.

@@ -5,9 +5,9 @@ one of type String; where a series has both, the second kind is ``<name>/text`` 
 birth names all series that were seen of it, so a new one means a new birth. Data give aliases and
 milliseconds; a reading older than the newest of its series is marked historical.
 
-The session ends with the connection: the next one has another bdSeq, and births come first. One thing is
-not as the specification has it: messages go out with QoS 1, because this sink says of no reading that it
-was taken before the broker has said so.
+The session ends with the connection: the next one has another bdSeq, and births come first. Births and data
+go out with QoS 0, as the specification has it (tck-id-payloads-nbirth-qos, -dbirth-qos, -ddata-qos; only the will
+has 1), and yet no reading counts as taken before the broker has said so: ``connection`` asks it behind them.
 """
 
 from __future__ import annotations
