@@ -95,10 +95,14 @@ def answer_to(asked: RequestName) -> RequestName:
     return replace(asked, is_answer=True)
 
 
+def quarantine_folder(site: str, journal: str) -> str:
+    """Where it is said which landings of a journal were given up."""
+    return f"{QUARANTINE_PREFIX}/site={site}/journal={journal}"
+
+
 def quarantine_path(name: ManifestName) -> str:
     """Where it is said that a landing was given up."""
-    folder = f"{QUARANTINE_PREFIX}/site={name.site}/journal={name.journal}"
-    return f"{folder}/{name.first:020d}-{name.last:020d}.json"
+    return f"{quarantine_folder(name.site, name.journal)}/{name.first:020d}-{name.last:020d}.json"
 
 
 def encode(said: Request | Answer | Quarantined) -> bytes:
@@ -128,3 +132,15 @@ def decode_answer(payload: bytes, path: str) -> Answer:
         return msgspec.json.decode(payload, type=Answer)
     except msgspec.MsgspecError as error:
         raise LakeError(f"answer {path}: not readable: {error}") from error
+
+
+def decode_quarantined(payload: bytes, path: str) -> Quarantined:
+    """The record of a landing that was given up.
+
+    Raises:
+        LakeError: not one.
+    """
+    try:
+        return msgspec.json.decode(payload, type=Quarantined)
+    except msgspec.MsgspecError as error:
+        raise LakeError(f"record {path}: not readable: {error}") from error

@@ -7,6 +7,7 @@ Reading order:
 - ``table``         the table port, and the one on pyiceberg
 - ``record``        which table it is, to notice when it is gone
 - ``inspection``    whether a landing is what its manifest says
+- ``content``       a data file by the names of its readings
 - ``ledger``        which readings each journal has brought
 - ``once``          keeps out what another journal of the site has brought before
 - ``confirm``       tells sites what is registered

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cloud_sync.config import Verify
+from cloud_sync.lake import content
 from cloud_sync.lake.table import ReadingsTable
 from headrace.errors import LakeError, LakeUnavailable
 from headrace.lake.manifests import read_manifest
@@ -60,6 +61,12 @@ class Inspector:
         bad = tuple(file for file in manifest.files if self._is_bad(file, manifest.site))
         sound = tuple(file for file in manifest.files if file not in bad)
         rows = sum(file.rows for file in sound)
+        if bad:
+            # Only these are in the table then, when another journal brings the rest.
+            seen = tuple(
+                each for file in sound for each in content.seen(content.read(self._store, file))
+            )
+            manifest = msgspec.structs.replace(manifest, seen=seen)
         return msgspec.structs.replace(manifest, files=sound, rows=rows), bad
 
     def _is_bad(self, file: DataFile, site: str) -> bool:

@@ -14,18 +14,21 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
 
+from cloud_sync.lake import content
 from headrace.errors import LakeError, LakeUnavailable
 from headrace.lake.manifests import read_manifest
 from headrace.lake.store import Store
 from headrace.landing import Manifest, ManifestName, Seen, folder, parse_manifest_name
 from headrace.limits.lake import LEDGER_EVERY_MANIFESTS, LEDGER_MAX_STREAMS
 from headrace.ranges import Range, RangeSet
+from headrace.resend import decode_quarantined, quarantine_folder
 
 log = logging.getLogger(__name__)
 
@@ -150,22 +153,51 @@ class Ledger:
         if brought.last >= mark:
             return 0
         names = self._names(key, brought.last, mark)
+        given_up = self._given_up(key) if names else {}
         for name in names:
-            brought.add(self._seen(name))
+            brought.add(self._seen(name, given_up.get(name.first)))
         brought.last = mark
         return len(names)
 
-    def _seen(self, name: ManifestName) -> tuple[Seen, ...]:
+    def _given_up(self, key: Key) -> dict[int, str]:
+        """Landings that are registered in part, or not at all: their first offsets, and where it is said."""
+        paths = self._store.names(quarantine_folder(*key))
+        names = map(parse_manifest_name, paths)
+        return {name.first: name.path for name in names if name is not None}
+
+    def _seen(self, name: ManifestName, given_up: str | None) -> tuple[Seen, ...]:
         try:
-            seen = read_manifest(self._store, name).seen
+            manifest = read_manifest(self._store, name)
+            if given_up is not None:
+                return tuple(self._salvaged(manifest, given_up))
+            seen = manifest.seen
         except LakeUnavailable:
             raise
         except LakeError as error:
-            log.error("%s; readings that it brought may be doubled", error)
+            if given_up is None:
+                log.error("%s; readings that it brought may be doubled", error)
             return ()
         if seen is None:
             log.warning("%s: an earlier version has landed it, and did not say which readings", name.path)  # fmt: skip
         return seen or ()
+
+    def _salvaged(self, manifest: Manifest, record: str) -> Iterator[Seen]:
+        """What of a landing that was given up is in the table all the same."""
+        missing: Container[str] = ()
+        payload = self._store.get(record) or b""
+        with suppress(LakeError):  # it may have been put there by hand, empty
+            missing = decode_quarantined(payload, record).missing
+        for file in manifest.files:
+            if file.path in missing:
+                continue
+            try:
+                table = content.read(self._store, file)
+            except LakeUnavailable:
+                raise
+            except LakeError as error:
+                log.warning("%s; it was given up: repetitions of its readings count", error)
+            else:
+                yield from content.seen(table)
 
 
 def _path(key: Key) -> str:

@@ -14,29 +14,22 @@ repetition is what the table gets. Files as they landed stay, and belong to nobo
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Protocol
 
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
+from cloud_sync.lake.content import Repeated, places, read
 from cloud_sync.lake.ledger import Brought, Key, Ledger
 from headrace.errors import LakeError, LakeUnavailable
-from headrace.lake.readings import READINGS_SCHEMA
 from headrace.lake.store import Store
 from headrace.landing import DataFile, Manifest, parse_watermark_key, watermark_key
-from headrace.ranges import Range, RangeSet
+from headrace.ranges import RangeSet
 
 log = logging.getLogger(__name__)
-
-Repeated = Mapping[tuple[str, str], Sequence[Range]]
-
-_LABELS: Final = [field.name for field in READINGS_SCHEMA if pa.types.is_dictionary(field.type)]
 
 
 class Encoded(Protocol):
@@ -125,7 +118,7 @@ class Once:
         return msgspec.structs.replace(manifest, files=files, rows=rows)
 
     def _file(self, file: DataFile, repeated: Repeated) -> Iterable[DataFile]:
-        table = self._read(file)
+        table = read(self._store, file)
         is_new = ~places(table, repeated)
         count = int(np.count_nonzero(is_new))
         if count == file.rows:
@@ -138,48 +131,6 @@ class Once:
                     path, file.day, encoded.rows, encoded.data.size, encoded.sha256,
                     encoded.min_time, encoded.max_time,
                 )  # fmt: skip
-
-    def _read(self, file: DataFile) -> pa.Table:
-        data = self._store.get(file.path)
-        if data is None or hashlib.sha256(data).hexdigest() != file.sha256:
-            raise LakeError(f"{file.path}: its content is not what its manifest says")
-        table = pq.read_table(pa.BufferReader(data), read_dictionary=_LABELS)
-        return table.select(READINGS_SCHEMA.names).cast(READINGS_SCHEMA)
-
-
-def places(table: pa.Table, repeated: Repeated) -> NDArray[np.bool_]:
-    """Which rows have one of these names; cost grows with rows and streams, not with their product."""
-    device, devices = _codes(table, "device")
-    stream, streams = _codes(table, "stream")
-    pairs = device * max(len(streams), 1) + stream
-    order = np.argsort(pairs, kind="stable")
-    ordered, seqs = pairs[order], table.column("seq").to_numpy()
-    found = np.zeros(table.num_rows, np.bool_)
-    for (of_device, of_stream), ranges in repeated.items():
-        if of_device not in devices or of_stream not in streams:
-            continue
-        pair = devices[of_device] * len(streams) + streams[of_stream]
-        low, high = np.searchsorted(ordered, pair), np.searchsorted(ordered, pair, side="right")
-        rows = order[low:high]
-        found[rows] = _inside(seqs[rows], ranges)
-    return found
-
-
-def _inside(seqs: NDArray[np.int64], ranges: Sequence[Range]) -> NDArray[np.bool_]:
-    firsts = np.array([first for first, _ in ranges])
-    lasts = np.array([last for _, last in ranges])
-    at = np.searchsorted(firsts, seqs, side="right") - 1
-    inside: NDArray[np.bool_] = (at >= 0) & (seqs <= lasts[np.maximum(at, 0)])
-    return inside
-
-
-def _codes(table: pa.Table, name: str) -> tuple[NDArray[np.int64], dict[str, int]]:
-    """A column of labels as numbers, and which number each label has."""
-    column = table.column(name).unify_dictionaries()
-    labels = column.chunk(0).dictionary.to_pylist() if column.num_chunks else []
-    codes = [chunk.indices.to_numpy().astype(np.int64) for chunk in column.chunks]
-    numbers = {label: number for number, label in enumerate(labels)}
-    return np.concatenate(codes) if codes else np.empty(0, np.int64), numbers
 
 
 def _by_site(manifests: Iterable[Manifest], marks: Mapping[str, int]) -> dict[str, set[Key]]:

@@ -15,6 +15,7 @@ from headrace.lake.manifests import read_manifest, unregistered
 from headrace.lake.opening import open_store
 from headrace.lake.store import Store
 from headrace.landing import Manifest, decode, encode
+from headrace.resend import quarantine_path
 from tests.lakes import pipeline, settings
 from tests.sites import BATCH, Site, content, names, registered
 
@@ -118,6 +119,25 @@ def test_a_landing_that_cannot_be_registered_does_not_keep_its_repetition_out(
     bench.register()
     assert bench.names() == sorted(sent), "mended, it brings nothing that is there"
     assert not bench.cloud.registrar.held
+
+
+@pytest.mark.parametrize("same_commit", [True, False])
+def test_of_a_landing_that_was_given_up_what_is_missing_comes_again(
+    bench: Bench, same_commit: bool
+) -> None:
+    """One day's file is damaged for good: its readings are taken from the repetition, the other day's not."""
+    sent = bench.site.send("pump-1", 0, 4)
+    bench.land()
+    (manifest,) = bench.manifests()
+    bench.store.put(manifest.files[1].path, b"")
+    bench.store.put(quarantine_path(unregistered(bench.store, {})[0]), b"")
+    bench.site.lose_disk()
+    if not same_commit:
+        assert bench.register() == 2 * BATCH
+    bench.site.send("pump-1", 0, 4)
+    bench.land()
+    assert bench.register() == (4 if same_commit else 2) * BATCH
+    assert bench.names() == sorted(sent)
 
 
 def test_journals_of_other_sites_are_not_asked(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud_sync.lake.once import places
+from cloud_sync.lake.content import places, seen
 from headrace.lake.readings import READINGS_SCHEMA
 from headrace.ranges import RangeSet
 
@@ -40,6 +40,18 @@ def test_a_row_is_a_repetition_when_its_name_is_known(found, known):
     repeated = {key: RangeSet((seq, seq) for seq in seqs).pairs() for key, seqs in known.items()}
     expected = [seq in known.get((device, stream), ()) for device, stream, seq in found]
     assert places(table(found), repeated).tolist() == expected
+
+
+@given(rows)
+def test_a_tables_names_are_all_its_readings(found):
+    """As ranges, each once, whatever the order of rows."""
+    names = {
+        (each.device, each.stream, seq)
+        for each in seen(table(found))
+        for first, last in each.ranges
+        for seq in range(first, last + 1)
+    }
+    assert names == set(found)
 
 
 def test_a_table_in_several_chunks_is_one_table():
