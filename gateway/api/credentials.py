@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 
 from gateway.api.tokens import Token
 from headrace.batch import is_device_id
@@ -33,7 +32,7 @@ def secret_of(authorization: str, password: str) -> str:
         case "basic":
             try:
                 return base64.b64decode(value, validate=True).decode("utf-8").partition(":")[2]
-            except (binascii.Error, UnicodeDecodeError) as error:
+            except ValueError as error:  # not base64, not even ASCII, or not UTF-8 behind it
                 raise RequestError(401, "not a Basic authorization") from error
         case "" if password:
             return password

@@ -59,6 +59,14 @@ class Refused(msgspec.Struct, frozen=True):
     arrival: Arrival
     error: PayloadError
 
+    def __post_init__(self) -> None:
+        # Frames of a traceback hold the arrival, whose ``done`` may hold the error: a circle, and arrivals are
+        # not looked at by the collector. Each refusal would stay in memory for ever, payload and all.
+        found: BaseException | None = self.error
+        while found is not None:
+            found.__traceback__ = None
+            found = found.__cause__ or found.__context__
+
     @property
     def device(self) -> str:
         """As it may be shown: whatever a stranger calls himself, it stays short."""

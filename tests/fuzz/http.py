@@ -234,6 +234,8 @@ _RAW: Final = [
     _request(b"GET /openapi.json") + _request(b"DELETE /write") + _request(b"GET /nowhere"),
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"CONNECT gateway:80 HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00\x01",
     b"GET / HTTP/1.0\r\n\r\n", b"POST /write HTTP/1.1\r\nAuthorization: Basic YTpi\r\n\r\n",
+    # Found by this target, once: 500.
+    b"POST /write HTTP/1.1\r\nAuthorization: Basic \xaf\xab\x8f\x96\r\n\r\n",
 ]  # fmt: skip
 
 _REQUESTS: Final = [
