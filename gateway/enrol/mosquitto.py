@@ -38,6 +38,7 @@ from gateway.enrol.paths import Pair
 from gateway.enrol.registry import Entry
 from headrace.errors import StorageError
 from headrace.pki.names import BROKER_NAME, CA_FILE, OWN_NAMES
+from headrace.wire import FORMATS
 
 ACL_FILE: Final = "acl"
 CRL_FILE: Final = "crl.pem"
@@ -63,7 +64,7 @@ password_file /etc/mosquitto/headrace/passwords
 
 _ACL: Final = """\
 # Written by the gateway; a change by hand is lost.
-pattern write {root}/%u/data/+
+{data}
 pattern write {root}/%u/state
 pattern write {root}/%u/model/reported
 pattern read {root}/%u/ack
@@ -193,7 +194,9 @@ def acl(entries: Sequence[Entry], root: str, own: OwnUser | None = None) -> str:
     text += f"user {BROKER_NAME}\ntopic read $SYS/broker/version\n\n"
     for device in denied(entries):
         text += f"user {device}\ntopic deny {root}/#\ntopic deny spBv1.0/#\n\n"
-    return text + _ACL.format(root=root)
+    # Each format by its name: with a wildcard a device could think up topics, and retain a message on each.
+    data = "\n".join(f"pattern write {root}/%u/data/{name}" for name in FORMATS)
+    return text + _ACL.format(root=root, data=data)
 
 
 def denied(entries: Sequence[Entry]) -> list[str]:

@@ -9,9 +9,9 @@ import pytest
 
 from headrace.journal import JournalReader
 from tests.batches import payload
-from tests.enrolment import TOPICS, Client, make_site, run_enroll, run_gateway, tls_context
-from tests.programs import Programs
-from tests.servers import free_port, listens, start_process, wait_until
+from tests.enrolment import TOPICS, Client, run_enroll, run_gateway, tls_context
+from tests.mosquitto_site import mosquitto_site
+from tests.servers import wait_until
 from tests.servers.agent import agent, log_of, write_agent_config
 from tests.servers.mosquitto import EXECUTABLE
 
@@ -28,33 +28,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def site(folder):
-    """A gateway and a mosquitto as the documentation sets them up, with pump-1 and pump-2 enrolled."""
-    programs, port = Programs(folder), free_port()
-    conf, data = folder / "conf", folder / "data"
-    data.mkdir()
-    made = make_site(
-        programs, kind="external", mqtt_port=port, broker="connections = 2",
-        enrol=f'mosquitto_dir = "{conf}"\nmosquitto_pid_file = "{folder / "pid"}"',
-    )  # fmt: skip
-    arguments = ["--out", conf, "--port", port, "--bind", "127.0.0.1", "--data", data]
-    result = run_gateway(made, "mosquitto-config", *map(str, arguments))
-    assert result.exit_code == 0, result.output
-    main = folder / "mosquitto.conf"
-    # What is the machine's and not ours: the user, the pid file, the log.
-    main.write_text(
-        f"user root\npid_file {folder / 'pid'}\nlog_type all\ninclude_dir {conf}\n",
-        encoding="utf-8",
-    )
-    # include_dir takes *.conf only, so keys and ACL beside it do no harm.
-    with start_process(
-        [EXECUTABLE, "-c", main], log=folder / "mosquitto.log", ready=lambda: listens(port)
-    ):
-        made.gateway.start()
-        made.gateway.wait_ready()
+    """As the documentation sets it up, with pump-1 and pump-2 enrolled."""
+    with mosquitto_site(folder, broker="connections = 2") as made:
         made.enrol("pump-1", folder)
         made.enrol("pump-2", folder)
         yield made
-        programs.close()
 
 
 @pytest.fixture
@@ -213,7 +191,7 @@ def test_replay_speaks_to_mosquitto_with_the_gateways_certificate(site, connect)
     """The ACL lets the gateway's name publish for any device."""
     client = connect("pump-1")
     client.subscribe(TOPICS.nack("pump-1"))
-    client.publish(TOPICS.data("pump-1", "xml"), b"<a/>")
+    client.publish(TOPICS.data("pump-1", "line"), b"<a/>")
     wait_until(lambda: client.heard, 10, "a nack")
     result = run_gateway(site, "quarantine", "replay", "--all")
     assert result.exit_code == 0, result.output

@@ -8,6 +8,7 @@ from gateway.enrol.config import EnrolConfig
 from gateway.enrol.expel import BrokerAddress
 from gateway.enrol.mosquitto import acl, denied
 from gateway.enrol.site import SitePki
+from headrace.wire import FORMATS
 from tests.servers import free_port
 
 
@@ -46,7 +47,8 @@ def test_the_acl_gives_a_device_its_own_topics():
     """By pattern, so that a new device needs no change."""
     text = acl([], "site/a")
     assert "user headrace:gateway\ntopic readwrite site/a/#" in text
-    assert "pattern write site/a/%u/data/+" in text
+    assert all(f"pattern write site/a/%u/data/{name}\n" in text for name in FORMATS)
+    assert "data/+" not in text
     assert "pattern read site/a/%u/ack" in text
 
 
