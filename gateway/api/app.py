@@ -15,11 +15,11 @@ from gateway.api import openapi
 from gateway.api.answers import refusal
 from gateway.api.config import HttpIngestConfig
 from gateway.api.desk import Desk
-from gateway.api.guard import guarded
 from gateway.api.influx import Influx
 from gateway.api.readings import Readings
 from gateway.listener import Listener
 from headrace.errors import RequestError
+from headrace.http_guard import guarded
 from headrace.limits.http import HTTP_KEEP_ALIVE_S, HTTP_MAX_CONNECTIONS
 from headrace.metrics import Metrics
 

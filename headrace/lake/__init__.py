@@ -10,6 +10,7 @@ Reading order:
 - ``catalogue``  opening the Iceberg catalogue; its errors as ours
 - ``fileio``     files as pyiceberg sees them, where its own way does not do
 - ``readings``   the columns of the table ``headrace.readings``, and journal rows as such columns
+- ``latest``     the newest reading of each series, kept beside the table
 - ``manifests``  finding the manifests that a watermark does not cover yet
 
 Not for the agent: this package imports pyarrow.

@@ -25,7 +25,6 @@ from uvicorn.server import ServerState
 from gateway.api import tokens as tokens_
 from gateway.api.app import make_app
 from gateway.api.desk import Desk
-from gateway.api.guard import GuardedProtocol, guarded
 from gateway.api.handover import Handover
 from gateway.api.influx import Influx
 from gateway.api.readings import Readings
@@ -35,6 +34,7 @@ from gateway.ingest.inbox import Inbox
 from gateway.ingest.reading import Refused, read
 from headrace.clock import ManualClock
 from headrace.errors import PayloadError
+from headrace.http_guard import GuardedProtocol, guarded
 from headrace.metrics import Metrics
 from tests.wire_vectors import NOW_US
 

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.api.guard import guarded
 from gateway.listener import Listener
+from headrace.http_guard import guarded
 from tests.servers import free_port
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
