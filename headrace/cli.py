@@ -11,6 +11,7 @@ import click
 from headrace import __version__
 from headrace.commands import reports_errors
 from headrace.query.commands import query
+from headrace.serve.commands import serve
 
 
 @click.group()
@@ -25,6 +26,7 @@ def main() -> None:
 
 
 main.add_command(query)
+main.add_command(serve)
 
 
 @main.command()

@@ -1,4 +1,4 @@
-"""Every metric of the three programs, in one table: name, kind, labels, help (with the unit).
+"""Every metric of the programs, in one table: name, kind, labels, help (with the unit).
 
 Names follow Prometheus: ``headrace_<program>_<what>_<unit>[_total]``. A process creates the part of
 the table that it owns with ``Metrics("gateway")`` and reaches a metric by its short name; asking
@@ -103,6 +103,13 @@ TABLE: Final[tuple[Spec, ...]] = (
     Spec("cloud_sync", "unregistered_batches", "gauge", "Journal batches that have landed and are not registered yet"),
     Spec("cloud_sync", "raw_payloads", "counter", "Payloads kept in the raw zone"),
     Spec("cloud_sync", "imported_readings", "counter", "Readings that import jobs brought", ("job",)),
+    Spec("serve", "requests", "counter", "Questions by the status of their answer; 499: nobody waited", ("status",)),
+    Spec("serve", "seconds", "histogram", "From a question to the end of its answer, waiting for a worker included"),
+    Spec("serve", "running", "gauge", "Workers that answer a question at present"),
+    Spec("serve", "killed_workers", "counter", "Workers that were killed or died, and replaced"),
+    Spec("serve", "read_files", "counter", "Files that questions had opened"),
+    Spec("serve", "skipped_files", "counter", "Files that could not hold what was asked for"),
+    Spec("serve", "sent_bytes", "counter", "Bytes of answers"),
 )  # fmt: skip
 
 

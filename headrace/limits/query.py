@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from headrace.limits.sizes import MIB
+from headrace.limits.sizes import KIB, MIB
 
 #: Readings of the journal's tail that a query decodes into memory: about 60 bytes each. A tail that
 #: is longer belongs landed.
@@ -22,3 +22,42 @@ QUERY_MAX_CHARS: Final = 100_000
 
 #: Memory of DuckDB while it looks ahead over empty tables: constants are folded then.
 PLANNER_MEMORY: Final = "256MB"
+
+#: Of the endpoint (``[serve]``): questions that run at once, each in a process of 150 MB before it is
+#: asked; seconds, rows and memory of one. A dashboard's question takes a tenth of a second; who wants more
+#: than 10 million rows is better off with the files.
+SERVE_MAX_QUERIES: Final = 2
+SERVE_MAX_SECONDS: Final = 30.0
+SERVE_MAX_ROWS: Final = 10_000_000
+SERVE_MAX_MEMORY_MB: Final = 1_024
+
+#: Megabytes of temporary files of one question: sorting ten million rows needs about one gigabyte.
+SERVE_SPILL_MB: Final = 4_096
+
+#: Memory of a worker beside DuckDB's: Arrow batches on their way, the journal's tail, Parquet metadata.
+WORKER_OWN_MEMORY_MB: Final = 768
+
+#: Bytes of one piece of an answer between worker and server, and what is held back before the first goes
+#: out: until then an error has a status of its own.
+SERVE_FRAME_BYTES: Final = 256 * KIB
+
+#: Bytes of a request's body: a statement and its parameters.
+SERVE_MAX_BODY_BYTES: Final = 1 * MIB
+
+#: Questions that wait while all workers are busy, and how long, before they are told 503.
+SERVE_MAX_WAITING: Final = 100
+SERVE_WAIT_S: Final = 10.0
+
+#: Seconds that a worker has to hear that its time is over, before it is killed; and that a reader who
+#: takes an answer slowly has for all of it.
+SERVE_STOP_S: Final = 3.0
+SERVE_SEND_S: Final = 300.0
+
+#: Seconds that a worker may take to start: it loads DuckDB, Arrow and Iceberg.
+WORKER_START_S: Final = 60.0
+
+#: Connections at once.
+SERVE_MAX_CONNECTIONS: Final = 200
+
+#: Bytes of the token file: 10,000 tokens of 100 characters.
+SERVE_MAX_TOKENS_BYTES: Final = 1 * MIB

@@ -193,7 +193,7 @@ def query_errors() -> Iterator[None]:
         yield
     except duckdb.InterruptException as error:
         raise QueryStopped("the statement was stopped") from error
-    except duckdb.OutOfMemoryException as error:
+    except (duckdb.OutOfMemoryException, MemoryError) as error:
         raise QueryError(
             f"the statement needs more memory than it may have: {statement.one_line(error)[:200]}",
             hint="ask for less at once: fewer devices, a shorter time, an aggregate",
