@@ -31,9 +31,47 @@ Reading order:
 - ``resend``    how a registrar asks a site for a damaged landing
 - ``lake``      object store, catalogue and columns of the lake (needs pyarrow: not for the agent)
 - ``query``     SQL over lake, landing zone and journal tail
+- ``serve``     the same by HTTP, read-only (needs starlette and uvicorn: not for the agent)
+- ``client``    the same from Python: what ``headrace.connect`` opens
 - ``grafana``   dashboards and what makes Grafana show them
 - ``demo``      the whole system on one machine
 - ``cli``       the ``headrace`` command
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from headrace.client.connection import Connection
+
 __version__ = "0.1.0"
+
+
+def connect(
+    place: str | Path | None = None, *, config: str | Path | None = None,
+    lake: str | Path | None = None, token: str | None = None, ca_file: str | Path | None = None,
+) -> Connection:  # fmt: skip
+    """A connection for questions to a lake, wherever it is.
+
+    Args:
+        place: a data folder (default: ``headrace-data``), a ``cloud_sync.toml``, or the address of a
+            ``headrace serve`` (``"https://lake.example:8088"``).
+        config: a ``cloud_sync.toml``. lake: a lake's folder alone.
+        token, ca_file: for an address: the token, and the CA where the system does not know it.
+
+    Raises:
+        UsageError: they exclude each other, the place is not there, or a package is missing.
+        ConfigError: the file has faults.
+
+    Example::
+
+        with headrace.connect("headrace-data") as lake:
+            table = lake.readings("pump-1", ["flow", "pressure"], start="2026-11-23").to_pandas()
+    """
+    # Imported here: every program imports this package, and a device has neither Arrow nor DuckDB.
+    from headrace.client.opening import connect as opened
+
+    return opened(place, config=config, lake=lake, token=token, ca_file=ca_file)

@@ -49,6 +49,15 @@ def latest(
     return sql, values
 
 
+def series(*, device: str | None = None, site: str | None = None) -> Phrase:
+    """Series, from what is kept of their newest readings."""
+    terms, values = _of_series(device, (), site)
+    return (
+        "SELECT site, device, name, unit, time AS last_time FROM latest"  # noqa: S608 - ours
+        f"{_where(terms)} ORDER BY site, device, name"
+    ), values
+
+
 def _of_series(
     device: str | None, names: Sequence[str], site: str | None
 ) -> tuple[list[str], dict[str, Any]]:

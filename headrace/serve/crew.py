@@ -156,6 +156,9 @@ class Crew:
             RequestError: 503, all are busy for too long.
         """
         hand = await self._take()
+        while hand.process.returncode is not None:  # it died while nobody asked it
+            await self._give_back(hand)
+            hand = await self._take()
         self._metrics.set("running", self._size - self._free.qsize())
         try:
             yield hand
@@ -178,7 +181,7 @@ class Crew:
     async def _give_back(self, hand: Hand) -> None:
         if not hand.is_dead:
             await hand.finish()
-        if hand.is_dead:
+        if hand.is_dead or hand.process.returncode is not None:
             await hand.kill()
             self._metrics.count("killed_workers")
             task = asyncio.create_task(self._renew(), name="a new worker")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,13 @@ async def _serve(settings: Serve, source: Source, tokens: Tokens | None) -> None
     await crew.start()
     try:
         server = uvicorn.Server(_config(settings, Paths(settings, crew, tokens, metrics).app()))
-        # uvicorn ends a process that cannot bind, before anybody knows why.
+        # uvicorn would end with the signal that stopped it, and this program ends with status 0.
+        server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(
+                number, setattr, server, "should_exit", True
+            )
+        # And it ends a process that cannot bind, before anybody knows why.
         with contextlib.suppress(SystemExit):
             log.info("listening", extra={"host": settings.host, "port": settings.port})
             await server.serve()

@@ -49,3 +49,9 @@ def difference(after: Usage, before: Usage) -> Usage:
         after.rss_mb,
         after.written_bytes - before.written_bytes,
     )
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started and that live."""
+    found = (Path("/proc") / str(pid) / "task" / str(pid) / "children").read_text().split()
+    return [int(each) for each in found]

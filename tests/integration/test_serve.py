@@ -1,0 +1,338 @@
+"""``headrace serve`` as a process, asked over HTTP and by ``headrace.connect``."""
+
+from __future__ import annotations
+
+import csv
+import http.client
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+import headrace
+from headrace.client.http import ARROW
+from headrace.errors import LakeUnavailable, QueryError, QueryStopped, UsageError
+from tests import lakes
+from tests.bench.meter import children
+from tests.journals import START_US, Journal, readings
+from tests.servers import free_port, wait_until
+
+TOKEN = "0123456789abcdef0123456789abcdef"
+SLOW = "SELECT count(*) FROM range(100000000000) a, range(1000) b"
+FEW = "SELECT device, name, value FROM readings WHERE device = $device ORDER BY ALL LIMIT 3"
+
+
+@dataclass
+class Server:
+    """A running server and what it is asked."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    data: Path
+    tokens: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def ask(
+        self, method: str, path: str, body: str | bytes | None = None, **headers: str
+    ) -> tuple[int, bytes, http.client.HTTPMessage]:
+        """Status, body, headers; a header's name has ``_`` for ``-``."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        given = {"Authorization": f"Bearer {TOKEN}"} | {
+            name.replace("_", "-"): value for name, value in headers.items()
+        }
+        try:
+            connection.request(method, path, body, given)
+            reply = connection.getresponse()
+            return reply.status, reply.read(), reply.headers
+        finally:
+            connection.close()
+
+    def sql(self, sql: str, **headers: str) -> tuple[int, Any]:
+        status, body, _ = self.ask("POST", "/api/v1/sql", sql, Content_Type="text/plain", **headers)
+        return status, json.loads(body)
+
+    def metric(self, line_start: str) -> float:
+        text = self.ask("GET", "/metrics")[1].decode()
+        for line in text.splitlines():
+            if line.startswith(line_start + " "):
+                return float(line.rsplit(" ", 1)[1])
+        return 0.0
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Two workers, 3 s, 64 MB and 100,000 rows a question; a lake with something in each of its layers."""
+    folder = tmp_path_factory.mktemp("serve")
+    config = lakes.settings(folder)
+    journal, path = Journal(config.journal.path), lakes.pipeline(config)
+    for number in range(3):
+        journal.append(f"pump-{number}", readings(400, seed=number), units={"s0": "Cel"})
+        if number < 2:
+            path.land()
+        if number < 1:
+            path.register()
+    port, tokens = free_port(), folder / "tokens"
+    tokens.write_text(f"# of the tests\n{TOKEN}\n", encoding="utf-8")
+    file = folder / "serve.toml"
+    file.write_text(
+        f"""
+[journal]
+path = "{config.journal.path}"
+[lake]
+uri = "{config.lake.uri}"
+[serve]
+port = {port}
+token_file = "{tokens}"
+max_seconds = 3.0
+max_rows = 100000
+max_memory_mb = 64
+spill_mb = 0
+""",
+        encoding="utf-8",
+    )
+    with (folder / "serve.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "headrace.cli", "serve", "--config", str(file)],
+            stdout=log, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    made = Server(process, port, folder, tokens)
+    try:
+        wait_until(lambda: answers(made), 60, (folder / "serve.log").read_text)
+        yield made
+    finally:
+        process.kill()
+        process.wait()
+        journal.close()
+
+
+def answers(server: Server) -> bool:
+    assert server.process.poll() is None, (server.data / "serve.log").read_text()
+    try:
+        return server.ask("GET", "/healthz")[0] == 200
+    except OSError:
+        return False
+
+
+def test_a_statement_is_answered_as_json_csv_or_arrow(server: Server) -> None:
+    """Over what is registered, landed and in the journal; the headers say what was read."""
+    body = json.dumps({"sql": FEW, "params": {"device": "pump-2"}})
+    status, found, headers = server.ask(
+        "POST", "/api/v1/sql", body, Content_Type="application/json"
+    )
+    assert status == 200
+    rows = json.loads(found)
+    assert [row["device"] for row in rows] == ["pump-2"] * 3
+    assert headers["headrace-tail-readings"] == "400"
+    kinds = {"text/csv": lambda each: list(csv.DictReader(io.StringIO(each.decode()))),
+             ARROW: lambda each: pa.ipc.open_stream(each).read_all().to_pylist()}  # fmt: skip
+    for accept, parse in kinds.items():
+        status, found, headers = server.ask(
+            "POST", "/api/v1/sql", body, Content_Type="application/json", Accept=accept
+        )
+        assert (status, headers["content-type"]) == (200, accept)
+        assert [float(row["value"]) for row in parse(found)] == [row["value"] for row in rows]
+    assert server.sql("SELECT count(*) AS n FROM readings")[1] == [{"n": 1200}]
+
+
+def test_readings_can_be_asked_for_without_sql(server: Server) -> None:
+    """By device, names and times, with a limit."""
+    start = datetime.fromtimestamp(START_US / 1e6, UTC).isoformat().replace("+00:00", "Z")
+    path = f"/api/v1/readings?device=pump-1&name=s0&name=s3&start={start}&limit=150"
+    status, found, headers = server.ask("GET", path)
+    rows = json.loads(found)
+    assert status == 200
+    assert {row["name"] for row in rows} == {"s0", "s3"}
+    assert len(rows) == 150
+    assert rows[0] == rows[0] | {"device": "pump-1", "name": "s0", "unit": "Cel", "time": start}
+    assert headers["headrace-files-skipped"] == "1"
+    assert json.loads(server.ask("GET", path + "&end=" + start)[1]) == []
+    lines = server.ask("GET", "/api/v1/latest?device=pump-0&format=csv")[1].decode().splitlines()
+    assert len(lines) == 5
+    devices = json.loads(server.ask("GET", "/api/v1/devices")[1])
+    assert [(row["device"], row["series"]) for row in devices] == [
+        ("pump-0", 4), ("pump-1", 4), ("pump-2", 4),
+    ]  # fmt: skip
+    tables = {
+        row["name"]: row["columns"] for row in json.loads(server.ask("GET", "/api/v1/tables")[1])
+    }
+    assert set(tables) == {"alerts", "latest", "models", "readings", "series"}
+    assert tables["latest"] == ["site", "device", "name", "time", "value", "text", "unit"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "headers", "status"),
+    [
+        ("POST", "/api/v1/sql", "SELEC 1", {}, 400),
+        ("POST", "/api/v1/sql", "SELECT nope FROM readings", {}, 400),
+        ("POST", "/api/v1/sql", "COPY readings TO '/tmp/stolen'", {}, 400),
+        ("POST", "/api/v1/sql", "WITH x AS (COPY (SELECT 1) TO '/tmp/stolen') SELECT 1", {}, 400),
+        ("POST", "/api/v1/sql", "SELECT * FROM read_text('/etc/passwd')", {}, 400),
+        ("POST", "/api/v1/sql", "SELECT * FROM '/etc/passwd'", {}, 400),
+        ("POST", "/api/v1/sql", "SELECT $x", {}, 400),
+        ("POST", "/api/v1/sql", "", {}, 400),
+        ("POST", "/api/v1/sql", b"\xff\xfe", {}, 400),
+        ("POST", "/api/v1/sql", '{"sql": 1}', {"Content_Type": "application/json"}, 400),
+        ("POST", "/api/v1/sql", '{"sql": "SELECT 1", "x": 1}', {"Content_Type": "application/json"}, 400),
+        ("POST", "/api/v1/sql", "SELECT 1", {"Content_Type": "image/png"}, 415),
+        ("POST", "/api/v1/sql", "SELECT 1", {"Accept": "image/png"}, 406),
+        ("POST", "/api/v1/sql", "SELECT 1 --" + "x" * 200_000, {}, 413),
+        ("POST", "/api/v1/sql", "SELECT 1 --" + "x" * 2_000_000, {}, 413),
+        ("GET", "/api/v1/readings?devise=x", None, {}, 400),
+        ("GET", "/api/v1/readings?device=x&device=y", None, {}, 400),
+        ("GET", "/api/v1/readings?limit=-1", None, {}, 400),
+        ("GET", "/api/v1/readings?start=yesterday", None, {}, 400),
+        ("GET", "/api/v1/sql", None, {}, 405),
+        ("GET", "/api/v2/sql", None, {}, 404),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_refused_with_a_reason(
+    server: Server, method: str, path: str, body: Any, headers: dict[str, str], status: int
+) -> None:
+    """In one shape, whatever it is."""
+    given = {"Content_Type": "text/plain"} | headers
+    found, answer, _ = server.ask(method, path, body, **given)
+    assert found == status, answer
+    assert json.loads(answer)["message"]
+    assert not Path("/tmp/stolen").exists()
+
+
+@pytest.mark.parametrize(
+    ("sql", "says"),
+    [
+        (SLOW, "3 s"),
+        ("SELECT length(repeat('x', 2000000000))", "memory"),
+        (
+            "SELECT count(DISTINCT range::VARCHAR || 'xxxxxxxxxxxxxxxx') FROM range(9000000)",
+            "memory",
+        ),
+        ("SELECT 1 FROM range(100001)", "100,000 rows"),
+        ("WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n FROM t) SELECT count(*) FROM t", ""),
+    ],
+)
+def test_a_statement_that_needs_too_much_is_ended(server: Server, sql: str, says: str) -> None:
+    """Time, memory (also memory that DuckDB does not count) and rows; the next is answered as ever."""
+    status, answer = server.sql(sql, Accept="text/csv")  # which is short enough to be held back
+    assert status == 422, answer
+    assert says in answer["message"]
+    assert server.sql("SELECT 1 AS one") == (200, [{"one": 1}])
+
+
+def test_a_long_answer_that_breaks_is_cut_off_and_never_looks_whole(server: Server) -> None:
+    """65,536 rows have gone out when the 100,001st is one too many."""
+    sql = "SELECT repeat('x', 100) FROM range(65536) UNION ALL SELECT 'y' FROM range(100000)"
+    with pytest.raises(http.client.IncompleteRead):
+        server.ask("POST", "/api/v1/sql", sql, Content_Type="text/plain")
+    with (
+        headrace.connect(server.url, token=TOKEN) as lake,
+        pytest.raises(LakeUnavailable, match="cut off"),
+    ):
+        lake.sql(sql).to_arrow()
+
+
+def test_a_question_is_stopped_when_nobody_waits_for_it(server: Server) -> None:
+    """The worker is free again, and alive."""
+    gone, killed = (
+        'headrace_serve_requests_total{status="499"}',
+        "headrace_serve_killed_workers_total",
+    )
+    before = (server.metric(gone), server.metric(killed))
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        request = (
+            f"POST /api/v1/sql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+            f"Content-Type: text/plain\r\nContent-Length: {len(SLOW)}\r\n\r\n{SLOW}"
+        )
+        client.sendall(request.encode())
+        wait_until(lambda: server.metric("headrace_serve_running") == 1, 20, "it runs")
+    wait_until(
+        lambda: server.metric(gone) == before[0] + 1, 2.5, "it was noticed before its time is over"
+    )
+    wait_until(lambda: server.metric("headrace_serve_running") == 0, 10, "the worker is free")
+    assert server.metric(killed) == before[1]
+
+
+def test_a_worker_that_dies_costs_its_question_only(server: Server) -> None:
+    """kill -9 on all of them: others take their place."""
+    workers = children(server.process.pid)
+    assert len(workers) == 2
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: server.sql("SELECT 1")[0] == 200, 60, "it answers again")
+    wait_until(lambda: len(children(server.process.pid)) == 2, 60, "two workers again")
+    assert server.sql("SELECT 1 AS one") == (200, [{"one": 1}])
+
+
+def test_only_tokens_of_the_file_are_taken_and_a_revoked_one_no_more(server: Server) -> None:
+    """From the next request on; pages that tell nothing of readings are for all."""
+    other = "another-token-of-a-good-length"
+    whole = server.tokens.read_text(encoding="utf-8")
+    assert server.ask("GET", "/api/v1/devices", Authorization="Bearer " + other)[0] == 401
+    server.tokens.write_text(whole + other + "\n", encoding="utf-8")
+    assert server.ask("GET", "/api/v1/devices", Authorization="Bearer " + other)[0] == 200
+    server.tokens.write_text(whole, encoding="utf-8")
+    assert server.ask("GET", "/api/v1/devices", Authorization="Bearer " + other)[0] == 401
+    for shown in ("", "Bearer", "Bearer ", "Basic " + TOKEN, "Bearer " + TOKEN[:-1]):
+        assert server.ask("GET", "/metrics", Authorization=shown)[0] == 401
+    assert server.ask("GET", "/healthz", Authorization="")[0] == 200
+    assert b"/api/v1/sql" in server.ask("GET", "/", Authorization="")[1]
+    assert json.loads(server.ask("GET", "/openapi.json", Authorization="")[1])["openapi"] == "3.1.0"
+
+
+@pytest.mark.parametrize("where", ["folder", "endpoint"])
+def test_connect_is_the_same_for_a_folder_and_an_endpoint(server: Server, where: str) -> None:
+    """One interface, one answer, one kind of error."""
+    place = server.url if where == "endpoint" else server.data
+    with headrace.connect(place, token=TOKEN if where == "endpoint" else None) as lake:
+        found = lake.readings("pump-1", ["s0", "s1"], datetime.fromtimestamp(START_US / 1e6, UTC))
+        table = found.to_arrow()
+        assert table.num_rows == len(found) == 200
+        assert table.schema.field("time").type == pa.timestamp("us", "UTC")
+        assert table["name"].to_pylist() == ["s0"] * 100 + ["s1"] * 100
+        assert lake.readings("pump-1", "s0", end="2001-01-01").to_pylist() == []
+        assert next(iter(lake.last("pump-2", "s3")))["device"] == "pump-2"
+        assert [row["device"] for row in lake.devices()] == ["pump-0", "pump-1", "pump-2"]
+        assert len(lake.series("pump-0")) == 4
+        assert "latest" in lake.tables().to_arrow()["name"].to_pylist()
+        assert lake.sql("SELECT $x + 1 AS y", {"x": 41}).to_pylist() == [{"y": 42}]
+        assert lake.sql("SELECT ? AS y", ["it's"]).to_pylist() == [{"y": "it's"}]
+        with pytest.raises(QueryError, match="nope"):
+            lake.sql("SELECT nope FROM readings").to_arrow()
+        frame = found.to_pandas()
+        assert list(frame.columns)[:4] == ["site", "device", "name", "time"]
+        assert found.to_polars().shape == (200, 7)
+
+
+def test_connect_says_what_is_wrong_with_an_endpoint(server: Server) -> None:
+    """No token, nobody there, too much asked."""
+    with pytest.raises(UsageError, match="token"):
+        headrace.connect(server.url).devices().to_arrow()
+    with pytest.raises(LakeUnavailable):
+        headrace.connect(f"http://127.0.0.1:{free_port()}", token=TOKEN).devices().to_arrow()
+    with pytest.raises(QueryStopped, match="100,000 rows"):
+        headrace.connect(server.url, token=TOKEN).sql("SELECT true FROM range(100001)").to_arrow()
+    with pytest.raises(UsageError, match="no data folder"):
+        headrace.connect(server.data / "nowhere")
+    with pytest.raises(UsageError, match="are for an address"):
+        headrace.connect(server.data, token=TOKEN)
+
+
+def test_it_ends_on_sigterm_and_its_workers_with_it(server: Server) -> None:
+    """The last of this file: exit status 0, nothing left behind."""
+    workers = children(server.process.pid)
+    server.process.terminate()
+    assert server.process.wait(20) == 0
+    for pid in workers:
+        wait_until(lambda pid=pid: not Path(f"/proc/{pid}").exists(), 10, "a worker has ended")
