@@ -101,13 +101,19 @@ def once(config_path: Path | None, data: Path | None, as_json: bool) -> None:
     is_whole = settings.register.enabled and settings.landing.enabled
     watermark = _watermark(pipeline) if is_whole else None
     held = [str(each) for each in pipeline.registrar.held]
+    warnings = pipeline.registrar.warnings
     if as_json:
-        result = {"landed": landed, "registered": registered, "watermark": watermark, "held": held}
+        result = {
+            "landed": landed, "registered": registered, "watermark": watermark, "held": held,
+            **({"warnings": warnings} if warnings else {}),
+        }  # fmt: skip
         click.echo(msgspec.json.encode(result).decode())
     else:
         click.echo(f"landed {landed} readings, registered {registered}, watermark {watermark}")
         for each in held:
             click.echo(f"held: {each}")
+        for each in warnings:
+            click.echo(f"warning: {each}")
     sys.exit(EXIT_FAILURE if held else 0)
 
 

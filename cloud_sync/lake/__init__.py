@@ -11,6 +11,7 @@ Reading order:
 - ``ledger``        which readings each journal has brought
 - ``once``          keeps out what another journal of the site has brought before
 - ``confirm``       tells sites what is registered
+- ``sharing``       pure: two gateways under one site name
 - ``repairs``       asking sites for damaged landings, and giving them up
 - ``registrar``     reads, decides, commits; resolves unknown outcomes
 - ``metadata``      finding a table that was dropped

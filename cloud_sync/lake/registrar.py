@@ -18,6 +18,7 @@ from cloud_sync.lake.inspection import Inspector
 from cloud_sync.lake.record import TableRecord
 from cloud_sync.lake.registration import Held, Plan, new_marks, plan
 from cloud_sync.lake.repairs import Repairs
+from cloud_sync.lake.sharing import Sharing
 from cloud_sync.lake.table import ReadingsTable
 from headrace.errors import CommitUnknown, LakeError, LakeUnavailable
 from headrace.lake.manifests import unregistered, watermark_of
@@ -49,6 +50,8 @@ class Registrar:
         self._inspector = Inspector(store, table, verify=verify)
         self._repairs = Repairs(store)
         self._record = TableRecord(store)
+        self._sharing = Sharing()
+        self._warned: set[str] = set()
         self._blocked: dict[tuple[str, str], Held] = {}
         self._said: set[Held] = set()
         self.held: tuple[Held, ...] = ()
@@ -93,6 +96,8 @@ class Registrar:
                 manifest = self._examined(name)
                 if manifest is not None:
                     sound.append(manifest)
+                    self._sharing.see(manifest)
+        self._warn()
         return sound
 
     def commit(self, manifests: Sequence[Manifest]) -> Registered:
@@ -161,6 +166,16 @@ class Registrar:
         if any(marks.get(key, 0) < mark for key, mark in wanted.items()):
             raise error
         log.info("the answer to a commit was lost; the table says that it happened")
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is strange and holds nothing up."""
+        return self._sharing.warnings()
+
+    def _warn(self) -> None:
+        for each in set(self.warnings) - self._warned:
+            log.warning("%s", each)
+            self._warned.add(each)
 
     def _say(self, held: tuple[Held, ...]) -> None:
         """A hole is said when it shows, not at every look."""

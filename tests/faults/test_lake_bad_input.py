@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +18,7 @@ from pyiceberg.types import StringType
 
 from cloud_sync.config import CloudSync, Register
 from cloud_sync.pipeline import Pipeline
-from headrace.errors import LakeUnavailable
+from headrace.errors import LakeUnavailable, StorageFull
 from headrace.lake.catalogue import load_readings, open_catalogue
 from headrace.lake.store import LocalStore
 from headrace.landing import DataFile, Manifest, decode, encode
@@ -37,6 +39,17 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 @pytest.fixture
 def config(tmp_path: Path) -> CloudSync:
     return settings(tmp_path)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("a small file system can only be mounted by root")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def land_elsewhere(config: CloudSync, folder: Path) -> None:
@@ -245,3 +258,62 @@ def test_a_store_that_is_away_blocks_nobody(
     with pytest.raises(LakeUnavailable):
         path.register()
     assert path.registrar.held == ()
+
+
+def test_two_gateways_under_one_name_are_noticed(tmp_path: Path, config: CloudSync) -> None:
+    """By landings that lie in between each other; both are registered, and it is said."""
+    journals = [Journal(tmp_path / name / "journal.db", site="twin") for name in ("one", "two")]
+    for seed in range(2):
+        for journal in journals:
+            journal.append(journal.path.parent.name, readings(10, seed=seed))
+            own = replace(config, journal=type(config.journal)(path=journal.path))
+            pipeline(own).land()
+    path = pipeline(config)
+    assert path.register() == 40
+    (warning,) = path.registrar.warnings
+    assert "site twin: two gateways use this name" in warning
+
+
+def test_a_replaced_journal_is_not_taken_for_a_second_gateway(
+    tmp_path: Path, config: CloudSync
+) -> None:
+    """The old one lands no more when the new one begins."""
+    for name in ("old", "new"):
+        journal = Journal(tmp_path / name / "journal.db", site="twin")
+        for seed in range(2):
+            journal.append(name, readings(10, seed=seed))
+            own = replace(config, journal=type(config.journal)(path=journal.path))
+            pipeline(own).land()
+    path = pipeline(config)
+    assert path.register() == 40
+    assert path.registrar.warnings == ()
+
+
+def test_a_full_disk_is_said_and_nothing_is_lost(small_disk: Path) -> None:
+    """A real file system of a few MiB: landing and registering stop, and go on when there is room."""
+    folder = small_disk
+    journal = Journal(folder.parent / "big" / "journal.db")
+    for seed in range(2):
+        journal.append("pump", readings(20_000, seed=seed))
+    config = replace(
+        settings(folder.parent),
+        journal=type(settings(folder).journal)(path=journal.path),
+        lake=type(settings(folder).lake)(uri=str(folder / "lake")),
+    )
+    ballast = folder / "ballast"
+    room = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
+    ballast.write_bytes(b"\0" * (room - 64 * 1024))
+    with pytest.raises(StorageFull, match="free space on that disk"):
+        pipeline(config).land()
+    ballast.write_bytes(b"\0" * (room - 300 * 1024 * 2))
+    path = pipeline(config)
+    assert path.land() == 40_000
+    left = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
+    with (folder / "more").open("wb") as more:
+        more.write(b"\0" * left)
+    with pytest.raises((LakeUnavailable, StorageFull)):
+        path.register()
+    ballast.unlink()
+    assert path.register() == 40_000
+    assert_each_once(identities(config.lake, None), journalled(journal.path))
+    journal.close()
