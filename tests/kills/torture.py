@@ -87,23 +87,32 @@ class Torture:
         """One command, or two of them at the same time."""
         lanes = self._lanes[: self._rng.choice([1, 1, 2])]
         started = [(lane, *self._start(lane)) for lane in lanes]
-        for lane, pid, name, end in started:
+        for lane, pid, name, began, end in started:
             status = lane.wait(max(0.0, end - time.monotonic()))
             if status is None:
                 os.kill(pid, signal.SIGKILL)
                 status = lane.wait(30)
             killed = status == -signal.SIGKILL
+            self._learn(name, began, killed=killed)
             (self.result.kills if killed else self.result.ends)[name] += 1
             # 1: another process was first, or is landing; anything else is a fault.
             assert killed or status in (0, 1), f"{name}: {status}: {lane.log.read_text()[-3000:]}"
         for lane in lanes:
             assert "Traceback" not in lane.log.read_text(), lane.log.read_text()[-3000:]
 
-    def _start(self, lane: Zygote) -> tuple[int, str, float]:
+    def _learn(self, name: str, began: float, *, killed: bool) -> None:
+        """Draw moments from all that a command takes with something to do, and from little more."""
+        took, takes = time.monotonic() - began, self._takes_s[name]
+        if not killed:
+            self._takes_s[name] = (takes + 1.1 * took) / 2
+        elif took > 0.9 * takes:
+            self._takes_s[name] = takes * 1.2
+
+    def _start(self, lane: Zygote) -> tuple[int, str, float, float]:
         name, words, config = self._rng.choice(COMMANDS)
         began = time.monotonic()
         pid = lane.start(*words, "--config", str(self._folder / f"{config}.toml"))
-        return pid, name, began + self._rng.uniform(0.0, 1.1 * self._takes_s[name])
+        return pid, name, began, began + self._rng.uniform(0.0, self._takes_s[name])
 
     def _settle(self) -> None:
         """Everything once without a kill; a lock of a killed process may have to run out."""
@@ -114,7 +123,7 @@ class Torture:
             self._takes_s[name] = time.monotonic() - began
 
     def measure(self) -> None:
-        """How long each command takes, so that kills fall everywhere in it."""
+        """About how long each command takes."""
         self.input.grow()
         self._settle()
 
