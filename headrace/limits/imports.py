@@ -45,5 +45,9 @@ INFLUXDB_PAGE_ROWS: Final = 20_000
 #: Rows at one single time that a page may grow to: series of one measurement that are written together.
 INFLUXDB_MAX_PAGE_ROWS: Final = 640_000
 
+#: Bytes and lines of an export that are taken at once: events of some kB each.
+EXPORT_CHUNK_BYTES: Final = 8 * MIB
+EXPORT_CHUNK_LINES: Final = 20_000
+
 #: Rows of a GA4 report that one request may ask for, as its documentation says.
 GA4_PAGE_ROWS: Final = 100_000

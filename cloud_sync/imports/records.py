@@ -1,0 +1,47 @@
+"""JSON records as tables: objects in objects become columns with dots, the rest is as it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+
+def dig(value: Any, path: str) -> Any:
+    """What is at a dotted path; None where there is nothing."""
+    for part in path.split(".") if path else ():
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(part)
+    return value
+
+
+def to_table(records: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """A table with a column for each key that any record has."""
+    flat = [_flat(record) for record in records]
+    names = dict.fromkeys(name for record in flat for name in record)
+    return pa.table({name: _column([record.get(name) for record in flat]) for name in names})
+
+
+def _flat(record: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in record.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{before}{key}.")
+        else:
+            found[before + key] = json.dumps(value) if isinstance(value, list) else value
+    return found
+
+
+def _column(values: list[Any]) -> pa.Array:
+    """Of one type, or of texts where records do not agree."""
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        return pa.array([None if value is None else _text(value) for value in values], pa.utf8())
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
