@@ -18,6 +18,7 @@ from cloud_sync.imports.influxdb.v2 import InfluxV2
 from cloud_sync.imports.influxdb.v3 import InfluxV3
 from cloud_sync.imports.port import Chunk, ImportContext, ImportSource
 from cloud_sync.imports.web import Web
+from headrace.errors import InputError
 from headrace.lake.config import read_secret
 
 _WINDOW = "window"
@@ -48,6 +49,10 @@ class InfluxSource(ImportSource):
         self, keyset: Keyset, start: int, end: int, marks: Mapping[str, bytes]
     ) -> Iterator[Chunk]:
         names = list(self._settings.measurements) or keyset.measurements()
+        if not names:
+            raise InputError(
+                f"database {self._settings.database!r} has no measurements", hint="check its name"
+            )
         for number, name in enumerate(names):
             key = f"measurement:{name}"
             after = marks[key].decode() if key in marks else keyset.first(start)
