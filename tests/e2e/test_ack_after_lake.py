@@ -41,6 +41,21 @@ uri = "{folder / "lake"}"
 [landing]
 interval_s = 1
 [register]
+enabled = false
+interval_s = 1
+"""
+
+
+def registrar_config(folder: Path) -> str:
+    """A cloud-sync that has no journal: it registers what sites land, and tells them."""
+    return f"""
+[journal]
+path = "{folder / "none.db"}"
+[lake]
+uri = "{folder / "lake"}"
+[landing]
+enabled = false
+[register]
 interval_s = 1
 """
 
@@ -48,13 +63,18 @@ interval_s = 1
 def test_a_device_keeps_its_readings_until_the_lake_has_them(
     programs: Programs, tmp_path: Path
 ) -> None:
-    """cloud-sync is away, then the gateway's disk is lost: the device sends it all again."""
+    """cloud-sync is away, then the gateway's disk is lost: the device sends it all again.
+
+    The registrar is elsewhere, and no program of the site talks to it.
+    """
     buffer = tmp_path / "buffer.db"
     gateway = make_gateway(programs, journal='ack_after = "lake"')
     cloud = programs.make("cloud_sync", cloud_config(tmp_path, gateway.journal))
     agent = programs.make("edge_agent", agent_config(tmp_path, gateway.mqtt_port))
+    registrar = programs.make("cloud_sync", registrar_config(tmp_path), "registrar")
     gateway.start()
     cloud.start()
+    registrar.start()
     agent.start()
     wait_until(lambda: buffer.exists() and read_buffer_stats(buffer).acknowledged > 200, 40, "acks")
 
@@ -79,6 +99,7 @@ def test_a_device_keeps_its_readings_until_the_lake_has_them(
     assert agent.stop() == 0
     assert gateway.program.stop() == 0
     assert cloud.stop() == 0
+    assert registrar.stop() == 0
 
     stats = read_buffer_stats(buffer)
     table = ask(

@@ -14,8 +14,10 @@ from click.testing import CliRunner
 from cloud_sync import cli
 from cloud_sync import config as configuration
 from headrace.errors import LakeError
+from headrace.journal import LAKE, REGISTERED, JournalReader
 from headrace.lake.catalogue import load_readings, open_catalogue
 from headrace.lake.opening import open_store
+from headrace.lake.receipts import write_receipt
 from tests.journals import Journal, batch, readings
 from tests.lakes import assert_each_once, identities, journalled, pipeline
 from tests.servers.weed import Weed, find_weed, run_weed
@@ -38,6 +40,11 @@ ASKS = [
     *below("List", "resend/site=south"),
     *below("Write", "landing/site=south", "odd/site=south", "resend/site=south"),
 ]
+#: To land, and to learn what its devices may forget.
+LEARNS = [
+    *below("Write", "landing/site=west", "odd/site=west"),
+    *below("Read", "receipts/site=west"),
+]
 
 
 @dataclass
@@ -52,7 +59,7 @@ class Site:
 @pytest.fixture(scope="module")
 def weed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Weed]:
     folder = tmp_path_factory.mktemp("weed")
-    with run_weed(folder, others={"north": WRITES, "south": ASKS}) as server:
+    with run_weed(folder, others={"north": WRITES, "south": ASKS, "west": LEARNS}) as server:
         yield server
 
 
@@ -111,6 +118,24 @@ def test_it_is_refused_everywhere_else(weed: Weed, tmp_path: Path) -> None:
     ):
         with pytest.raises(LakeError, match="check bucket, keys"):
             refused()
+
+
+def test_a_site_learns_what_is_registered_by_reading_its_receipts(
+    weed: Weed, tmp_path: Path
+) -> None:
+    """It sees neither table nor catalogue, and cannot write a receipt itself."""
+    site = make_site(weed, tmp_path, "west")
+    for _ in range(3):
+        site.journal.append("crane", readings(10))
+    with JournalReader(site.journal.path) as reader:
+        once(site.config)
+        assert (reader.cursor(LAKE), reader.cursor(REGISTERED)) == (3, 0)
+        once(registrar(weed, tmp_path))
+        once(site.config)
+        assert reader.cursor(REGISTERED) == 3
+    store = open_store(configuration.load(site.config).lake)
+    with pytest.raises(LakeError, match="check bucket, keys"):
+        write_receipt(store, "west", reader.journal_id, 900)
 
 
 def test_a_site_that_may_read_its_requests_sends_a_damaged_landing_again(
