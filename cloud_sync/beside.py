@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from cloud_sync.config import DEFAULT_FILE, CloudSync
 from cloud_sync.imports.schedule import scheduled
+from cloud_sync.lake.latest import LatestKeeper
 from cloud_sync.maintain.maintainer import Maintainer
 from cloud_sync.raw.keeper import Keeper
 from cloud_sync.service import Job
 from headrace.clock import SystemClock
 from headrace.lake.opening import open_store
+from headrace.limits.lake import LATEST_INTERVAL_S
 from headrace.metrics import Metrics
 
 
@@ -17,6 +19,9 @@ def beside(config: CloudSync, metrics: Metrics) -> list[Job]:
     jobs: list[Job] = []
     if config.maintain.enabled and config.register.enabled:
         jobs.append(_maintaining(config, metrics))
+    if config.register.enabled:
+        step = LatestKeeper(config.lake).step
+        jobs.append(Job("newest readings", step, interval_s=LATEST_INTERVAL_S, metrics=metrics))
     jobs.append(_keeping(config, metrics))
     return [*jobs, *scheduled(config, DEFAULT_FILE, metrics)]
 

@@ -28,6 +28,7 @@ from headrace.landing import watermark_key
 from headrace.metrics import Metrics
 
 if TYPE_CHECKING:
+    from cloud_sync.lake.latest import LatestKeeper
     from cloud_sync.pipeline import Pipeline
     from cloud_sync.raw.keeper import Keeper
 
@@ -98,6 +99,8 @@ def once(config_path: Path | None, data: Path | None, as_json: bool) -> None:
     if settings.landing.enabled:
         _keeper(settings, metrics).keep()
     registered = pipeline.register() if settings.register.enabled else pipeline.ask()
+    if settings.register.enabled:
+        _latest(settings).step()
     is_whole = settings.register.enabled and settings.landing.enabled
     watermark = _watermark(pipeline) if is_whole else None
     held = [str(each) for each in pipeline.registrar.held]
@@ -170,6 +173,12 @@ def _pipeline(settings: CloudSync, metrics: Metrics) -> Pipeline:
     from cloud_sync.pipeline import Pipeline, open_parts
 
     return Pipeline(settings, open_parts(settings), metrics)
+
+
+def _latest(settings: CloudSync) -> LatestKeeper:
+    from cloud_sync.lake.latest import LatestKeeper
+
+    return LatestKeeper(settings.lake)
 
 
 def _keeper(settings: CloudSync, metrics: Metrics) -> Keeper:

@@ -14,6 +14,7 @@ Reading order:
 - ``sharing``       pure: two gateways under one site name
 - ``repairs``       asking sites for damaged landings, and giving them up
 - ``registrar``     reads, decides, commits; resolves unknown outcomes
+- ``latest``        keeps the newest reading of each series
 - ``metadata``      finding a table that was dropped
 - ``verification``  reading back what landed, and what the table refers to
 - ``commands``      ``cloud-sync verify``, ``restore-table``, ``give-up``

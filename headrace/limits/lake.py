@@ -97,3 +97,8 @@ REPLAY_COMMIT_FILES: Final = 50
 
 #: Differences that a replay names; their number is told in any case.
 REPLAY_MAX_DIFFERENCES: Final = 20
+
+#: Seconds between two looks at what was registered since, for the newest reading of each series: a
+#: query reads what landed in between itself, some five files; and manifests that one look merges at a time.
+LATEST_INTERVAL_S: Final = 300.0
+LATEST_FOLD_MANIFESTS: Final = 20

@@ -5,7 +5,7 @@ behind it, and the journal's tail. It is the look of ``sources``, with the state
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -41,7 +41,10 @@ def collect_latest(lake: Lake, journal: Path | None, wanted: Predicate = ANYTHIN
     if load(store) is None:
         return None
     since, state = collect_behind(store, journal, of_series(wanted), covered)
-    return Latest(state.rows, since) if state is not None else None
+    if state is None:
+        return None
+    ordinary = tuple(file for file in since.files if file.origin != "odd")
+    return Latest(state.rows, replace(since, files=ordinary))
 
 
 def of_series(wanted: Predicate) -> Predicate:
