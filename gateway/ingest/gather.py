@@ -60,6 +60,9 @@ class _Run:
             return False
         if self.bytes + len(pack.arrival.payload) > GATHER_MAX_BYTES:
             return False
+        # What a source numbers has another stream than what a device sent, and is answered otherwise.
+        if (pack.arrival.place is None) != (self.arrivals[0].place is None):
+            return False
         # A series has one unit in a batch.
         known = self.units
         return all(known.get(name, unit) == unit for name, unit in pack.units.items())
@@ -85,9 +88,9 @@ class _Pack(msgspec.Struct, frozen=True):
 
 
 def may_gather(arrival: Arrival) -> bool:
-    """Whether it is small enough that gathering pays, and need not be told from others afterwards."""
+    """Whether it is small enough that gathering pays, and has no key that it is told by."""
     small = arrival.format == FORMAT and len(arrival.payload) <= GATHER_MAX_PAYLOAD_BYTES
-    return small and arrival.key is None and arrival.place is None
+    return small and arrival.key is None
 
 
 def gather(arrivals: Sequence[Arrival]) -> tuple[list[Accepted], list[Arrival]]:

@@ -48,9 +48,9 @@ class Accepted(msgspec.Struct, frozen=True):
         return self.arrivals[0].key
 
     @property
-    def place(self) -> Place | None:
-        """Where it stands in its source."""
-        return self.arrivals[0].place
+    def places(self) -> list[Place]:
+        """Where what it is made of stands in its source: one place an arrival, or none at all."""
+        return [arrival.place for arrival in self.arrivals if arrival.place is not None]
 
 
 class Refused(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ from gateway.consumer import Derived, Rejected
 from gateway.feed import Entry
 from gateway.ingest.dedup import Seen, Stage
 from gateway.ingest.inbox import Submission
-from gateway.ingest.reading import Accepted, Refused
+from gateway.ingest.reading import Accepted, Refused, read
 from gateway.keys import DeviceKey, Keys
 from headrace.codecs import arrow
 from headrace.codecs.columns import memory_of
@@ -59,10 +60,24 @@ class Transaction:
 
     def add_batch(self, batch: Accepted) -> None:
         """A batch of a device: only what is new of it becomes rows."""
-        if batch.place is None or self.stage.add_place(batch.place):
+        new = [self.stage.add_place(place) for place in batch.places]
+        if all(new):
             self._add_new(batch)
+        elif any(new):
+            self._add_some(batch, new)
         else:
             self.committed.duplicates += batch.decoded.rows.num_rows
+
+    def _add_some(self, batch: Accepted, new: Sequence[bool]) -> None:
+        """Of several messages that were gathered some came before: take them one by one."""
+        for arrival, is_new in zip(batch.arrivals, new, strict=True):
+            single = read(arrival)
+            if isinstance(single, Refused):
+                self._add_to_quarantine(single)
+            elif is_new:
+                self._add_new(single)
+            else:
+                self.committed.duplicates += single.decoded.rows.num_rows
 
     def _add_new(self, batch: Accepted) -> None:
         decoded = batch.decoded
@@ -72,7 +87,7 @@ class Transaction:
                 if batch.key is not None and self._is_repeated(batch, batch.key):
                     self.committed.duplicates += decoded.rows.num_rows
                     return
-                told = batch.key is not None or batch.place is not None
+                told = batch.key is not None or bool(batch.places)
                 stream = self._keyed_stream if told else self._unnamed_stream
                 first = self.stage.next_seq(batch.device, stream)
             self.stage.check_stream(batch.device, stream)

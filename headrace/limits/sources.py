@@ -28,6 +28,9 @@ SPARKPLUG_LOOK_S: Final = 0.5
 KAFKA_SOURCE_CHUNK_MESSAGES: Final = 500
 KAFKA_SOURCE_FETCH_KIB: Final = 16 * KIB
 
+#: Bytes of messages that go into the inbox together, which may be so much fuller than its bound for it.
+KAFKA_SOURCE_HAND_BYTES: Final = 64 * KIB
+
 #: Seconds between two commits of offsets: what comes again after a crash is known, so it costs time only.
 KAFKA_SOURCE_COMMIT_S: Final = 1.0
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from gateway.ingest.arrival import KAFKA_SOURCE, Arrival, Done, Place
 from gateway.sources.kafka.config import KafkaSourceSettings
@@ -11,9 +12,11 @@ from gateway.sources.kafka.config import KafkaSourceSettings
 Headers = Sequence[tuple[str, str | bytes | None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What the cluster gave, with the offset that names it in its partition."""
+class Message(msgspec.Struct, frozen=True):
+    """What the cluster gave, with the offset that names it in its partition.
+
+    A struct of msgspec, as ``Arrival`` is: one is made per message.
+    """
 
     topic: str
     partition: int
@@ -32,16 +35,23 @@ def device_of(settings: KafkaSourceSettings, message: Message) -> str:
     said = _header(message.headers, settings.device_header)
     if said is None:
         said = _text(message.key)
+    if settings.device == "{device}":  # as almost always
+        return said
     return settings.device.format(device=said, topic=message.topic, partition=message.partition)
 
 
 def arrival(
-    settings: KafkaSourceSettings, message: Message, place: Place, now_us: int, done: Done
+    settings: KafkaSourceSettings,
+    message: Message,
+    device: str,
+    place: Place,
+    now_us: int,
+    done: Done,
 ) -> Arrival:
-    """What the inbox takes. A message without a value is one that no format can read."""
+    """What the inbox takes, of the device that ``device_of`` told. A message without a value is one that no format can read."""
     named = _header(message.headers, settings.format_header)
     return Arrival(
-        device_of(settings, message),
+        device,
         settings.format if named is None else named,
         message.value or b"",
         now_us,

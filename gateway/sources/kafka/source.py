@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Iterable
 from functools import partial
 
+from gateway.ingest.arrival import Arrival
 from gateway.sources.kafka.cluster import Key, Member
 from gateway.sources.kafka.config import KafkaSourceSettings
 from gateway.sources.kafka.message import Message, arrival, device_of
@@ -25,7 +26,11 @@ from gateway.sources.kafka.progress import Progress
 from gateway.sources.port import SourceContext
 from headrace.errors import InputError, PayloadError
 from headrace.limits.agent import RETRY_FIRST_S, RETRY_MAX_S
-from headrace.limits.sources import KAFKA_SOURCE_COMMIT_S, KAFKA_SOURCE_DRAIN_S
+from headrace.limits.sources import (
+    KAFKA_SOURCE_COMMIT_S,
+    KAFKA_SOURCE_DRAIN_S,
+    KAFKA_SOURCE_HAND_BYTES,
+)
 from headrace.logs import Condition
 
 logger = logging.getLogger(__name__)
@@ -130,11 +135,23 @@ class KafkaSource:
 
     def _hand_over(self) -> None:
         """What there is room for, in order."""
-        inbox, now = self._context.inbox, self._context.clock.now_us()
-        taken = 0
+        inbox, taken = self._context.inbox, 0
         while self._backlog and inbox.has_room:
+            arrivals = self._next_arrivals(self._context.clock.now_us())
+            if not arrivals:
+                break
+            inbox.put(arrivals)
+            taken += len(arrivals)
+        self._context.metrics.count("source_messages", taken, source=self._context.name)
+
+    def _next_arrivals(self, now_us: int) -> list[Arrival]:
+        """Some that go into the inbox together: to wake the ingest thread for each costs more than it."""
+        found: list[Arrival] = []
+        size = 0
+        while self._backlog and size < KAFKA_SOURCE_HAND_BYTES and not self._again:
             message = self._backlog[0]
-            if not inbox.has_room_for(device_of(self._settings, message)):
+            device = device_of(self._settings, message)
+            if not self._context.inbox.has_room_for(device):
                 break
             self._backlog.popleft()
             progress = self._partitions.get(_key(message))
@@ -146,9 +163,9 @@ class KafkaSource:
                 self._again = True
                 break
             done = partial(self._done, progress, message.offset)
-            inbox.put([arrival(self._settings, message, place, now, done)])
-            taken += 1
-        self._context.metrics.count("source_messages", taken, source=self._context.name)
+            found.append(arrival(self._settings, message, device, place, now_us, done))
+            size += message.size
+        return found
 
     def _done(self, progress: Progress, offset: int, refused: PayloadError | None) -> None:
         """By the ingest thread. What a limit kept out must come again: it may be nowhere."""

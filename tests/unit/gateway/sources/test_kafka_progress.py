@@ -70,7 +70,7 @@ def test_the_header_says_whose_it_is_or_else_the_key() -> None:
     assert device_of(settings, plain) == "press-k"
     place = Progress("s").take(7)
     assert place is not None
-    made = arrival(settings, plain, place, 5, lambda _error: None)
+    made = arrival(settings, plain, "press-k", place, 5, lambda _error: None)
     assert (made.format, made.payload, made.source, made.answered) == ("line", b"", "kafka:press/2/7", False)  # fmt: skip
     named = Message("press", 2, 7, b"k", b"", [("headrace.encoding", b"arrow")])
-    assert arrival(settings, named, place, 5, lambda _error: None).format == "arrow"
+    assert arrival(settings, named, "press-k", place, 5, lambda _error: None).format == "arrow"
