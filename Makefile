@@ -32,6 +32,8 @@ $(VENV)/.develop: $(VENV)/.runtime
 	@PIP_CONSTRAINT=constraints.txt $(PIP) install --group dev
 	@# A Sparkplug client of others, for the tests. It wants paho 1, so it gets a place of its own.
 	@$(PIP) install --upgrade --target $(VENV)/sparkplug-node pysparkplug==0.6.1
+	@# DuckDB as others have it, with its Iceberg extension, which is made for this version alone.
+	@$(PIP) install --upgrade --target $(VENV)/duckdb-iceberg duckdb==1.5.5 duckdb-extensions==1.5.5 duckdb-extension-avro==1.5.5 duckdb-extension-httpfs==1.5.5 duckdb-extension-iceberg==1.5.5
 	@touch $@
 
 setup: $(VENV)/.runtime ## Make the virtual environment (.venv) and install headrace into it
