@@ -81,16 +81,24 @@ class Verifier:
     def _landing(self, name: ManifestName, *, registered: bool) -> Iterator[int]:
         manifest = self._manifest(name, registered=registered)
         bad: dict[str, str] = {}
-        for file in manifest.files if manifest is not None else ():
-            # What maintenance has rewritten since, the table does not need any more.
-            if registered and self.files.pop(self._store.uri(file.path), None) is None:
-                continue
+        for file in self._needed(manifest, registered=registered):
             if self._choice.chance() < self._choice.share:
                 if not self._is_sound(file):
                     bad[file.path] = file.sha256
                 yield file.bytes
         if bad and (registered or not self._repairs.is_given_up(name)):
             self._ask(name, bad, registered=registered)
+
+    def _needed(self, manifest: Manifest | None, *, registered: bool) -> Iterator[DataFile]:
+        """Its files, without those that maintenance has rewritten since: the table needs them no more."""
+        if manifest is None:
+            return
+        for file in manifest.files:
+            known = self.files.pop(self._store.uri(file.path), None)
+            if known is not None or not registered:
+                yield file
+        if manifest.odd is not None:
+            yield manifest.odd
 
     def _manifest(self, name: ManifestName, *, registered: bool) -> Manifest | None:
         try:

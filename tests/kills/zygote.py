@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 from select import select
 
@@ -20,8 +21,11 @@ import pyiceberg.catalog.rest
 import pyiceberg.catalog.sql
 import pyiceberg.io.pyarrow  # noqa: F401
 
-import cloud_sync.pipeline  # noqa: F401
+import cloud_sync.maintain.maintainer
+import cloud_sync.pipeline
+import cloud_sync.raw.keeper  # noqa: F401
 from cloud_sync import cli
+from tests.servers import stop_process
 
 
 class Zygote:
@@ -48,7 +52,7 @@ class Zygote:
     def close(self) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait(30)
+        stop_process(self._process, grace_s=5)
 
     def _line(self) -> str:
         assert self._process.stdout is not None
@@ -71,14 +75,18 @@ def _run(words: list[str], log: Path) -> None:
     out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(out, 1)
     os.dup2(out, 2)
-    code = 0
+    code = 70
     try:
         cli.main(words, prog_name="cloud-sync")
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    finally:
+        # Whatever it was: a forked child must not run on as a second zygote.
+        if sys.exc_info()[0] not in (None, SystemExit):
+            traceback.print_exc()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 if __name__ == "__main__":
