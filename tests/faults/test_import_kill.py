@@ -66,7 +66,7 @@ def test_killed_at_any_step_an_import_has_each_reading_once(tmp_path: Path) -> N
     steps = int((tmp_path / "count" / "0" / "steps").read_text())
     assert steps >= 40
     root = tmp_path / "killed"
-    chosen = list(range(1, steps + 1, 3 if "HEADRACE_LONG_TESTS" not in os.environ else 1))
+    chosen = list(range(1, steps + 1, 5 if "HEADRACE_LONG_TESTS" not in os.environ else 1))
     wanted = [make_files(root / str(index)) for index in range(len(chosen))]
     assert launch(root, chosen) == ["killed"] * len(chosen)
     # The second run is killed too, at another step; the third is left alone.

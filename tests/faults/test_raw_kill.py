@@ -64,7 +64,7 @@ def test_killed_at_any_step_payloads_are_kept_once_and_replayed_once(tmp_path: P
     assert launch(tmp_path / "count", [NO_KILL]) == ["exit 0"]
     steps = int((tmp_path / "count" / "0" / "steps").read_text())
     assert steps >= 40
-    chosen = list(range(1, steps + 1, 3 if "HEADRACE_LONG_TESTS" not in os.environ else 1))
+    chosen = list(range(1, steps + 1, 5 if "HEADRACE_LONG_TESTS" not in os.environ else 1))
     root = tmp_path / "killed"
     for index in range(len(chosen)):
         shutil.copytree(tmp_path / "template", root / str(index))
