@@ -6,6 +6,9 @@ that registers: cloud-sync asks). Nothing is remembered for that but one more cu
 the two are those whose devices have to be told, and the journal keeps them until that is done. So a gateway
 that was restarted tells them, too, and an ack that was sent twice does no harm.
 
+What the journal could not give to the lake, because its disk has damaged it, is not acknowledged and forgotten
+here (``headrace/journal/lost.py``): then the device's next try is new, and lands.
+
 A batch that comes again is acknowledged as far as it is registered. What has not is known as ranges per
 (device, stream), which are few, because a device's batches follow each other.
 
@@ -20,15 +23,15 @@ from typing import Final
 
 from gateway.feed import Entry
 from headrace.batch import GATEWAY_STREAM_PREFIX
-from headrace.journal import REGISTERED, JournalReader
+from headrace.journal import ACKS, LAKE, REGISTERED, JournalReader
+from headrace.journal.lost import Lost, decode_all
 from headrace.limits.ingest import ACKS_STEP_BATCHES
 from headrace.ranges import Range, RangeSet
 
 #: (device, stream), and what of it may be forgotten there.
 Ranges = Mapping[tuple[str, str], list[Range]]
 
-#: The cursor's name.
-CURSOR: Final = "acks"
+CURSOR: Final = ACKS
 
 
 class AckAfterJournal:
@@ -55,6 +58,10 @@ class AckAfterJournal:
     def done(self) -> None:
         """The answer of ``later`` has been sent."""
 
+    def lost(self) -> list[Lost]:
+        """What is to be forgotten here, so that devices can send it again."""
+        return []
+
     def close(self) -> None:
         """Let go of the journal."""
 
@@ -67,6 +74,7 @@ class AckAfterLake(AckAfterJournal):
         self._own = self._reader.own_streams()
         self._waiting: dict[tuple[str, str], RangeSet] = {}
         self._telling_of: Ranges = {}
+        self._has_moved = True
         self._reader.move_cursor(CURSOR, 0, required=True)
         self._told = self._telling = self._reader.cursor(CURSOR)
         at = self._told
@@ -74,6 +82,8 @@ class AckAfterLake(AckAfterJournal):
             for _, device, stream, first, last in rows:
                 self._wait(device, stream, first, last)
             at = rows[-1][0]
+        for each in self._lost():
+            self._wait(each.device, each.stream, each.first, each.last)
 
     def now(self, committed: Ranges, entries: Iterable[Entry]) -> Ranges:
         for entry in entries:
@@ -94,10 +104,12 @@ class AckAfterLake(AckAfterJournal):
             return {}
         rows = self._reader.identities(self._told, up_to=registered, max_batches=ACKS_STEP_BATCHES)
         found: dict[tuple[str, str], list[Range]] = {}
-        for _, device, stream, first, last in rows:
-            if self._is_devices(stream):
+        lost = {each.offset for each in self._lost()}
+        for offset, device, stream, first, last in rows:
+            if self._is_devices(device, stream) and offset not in lost:
                 found.setdefault((device, stream), []).append((first, last))
-        self._telling = rows[-1][0] if len(rows) == ACKS_STEP_BATCHES else registered
+        # The rest is for the next call: a step may end early, before what cannot be read.
+        self._telling = rows[-1][0] if rows else registered
         self._telling_of = found
         return found
 
@@ -108,12 +120,22 @@ class AckAfterLake(AckAfterJournal):
         for key, ranges in self._telling_of.items():
             self._forget(key, ranges)
         self._told = self._telling
+        self._has_moved = True
+
+    def lost(self) -> list[Lost]:
+        if not self._has_moved:
+            return []
+        self._has_moved = False
+        return [each for each in self._lost() if each.offset <= self._told]
 
     def close(self) -> None:
         self._reader.close()
 
+    def _lost(self) -> list[Lost]:
+        return decode_all(self._reader.state(LAKE))
+
     def _wait(self, device: str, stream: str, first: int, last: int) -> None:
-        if self._is_devices(stream):
+        if self._is_devices(device, stream):
             self._waiting.setdefault((device, stream), RangeSet()).add(first, last)
 
     def _forget(self, key: tuple[str, str], ranges: Iterable[Range]) -> None:
@@ -123,9 +145,13 @@ class AckAfterLake(AckAfterJournal):
         if not waiting:
             self._waiting.pop(key, None)
 
-    def _is_devices(self, stream: str) -> bool:
-        """Whether a device has numbered these, and so waits for an ack."""
-        return not stream.startswith(GATEWAY_STREAM_PREFIX) and stream not in self._own
+    def _is_devices(self, device: str, stream: str) -> bool:
+        """Whether a device has numbered these, and so waits for an ack; "" where nobody knows whose they are."""
+        return (
+            bool(device)
+            and not stream.startswith(GATEWAY_STREAM_PREFIX)
+            and stream not in self._own
+        )
 
 
 def forget_acks(journal: Path) -> None:

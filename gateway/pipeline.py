@@ -98,6 +98,8 @@ class Pipeline:
         """
         self._publish_acks(self._acks.later())
         self._acks.done()
+        if lost := self._acks.lost():
+            self._journal.forget(lost)
 
     def close(self) -> None:
         """After the last group."""

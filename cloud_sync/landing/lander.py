@@ -35,7 +35,7 @@ from cloud_sync.landing.steps import Bounds, Encoded, Next, Plan
 from headrace.clock import Clock, SystemClock
 from headrace.decodable import with_damage
 from headrace.errors import StorageCorrupt
-from headrace.journal import LAKE, JournalReader, JournalRow, describe_damage, kept
+from headrace.journal import ACKS, LAKE, JournalReader, JournalRow, describe_damage, kept, lost
 from headrace.lake.readings import to_table
 from headrace.lake.store import Store
 from headrace.landing import DataFile, Manifest, data_path, encode, odd_path
@@ -113,8 +113,11 @@ class Lander:
         return self._named(this, plan, days, strange, readings=this.table.num_rows)
 
     def begin(self, encoded: Encoded) -> None:
-        """Write down what lands now."""
+        """Write down what lands now, and what of it cannot."""
+        before = self._planned()
         self._reader.set_state(CONSUMER, _PLAN, msgspec.json.encode(encoded.plan))
+        if before is None or before.first != encoded.plan.first:
+            self._write_lost(encoded)
 
     def upload(self, encoded: Encoded) -> None:
         """Put the data files; may run beside everything else."""
@@ -124,7 +127,8 @@ class Lander:
     def finish(self, encoded: Encoded) -> None:
         """Make the landing count, and let the gateway forget the rows in a while."""
         # One that is there already stays: it may be registered.
-        self._store.create(encoded.manifest.path, encode(encoded.manifest))
+        if self._store.create(encoded.manifest.path, encode(encoded.manifest)):
+            self._write_lost(encoded)
         state = self._reader.state(CONSUMER).get(kept.KEY)
         now = kept.decode(state).landed(
             encoded.plan.last, encoded.bytes, now_s=self._clock.now_us() // 1_000_000,
@@ -132,6 +136,14 @@ class Lander:
         )  # fmt: skip
         self._reader.set_state(CONSUMER, kept.KEY, kept.encode(now))
         self._reader.move_cursor(CONSUMER, encoded.plan.last, required=True)
+
+    def _write_lost(self, encoded: Encoded) -> None:
+        """Only where devices wait for the lake. For a range that was planned before, the manifest that
+        may be there decides: what has landed then must not be sent again.
+        """
+        if encoded.lost and any(name == ACKS for name, _, _ in self._reader.cursors()):
+            for each in encoded.lost:
+                self._reader.set_state(CONSUMER, each.key, lost.encode(each))
 
     def replace(self, encoded: Encoded) -> None:
         """Put files and manifest of a landing that is not registered in the place of damaged ones."""
@@ -165,6 +177,7 @@ class Lander:
             seen(rows, self._reader.own_streams()),
             size,
             before,
+            lost.of(rows),
         )
 
     def _named(
@@ -184,7 +197,7 @@ class Lander:
             manifest = msgspec.structs.replace(manifest, odd=_claim(path, odd))
             objects.append((path, odd))
         data = tuple((path, file.data) for path, file in objects)
-        return Encoded(plan, manifest, data, readings, this.bytes)
+        return Encoded(plan, manifest, data, readings, this.bytes, this.lost)
 
     def _hashes(self, this: Next, days: Sequence[DayFile], attempt: int) -> dict[str, str]:
         return {self._path(this, file, attempt): file.sha256 for file in days}

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
+from headrace.journal.lost import Lost
 from headrace.landing import Manifest, Seen
 from headrace.limits.lake import KEEP_LANDED_BYTES, KEEP_LANDED_S
 
@@ -39,7 +40,7 @@ class Next:
     """What lands next, as readings; ``damaged``: what the journal could not give any more, ``seen``: what
     devices have numbered of it.
 
-    ``before``: the plan of an earlier start, which may have got anywhere. ``bytes``: in the journal.
+    ``lost``: what devices may still have of what is damaged. ``before``: the plan of an earlier start, which may have got anywhere. ``bytes``: in the journal.
     """
 
     first: int
@@ -49,6 +50,7 @@ class Next:
     seen: tuple[Seen, ...] = ()
     bytes: int = 0
     before: Plan | None = None
+    lost: tuple[Lost, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +62,4 @@ class Encoded:
     objects: tuple[tuple[str, Any], ...]
     readings: int
     bytes: int
+    lost: tuple[Lost, ...] = ()

@@ -120,6 +120,12 @@ class Stage:
         self._changed[key] = ranges
         return new
 
+    def remove(self, device: str, stream: str, first: int, last: int) -> None:
+        """Take ``first..last`` for never seen."""
+        ranges = self._ranges((device, stream))
+        ranges.remove(first, last)
+        self._changed[device, stream] = ranges
+
     def add_place(self, place: Place) -> bool:
         """Mark a message of a source as seen; False when it was.
 

@@ -17,6 +17,8 @@ from gateway.keys import DeviceKey, Keys
 from headrace.codecs import arrow
 from headrace.codecs.columns import memory_of
 from headrace.errors import PayloadError
+from headrace.journal import LAKE
+from headrace.journal.lost import Lost
 from headrace.journal.rows import checksum
 from headrace.ranges import Range
 
@@ -53,6 +55,7 @@ class Transaction:
         self._devices: dict[str, int] = {}
         self._quarantine: list[tuple[object, ...]] = []
         self._submissions: list[Submission] = []
+        self._forgotten: list[str] = []
         self.stage = Stage(seen)
         self.keyed: dict[DeviceKey, int] = {}
         self.head = head
@@ -196,6 +199,11 @@ class Transaction:
              rejected.detail[:1000], payload)
         )  # fmt: skip
 
+    def forget(self, lost: Lost) -> None:
+        """A row that devices have to send again."""
+        self.stage.remove(lost.device, lost.stream, lost.first, lost.last)
+        self._forgotten.append(lost.key)
+
     def write(self) -> None:
         """Put all that was gathered into the open transaction."""
         db = self._db
@@ -218,6 +226,10 @@ class Transaction:
             "INSERT INTO quarantine (received_at, topic, device, format, reason, detail, payload) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)",
             self._quarantine,
+        )
+        db.executemany(
+            "DELETE FROM consumer_state WHERE consumer = ? AND key = ?",
+            [(LAKE, key) for key in self._forgotten],
         )
         self._keys.insert(self.keyed)
         for submission in self._submissions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,9 +17,12 @@ from gateway.retention import Retention
 from headrace.batch import new_gateway_stream_id, new_stream_id
 from headrace.clock import Clock
 from headrace.errors import StorageError, StorageFull
+from headrace.journal.lost import Lost
 from headrace.journal.schema import create, meta
 from headrace.metrics import Metrics
 from headrace.sqlite import storage_errors
+
+logger = logging.getLogger(__name__)
 
 
 class JournalWriter:
@@ -90,6 +94,19 @@ class JournalWriter:
             transaction.write()
         self._metrics.observe("commit_seconds", time.perf_counter() - started)
         return transaction.committed
+
+    def forget(self, lost: Sequence[Lost]) -> None:
+        """Take readings for never seen: devices still have them, and the journal has not."""
+        with self._transaction() as transaction:
+            for each in lost:
+                transaction.forget(each)
+            transaction.write()
+        for each in lost:
+            logger.warning(
+                "offset %d was damaged before it landed: %s is to send %d-%d again",
+                each.offset, each.device, each.first, each.last,
+                extra={"device": each.device, "stream": each.stream},
+            )  # fmt: skip
 
     @contextmanager
     def _transaction(self) -> Iterator[Transaction]:

@@ -20,18 +20,19 @@ Reading order:
 
 - ``schema``    the tables
 - ``rows``      one batch as readers see it
-- ``kept``      which landed rows stay for a while
+- ``kept``      which landed rows stay for a while; ``lost``: which devices are to send again
 - ``file``      the file, opened beside its writer
 - ``batches``, ``cursors``, ``contents``   what can be asked
 - ``reader``    all of it in one
 """
 
-from headrace.journal.cursors import LAKE, REGISTERED
+from headrace.journal.cursors import ACKS, LAKE, REGISTERED
 from headrace.journal.reader import JournalReader
 from headrace.journal.rows import DAMAGED, JournalRow, describe_damage
 from headrace.journal.schema import FILE_NAME
 
 __all__ = [
+    "ACKS",
     "DAMAGED",
     "FILE_NAME",
     "LAKE",

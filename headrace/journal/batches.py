@@ -48,13 +48,26 @@ class Batches(JournalFile):
     def identities(
         self, after: int, *, up_to: int = 2**62, max_batches: int
     ) -> list[tuple[int, str, str, int, int]]:
-        """(offset, device, stream, first seq, last seq) of batches behind an offset, without payloads."""
+        """(offset, device, stream, first seq, last seq) of batches behind an offset, without payloads.
+
+        What stood on a page that cannot be read is one row without a device, as with ``read``.
+        """
+        found: list[tuple[int, str, str, int, int]] = []
         with storage_errors("journal", self.path):
-            return self._db.execute(
-                "SELECT offset, device, stream, first_seq, last_seq FROM batches "
-                "WHERE offset > ? AND offset <= ? ORDER BY offset LIMIT ?",
-                (after, up_to, max_batches),
-            ).fetchall()
+            try:
+                for row in self._db.execute(
+                    "SELECT offset, device, stream, first_seq, last_seq FROM batches "
+                    "WHERE offset > ? AND offset <= ? ORDER BY offset LIMIT ?",
+                    (after, up_to, max_batches),
+                ):
+                    found.append(row)
+            except sqlite3.Error as error:
+                if not damage.is_damage(error):
+                    raise
+                if not found:
+                    row = self._damaged(after, min(up_to, self.head()), error)
+                    found.append((row.offset, row.device, row.stream, row.first_seq, row.last_seq))
+        return found
 
     def received_after(self, offset: int) -> int | None:
         """When the first batch behind an offset arrived; None when there is none."""

@@ -10,6 +10,8 @@ from headrace.sqlite import storage_errors
 #: cloud-sync's cursors: what has landed, and what of it is registered in the table.
 LAKE: Final = "lake"
 REGISTERED: Final = "registered"
+#: The gateway's, where acks wait for the lake: what devices were told.
+ACKS: Final = "acks"
 
 
 class Cursors(JournalFile):

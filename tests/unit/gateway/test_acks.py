@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from cloud_sync.config import CloudSync
 from gateway import acks as acks_
 from gateway.acks import CURSOR, AckAfterLake, forget_acks
 from gateway.feed import Feed
@@ -14,11 +17,16 @@ from gateway.ingest.limits import Limits
 from gateway.pipeline import Pipeline
 from gateway.worker import IngestWorker
 from headrace.journal import LAKE, REGISTERED, JournalReader
+from headrace.journal.lost import encode, of
+from headrace.lake.config import Journal, Lake
 from headrace.metrics import Metrics
 from headrace.topics import Topics
 from tests.batches import payload
+from tests.damage import flip, place_of, ruin_page, settle
+from tests.lakes import pipeline
 from tests.outbox import Outbox
 from tests.servers import wait_until
+from tests.sites import names
 
 STREAM = "0123456789abcdef"
 
@@ -128,6 +136,88 @@ def test_a_long_backlog_is_acknowledged_step_by_step(site, monkeypatch):
     assert site.registers(7) == [[(1, 10), (11, 20), (21, 30)]]
     assert site.registers(7) == [[(31, 40), (41, 50), (51, 60)]]
     assert site.registers(7) == [[(61, 70)]]
+
+
+def lands_without(site: Site, *offsets: int) -> None:
+    """What cloud-sync writes down of rows that it could not read."""
+    with JournalReader(site.writer.path) as reader:
+        for row in reader.read(0, max_rows=10**6, max_bytes=10**9):
+            if row.offset in offsets:
+                (lost,) = of([replace(row, payload=b"", damage="spoilt")])
+                reader.set_state(LAKE, lost.key, encode(lost))
+
+
+def test_what_the_lake_did_not_get_is_not_acknowledged_and_may_come_again(site):
+    """The journal's disk has damaged a row before it landed; the device still has it."""
+    for first in (1, 11, 21):
+        site.sends(first, 10)
+    lands_without(site, 2)
+    assert site.registers(3) == [[(1, 10), (21, 30)]]
+    lost = site.acks.lost()
+    assert [(each.first, each.last) for each in lost] == [(11, 20)]
+    assert site.sends(11, 10) == [], "not forgotten yet: a duplicate, and not to be acknowledged"
+    site.writer.forget(lost)
+    assert site.acks.lost() == []
+    assert site.sends(11, 10) == []
+    assert site.writer.head == 4, "it is taken as new"
+    assert site.registers(4) == [[(11, 20)]]
+
+
+def test_what_is_to_come_again_is_known_after_a_restart(site):
+    """Killed between the cursor and forgetting."""
+    for first in (1, 11):
+        site.sends(first, 10)
+    lands_without(site, 1)
+    assert site.registers(2) == [[(11, 20)]]
+    site.restart()
+    assert site.sends(1, 10) == []
+    site.writer.forget(site.acks.lost())
+    site.restart()
+    assert site.acks.lost() == []
+    assert site.sends(1, 10) == []
+    assert site.registers(3) == [[(1, 10)]]
+
+
+def test_a_row_that_was_damaged_before_it_landed_reaches_the_lake_through_its_device(
+    site, tmp_path
+):
+    """With the real cloud-sync: one byte of the journal is not what was written."""
+    config = CloudSync(
+        journal=Journal(path=site.writer.path), lake=Lake(uri=str(tmp_path / "lake"))
+    )
+    cloud = pipeline(config)
+    for first in (1, 1_001, 2_001):
+        site.sends(first, 1_000)
+    settle(site.writer.path)
+    flip(site.writer.path, place_of(site.writer.path, 2))
+    cloud.land()
+    cloud.register()
+    assert list(site.acks.later().values()) == [[(1, 1_000), (2_001, 3_000)]]
+    site.acks.done()
+    site.writer.forget(site.acks.lost())
+    assert [seq for _, _, seq in names(config.lake)] == [*range(1, 1_001), *range(2_001, 3_001)]
+
+    assert site.sends(1_001, 1_000) == []
+    cloud.land()
+    cloud.register()
+    assert list(site.acks.later().values()) == [[(1_001, 2_000)]]
+    assert [seq for _, _, seq in names(config.lake)] == list(range(1, 3_001))
+
+
+def test_a_page_that_cannot_be_read_does_not_stop_acks(site):
+    """Rows behind it are told; nobody knows whose the ones on it were."""
+    for number in range(40):
+        site.sends(number * 10 + 1, 10)
+    site.acks.close()
+    site.writer.close()
+    settle(site.writer.path)
+    ruin_page(site.writer.path, place_of(site.writer.path, 20))
+    site.writer = site.open_journal()
+    site.acks = AckAfterLake(site.writer.path)
+    told = [part for _ in range(60) for ranges in site.registers(40) for part in ranges]
+    assert (1, 10) in told
+    assert (391, 400) in told
+    assert (191, 200) not in told
 
 
 def test_nobody_is_told_about_numbers_that_the_gateway_gave(site):
