@@ -184,7 +184,7 @@ def _ask(
         if reply.status == http.client.OK:
             return msgspec.json.decode(answer, type=kind)
         refusal = msgspec.json.decode(answer, type=Refusal)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise TransportError(
             f"what answers at {address} is not a Headrace gateway (HTTP {reply.status})",
             hint=f"its enrolment listens on port {DEFAULT_ENROL_PORT} unless enrol.port says otherwise",

@@ -17,6 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.broker.config import BrokerConfig
+from gateway.broker.paho import Credentials
 from gateway.broker.reception import Reception
 from headrace.errors import PayloadError, TransportError
 from headrace.limits.agent import RETRY_FIRST_S, RETRY_MAX_S
@@ -59,16 +60,8 @@ class Mqtt311Client:
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
-        config = self._config
-        if config.username:
-            password = config.password_file.read_text().strip() if config.password_file else None
-            client.username_pw_set(config.username, password)
-        if config.uses_tls:
-            client.tls_set(
-                ca_certs=str(config.cafile) if config.cafile else None,
-                certfile=str(config.certfile) if config.certfile else None,
-                keyfile=str(config.keyfile) if config.keyfile else None,
-            )
+        credentials = Credentials(client, self._config)
+        client.on_pre_connect = lambda _client, _data: credentials.renew()
         return client
 
     async def start(self) -> None:

@@ -41,6 +41,8 @@ _KINDS: Final = {
     12: (0, 0),
     14: (0, 0),
 }
+#: Set in the version by which mosquitto says that it connects as a bridge.
+_BRIDGE: Final = 0x80
 _MAX_PUBLISH: Final = MAX_PAYLOAD_BYTES + BROKER_MAX_TOPIC_BYTES + 4
 
 
@@ -141,6 +143,9 @@ def _check_connect(fields: _Fields) -> None:
     name = fields.string()
     level, flags = fields.byte(), fields.byte()
     fields.take(2)
+    if level & _BRIDGE and (name, level & ~_BRIDGE) in ((b"MQTT", 4), (b"MQIsdp", 3)):
+        # Told the version is wrong, a bridge comes again as an ordinary client (mosquitto: try_private).
+        raise BadPacket("version", "it says that it is a bridge; it may come as an ordinary client")
     if (name, level) not in ((b"MQTT", 4), (b"MQTT", 5), (b"MQIsdp", 3)):
         raise BadPacket("protocol", "CONNECT of no version of MQTT")
     if level != 4:

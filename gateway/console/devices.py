@@ -30,6 +30,7 @@ _COLUMNS: Final = (
     Column(name="readings", label="Seen here", kind="number", sortable=True, minor=True, title="readings that this gateway looked at since it started"),
     Column(name="dropped", label="Dropped", kind="number", sortable=True, minor=True, title="readings lost at the device, by reason"),
     Column(name="missing", label="Missing", kind="number", sortable=True, minor=True, title="readings that it has numbered and that have not arrived: gateway gaps"),
+    Column(name="certificate", label="Certificate", kind="number", sortable=True, minor=True, title="until it ends; agents renew theirs in the last third"),
 )  # fmt: skip
 
 _SORT_KEYS: Final[dict[str, Callable[[DeviceRow], Any]]] = {
@@ -42,7 +43,11 @@ _SORT_KEYS: Final[dict[str, Callable[[DeviceRow], Any]]] = {
     "readings": lambda row: row.readings,
     "dropped": lambda row: sum(row.dropped.values()),
     "missing": lambda row: row.missing,
+    "certificate": lambda row: row.certificate or _NEVER,
 }
+
+#: Behind all that end.
+_NEVER: Final = 2**63
 
 _TONES: Final = {"online": "good", "silent": "warn", "offline": "bad", "unknown": "quiet"}
 _EXPLAINED: Final = {
@@ -167,6 +172,11 @@ class Devices:
             fmt.count(row.readings),
             {"text": fmt.count(dropped), "tone": "bad" if dropped else "quiet", "title": reasons},
             {"text": fmt.count(row.missing), "tone": "bad" if row.missing else "quiet"},
+            {
+                "text": fmt.left(now_us, row.certificate),
+                "tone": fmt.left_tone(now_us, row.certificate),
+                "title": row.renewal,
+            },
         ]
         return Row(row.device, cells, chosen=slot is not None)
 

@@ -9,7 +9,11 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from headrace.limits.console import CERTIFICATE_URGENT_DAYS
+from headrace.limits.enrolment import CERTIFICATE_WARN_DAYS
+
 SECOND_US: Final = 1_000_000
+_DAY_US: Final = 86_400 * SECOND_US
 
 #: What stands where nothing is known.
 NOTHING: Final = "–"
@@ -57,6 +61,21 @@ def ago(now_us: int, then_us: int) -> str:
 def lag(now_us: int, then_us: int) -> str:
     """How far the newest reading lies behind; negative where the device's clock is ahead."""
     return span(now_us - then_us) if then_us else NOTHING
+
+
+def left(now_us: int, end_us: int) -> str:
+    """How long something is good: ``84 d``, ``ended``; nothing where it has no end."""
+    if not end_us:
+        return NOTHING
+    return span(end_us - now_us) if end_us > now_us else "ended"
+
+
+def left_tone(now_us: int, end_us: int) -> str:
+    """A month before a certificate ends it should have been renewed; in the last week somebody has to come."""
+    days = (end_us - now_us) / _DAY_US
+    if not end_us or days >= CERTIFICATE_WARN_DAYS:
+        return "quiet"
+    return "warn" if days >= CERTIFICATE_URGENT_DAYS else "bad"
 
 
 def count(number: int | None) -> str:

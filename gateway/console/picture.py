@@ -30,7 +30,10 @@ _SEVERITIES: Final = {"critical": 0, "warning": 1, "info": 2}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceRow:
-    """What the page says of a device; times in microseconds since 1970 UTC, 0 for never."""
+    """What the page says of a device; times in microseconds since 1970 UTC, 0 for never.
+
+    ``certificate``: when its certificate ends; ``renewal``: why it could not be renewed.
+    """
 
     device: str
     condition: DeviceCondition
@@ -42,6 +45,8 @@ class DeviceRow:
     dropped: Mapping[str, int]
     missing: int
     firing: int
+    certificate: int
+    renewal: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +140,8 @@ def _row(
         dropped=device["dropped"],
         missing=missing,
         firing=firing.get(name, 0),
+        certificate=device["certificate"],
+        renewal=device["renewal"],
     )
 
 

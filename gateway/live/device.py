@@ -97,6 +97,8 @@ def row(device: Device) -> dict[str, Any]:
         "buffered": state.buffered if state else None,
         "sampled": state.sampled if state else None,
         "dropped": dict(state.dropped) if state else {},
+        "certificate": state.certificate if state else 0,
+        "renewal": state.renewal if state else "",
         "last_received": device.last_received,
         "last_time": device.last_time,
         "ahead": device.ahead,

@@ -18,6 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.broker.config import BrokerConfig
+from gateway.broker.paho import Credentials
 from gateway.ingest.inbox import Inbox
 from gateway.live import Live
 from gateway.sparkplug.config import SparkplugConfig
@@ -82,16 +83,7 @@ class SparkplugClient:
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
-        broker = self._broker
-        if broker.username:
-            password = broker.password_file.read_text().strip() if broker.password_file else None
-            client.username_pw_set(broker.username, password)
-        if broker.uses_tls:
-            ca, certificate, key = (
-                str(path) if path else None
-                for path in (broker.cafile, broker.certfile, broker.keyfile)
-            )
-            client.tls_set(ca, certificate, key)
+        self._credentials = Credentials(client, self._broker)
         return client
 
     async def start(self) -> None:
@@ -140,6 +132,7 @@ class SparkplugClient:
 
     def _before_connect(self, client: mqtt.Client, _data: object) -> None:
         """The will and what is said after the connection have the same time."""
+        self._credentials.renew()
         self._since_ms = self._now_ms()
         will = msgspec.json.encode(HostState(False, self._since_ms))
         client.will_set(self._state_topic, will, qos=1, retain=True)

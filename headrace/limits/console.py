@@ -39,3 +39,6 @@ CONSOLE_MAX_PANELS: Final = 6
 #: Seconds without a batch after which the console calls a device silent. An agent has sent six
 #: states by then; a rule for silence, where there is one, says it earlier.
 CONSOLE_SILENT_AFTER_S: Final = 60
+
+#: Days before its end at which a certificate is shown in red: agents have tried to renew it for weeks then.
+CERTIFICATE_URGENT_DAYS: Final = 7

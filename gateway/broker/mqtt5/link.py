@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -19,6 +18,7 @@ from gateway.broker.mqtt5.connection import (
     connect_packet,
 )
 from gateway.broker.mqtt5.probe import speaks_old
+from gateway.broker.paho import tls_context
 from gateway.broker.reception import Reception
 from headrace.limits.agent import RETRY_FIRST_S, RETRY_MAX_S
 from headrace.limits.broker import BROKER_CONNECT_TIMEOUT_S
@@ -100,7 +100,7 @@ class Link:
         return await speaks_old(
             config.host,
             config.port,
-            _tls(config),
+            tls_context(config),
             self._client_id,
             config.username,
             self._password(),
@@ -145,7 +145,8 @@ class Link:
                 ),
                 config.host,
                 config.port,
-                ssl=_tls(config),
+                # Made again for each connection, because certificates are renewed in place.
+                ssl=tls_context(config),
             )  # fmt: skip
         return connection
 
@@ -160,16 +161,6 @@ class Link:
         if self.up != up:
             self.up = up
             self._changed()
-
-
-def _tls(config: BrokerConfig) -> ssl.SSLContext | None:
-    """Made again for each connection, because certificates are renewed in place."""
-    if not config.uses_tls:
-        return None
-    context = ssl.create_default_context(cafile=str(config.cafile) if config.cafile else None)
-    if config.certfile is not None and config.keyfile is not None:
-        context.load_cert_chain(config.certfile, config.keyfile)
-    return context
 
 
 async def cancelled(task: asyncio.Task[None]) -> None:

@@ -148,6 +148,8 @@ def test_what_is_wrong_ends_the_connection_with_a_reason(case):
         (b"GET / HTTP/1.1\r\n\r\n", "protocol"),
         (packet(0x10, b"", 1 << 20), "too_large"),
         (connect(level=5), "version"),
+        (connect(level=0x84), "version"),
+        (connect(level=0x85), "protocol"),
         (connect(level=9), "protocol"),
         (connect(name=b"HTTP"), "protocol"),
         (connect(flags=3), "protocol"),

@@ -54,3 +54,14 @@ def test_a_value_is_printed_with_its_unit(amount, unit, expected):
 def test_counts_have_thousands_separators():
     """Counts that are not known are a dash: unlike zero."""
     assert (fmt.count(12_345), fmt.count(0), fmt.count(None)) == ("12,345", "0", "–")
+
+
+@pytest.mark.parametrize(
+    ("days", "text", "tone"),
+    [(None, "–", "quiet"), (84, "84 d", "quiet"), (29, "29 d", "warn"), (6, "6 d", "bad"), (-1, "ended", "bad")],
+)  # fmt: skip
+def test_a_certificate_that_nears_its_end_is_told_by_its_colour(days, text, tone):
+    """And one that has none says nothing."""
+    now = 1_790_000_000_000_000
+    end = 0 if days is None else now + days * 86_400_000_000
+    assert (fmt.left(now, end), fmt.left_tone(now, end)) == (text, tone)

@@ -33,7 +33,7 @@ def test_the_condition_of_a_device(online, last_received, silence_fires, expecte
 def device(name, online=True):
     return {
         "device": name, "online": online, "last_received": NOW, "last_time": NOW, "readings": 1,
-        "buffered": 0, "sampled": 1, "dropped": {},
+        "buffered": 0, "sampled": 1, "dropped": {}, "certificate": 0, "renewal": "",
     }  # fmt: skip
 
 
