@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.containers.engine import ROOT, TARGETS, Engine, first_free, image_name, tail
+from tests.containers.engine import BASE, ROOT, TARGETS, Engine, first_free, image_name, tail
 from tests.servers import free_port, wait_until
 
 DATA = "/var/lib/headrace"
@@ -58,6 +58,23 @@ def test_an_image_stays_small(engine: Engine, arch: str, target: str) -> None:
     unpacked, packed = engine.unpacked_bytes(image), engine.compressed_bytes(image)
     print(f"{target} {arch}: {unpacked / 1e6:.0f} MB unpacked, {packed / 1e6:.0f} MB compressed")
     assert 20e6 < packed < unpacked < LIMITS[target] * 1e6
+
+
+def test_a_variant_carries_the_extras_that_it_was_built_with(engine: Engine) -> None:
+    """By the page's own argument; their libraries load after they were trimmed."""
+    (extras,) = re.findall(r'--build-arg EXTRAS="([a-z ]+)"', PAGE)
+    image = "localhost/headrace-gateway-extras:test"
+    args = {"BASE": BASE, "VERSION": "test", "EXTRAS": extras}
+    engine.build(ROOT / "deploy/container/Dockerfile", ROOT, target="gateway", tag=image, args=args)
+    unpacked = engine.unpacked_bytes(image)
+    print(f"gateway with {extras}: {unpacked / 1e6:.0f} MB unpacked")
+    assert unpacked < 350e6
+    code = (
+        "import confluent_kafka, fastavro, psycopg, opentelemetry.sdk.trace; "
+        "confluent_kafka.Producer({'bootstrap.servers': 'x'}); print(psycopg.pq.__impl__)"
+    )
+    said = engine.podman("run", "--rm", *HARDENED, "--entrypoint", "python3", image, "-c", code)
+    assert said == "binary"
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -70,3 +70,16 @@ def test_requirements_are_those_of_pyproject() -> None:
     )
     assert wrong.returncode != 0
     assert "no extra 'clod'" in wrong.stderr
+
+
+def test_the_extras_of_an_image_variant_are_those_of_pyproject() -> None:
+    """None by default; the page and the Dockerfile name some that exist, and are not in it anyway."""
+    stage = TEXT.split("FROM build AS gateway-needs\n")[1].split("\nFROM ")[0]
+    assert stage.startswith('ARG EXTRAS=""\n')
+    assert "requirements.py gateway onnx ${EXTRAS} >" in stage
+    page = (ROOT / "docs" / "how-to" / "gateway-container.md").read_text(encoding="utf-8")
+    (named,) = re.findall(r'--build-arg EXTRAS="([a-z ]+)"', page)
+    assert f'EXTRAS="{named}"' in TEXT
+    extras = PROJECT["project"]["optional-dependencies"]
+    for name in named.split():
+        assert not set(extras[name]) & {*extras["gateway"], *extras["onnx"]}
