@@ -11,7 +11,8 @@ a hole and fill it afterwards. ``Lanes`` does the second. Positions are offsets 
   and more than one delivery behind), it jumps to the head, and what lay between becomes history.
 - **Backfill** works off the ranges of history, oldest first. Its turn comes when the last read of
   the live lane reached the head, and it has rested long enough: it takes at most ``backfill_share``
-  of the destination's time and ``backfill_readings_per_s``.
+  of the destination's time and ``backfill_readings_per_s``. What arrives meanwhile waits behind one
+  delivery of history, so that is cut to what the destination takes in half a second.
 - The **cursor** is the end of what is done without a hole, so the journal keeps all history that is
   not done. ``state`` says what is done above it. Both only ever tell what is true for good, so any
   older state beside any newer cursor is safe: a kill costs repeated deliveries and never a batch.
@@ -30,7 +31,9 @@ import msgspec
 from headrace.errors import StorageCorrupt
 from headrace.limits.consumers import CONSUMER_MAX_ROWS
 from headrace.limits.sinks import (
+    BACKFILL_DELIVERY_S,
     BACKFILL_MAX_ROWS,
+    BACKFILL_MIN_ROWS,
     BACKFILL_SHARE,
     LANES_MAX_RANGES,
     LANES_SAVE_S,
@@ -112,6 +115,7 @@ class Lanes:
         self._history = Bucket(policy.backfill_readings_per_s)
         self._at_head = False
         self._rested_at = 0.0
+        self._piece = BACKFILL_MAX_ROWS
         self._saved = _Stored(self.live, list(self._ranges))
         self._saved_at = 0.0
 
@@ -143,7 +147,8 @@ class Lanes:
         return max(self._rested_at - now, self._history.ready_in(now))
 
     def _backfill_rows(self) -> int:
-        return min(_one_second(BACKFILL_MAX_ROWS, each) for each in (self._total, self._history))
+        most = min(BACKFILL_MAX_ROWS, self._piece)
+        return min(_one_second(most, each) for each in (self._total, self._history))
 
     def jump(self, turn: Turn, first: int, newest: int, head: int, age_s: float) -> bool:
         """Go on at the head instead of delivering a live read that is late; whether it did.
@@ -174,6 +179,9 @@ class Lanes:
             took_s: how long the destination was busy with it.
         """
         self._total.take(rows)
+        # A few live readings tell the way there and back and not how many more would take.
+        if took_s > 0 and (turn.lane == "backfill" or rows >= BACKFILL_MIN_ROWS):
+            self._piece = max(BACKFILL_MIN_ROWS, int(rows / took_s * BACKFILL_DELIVERY_S))
         if turn.lane == "live":
             self.live = max(self.live, offset)
             self._at_head = offset >= head

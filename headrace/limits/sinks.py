@@ -42,8 +42,11 @@ POSTGRES_TIMEOUT_S: Final = 30.0
 LIVE_WITHIN_S: Final = 10.0
 
 #: Share of a destination's time that history may take (``sinks.backfill_share``), and readings of it in
-#: one delivery: what a live reading may have to wait behind, some 0.1 to 0.5 s of a database's work.
+#: one delivery: as many as the destination takes in half a second, which is what a live reading may have to
+#: wait behind. The least is for those where the way there takes longer than the readings.
 BACKFILL_SHARE: Final = 0.5
+BACKFILL_DELIVERY_S: Final = 0.5
+BACKFILL_MIN_ROWS: Final = 5_000
 BACKFILL_MAX_ROWS: Final = 50_000
 
 #: Ranges of history that one sink may have open: each is an outage that is not worked off yet. Beyond

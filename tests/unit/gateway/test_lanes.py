@@ -7,7 +7,7 @@ import pytest
 from gateway.lanes import IN_ORDER, STATE_KEY, LanePolicy, Lanes, Turn
 from headrace.errors import StorageCorrupt
 from headrace.limits.consumers import CONSUMER_MAX_ROWS
-from headrace.limits.sinks import BACKFILL_MAX_ROWS, LANES_MAX_RANGES
+from headrace.limits.sinks import BACKFILL_MAX_ROWS, BACKFILL_MIN_ROWS, LANES_MAX_RANGES
 
 TICK = 1.0
 LIVE_FIRST = LanePolicy(live_first=True)
@@ -59,7 +59,7 @@ def test_history_waits_until_live_is_at_the_head() -> None:
     """A live lane with more than one delivery before it goes first, again and again."""
     lanes = after_an_outage()
     assert lanes.turn(0.0, TICK).lane == "backfill"
-    finish(lanes, lanes.turn(0.0, TICK), 110, 1000, took=0.5)
+    finish(lanes, lanes.turn(0.0, TICK), 110, 1000, rows=BACKFILL_MAX_ROWS, took=0.5)
     turn = lanes.turn(10.0, TICK)
     assert (turn.lane, turn.wait_s) == ("live", 0.0)
     finish(lanes, turn, 1050, 1100, now=10.0)
@@ -77,6 +77,21 @@ def test_history_takes_its_share_of_the_destinations_time() -> None:
     finish(lanes, turn, 1000, 1000, now=3.9)
     assert lanes.turn(3.9, TICK).lane == "live"
     assert lanes.turn(4.0, TICK).lane == "backfill"
+
+
+@pytest.mark.parametrize(
+    ("rows", "took", "next_rows"),
+    [(50_000, 25.0, BACKFILL_MIN_ROWS), (50_000, 2.0, 12_500), (5_000, 0.01, BACKFILL_MAX_ROWS)],
+)
+def test_a_piece_of_history_is_what_the_destination_takes_in_half_a_second(
+    rows: int, took: float, next_rows: int
+) -> None:
+    """What arrives meanwhile has to wait behind it."""
+    lanes = after_an_outage()
+    finish(lanes, lanes.turn(0.0, TICK), 110, 1000, rows=rows, took=took)
+    finish(lanes, lanes.turn(99.0, TICK), 1000, 1000, now=99.0, rows=1, took=0.2)
+    turn = lanes.turn(99.0, TICK)
+    assert (turn.lane, turn.max_rows) == ("backfill", next_rows)
 
 
 def test_history_keeps_to_its_rate() -> None:
