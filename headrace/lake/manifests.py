@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from headrace import resend
 from headrace.errors import LakeError
 from headrace.lake.store import Store
 from headrace.landing import (
@@ -60,6 +61,21 @@ def all_manifests(store: Store, *, site: str = "") -> Iterator[ManifestName]:
             continue
         for journal in store.folders(own):
             yield from filter(None, map(parse_manifest_name, store.names(journal)))
+
+
+def asked_again(store: Store) -> frozenset[tuple[str, str, int, int]]:
+    """(site, journal, first, last) of landings that a registrar has found damaged and no site has made
+    again yet; hardly ever any.
+    """
+    paths = [
+        path
+        for site in store.folders(resend.PREFIX)
+        for journal in store.folders(site)
+        for path in store.names(journal)
+    ]
+    names = sorted(name for name in map(resend.parse_name, paths) if name is not None)
+    last = {(name.site, name.journal, name.first, name.last): name.is_answer for name in names}
+    return frozenset(key for key, is_answered in last.items() if not is_answered)
 
 
 def odd_files(store: Store) -> list[ManifestName]:

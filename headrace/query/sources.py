@@ -36,6 +36,7 @@ from headrace.journal import JournalReader
 from headrace.lake.catalogue import catalogue_errors, exists, load_readings, open_catalogue
 from headrace.lake.config import Lake
 from headrace.lake.manifests import (
+    asked_again,
     odd_files,
     read_manifest,
     unregistered,
@@ -174,6 +175,7 @@ def _landed_files(
 ) -> tuple[list[tuple[File, Bounds]], list[str]]:
     files: list[tuple[File, Bounds]] = []
     notes: list[str] = []
+    asked = asked_again(store) if names else frozenset()
     for name in names:
         mark = watermark_of(marks, name)
         if name.last <= mark:
@@ -181,6 +183,10 @@ def _landed_files(
         try:
             if name.first <= mark:
                 raise LakeError(f"manifest {name.path}: overlaps what is registered up to {mark}")
+            if (name.site, name.journal, name.first, name.last) in asked:
+                raise LakeError(
+                    f"manifest {name.path}: damaged, its site is asked to send it again"
+                )
             manifest = read_manifest(store, name)
         except LakeUnavailable:
             raise

@@ -15,6 +15,7 @@ from cloud_sync.pipeline import Pipeline
 from headrace.errors import LakeError
 from headrace.journal import JournalReader
 from headrace.lake.catalogue import READINGS, open_catalogue
+from headrace.query.sources import collect
 from tests.journals import Journal, readings
 from tests.lakes import assert_each_once, identities, journalled, pipeline, settings
 
@@ -190,3 +191,17 @@ def test_a_table_of_somebody_else_under_our_name_is_not_written_to(
     assert cloud_sync("restore-table", "--data", tmp_path, "--anew").exit_code == 0
     assert path.register() == 150  # it was empty: everything that landed is registered again
     assert_each_once(identities(config.lake, None), journalled(journal.path))
+
+
+def test_a_query_leaves_out_what_is_damaged_and_says_so(
+    tmp_path: Path, path: Pipeline, journal: Journal, config: CloudSync
+) -> None:
+    """From the registrar's look until the site has sent it again, the other readings are answered."""
+    victim = landed(tmp_path, "parquet")[1]
+    victim.write_bytes(b"")
+    path.register()
+    sources = collect(config.lake, journal.path)
+    assert ["asked to send it again" in note for note in sources.notes] == [True]
+    assert sum(identities(config.lake, journal.path).values()) == 100
+    path.land()
+    assert_each_once(identities(config.lake, journal.path), journalled(journal.path))

@@ -45,7 +45,7 @@ def report(kind: str, result: Result) -> bool:
     ends = ", ".join(f"{name} {count}" for name, count in sorted(result.ends.items()))
     click.echo(f"{kind}: {sum(result.kills.values())} kills ({kills}); not killed: {ends}")
     click.echo(
-        f"{kind}: {result.readings} readings in, {result.scanned} in the table, "
+        f"{kind}: {result.looks} looks in between; {result.readings} readings in, {result.scanned} in the table, "
         f"lost {result.lost}, doubled {result.doubled}"
     )
     return not result.lost and not result.doubled and result.scanned == result.readings

@@ -36,16 +36,20 @@ _BOUNDS = {
     "register": "[landing]\nenabled = false\n[register]\nkeep_snapshots = 3\n",
 }
 
+#: Part of the rounds after which the lake is looked at through a query.
+_LOOKS = 0.1
+
 #: Seconds that a command takes, before one has been seen to end.
 _FIRST_GUESS_S = 1.0
 
 
 @dataclass
 class Result:
-    """What happened: kills and ends by command, and the comparison of lake and input."""
+    """What happened: kills and ends by command, looks in between, and the comparison of lake and input."""
 
     kills: Counter[str] = field(default_factory=Counter)
     ends: Counter[str] = field(default_factory=Counter)
+    looks: int = 0
     readings: int = 0
     lost: int = 0
     doubled: int = 0
@@ -73,6 +77,8 @@ class Torture:
             if self._rng.random() < 0.3:
                 self.input.forget()
             self._round()
+            if self._rng.random() < _LOOKS:
+                self._look()
             progress(sum(self.result.kills.values()) - done)
         self._settle()
         self._compare()
@@ -113,6 +119,14 @@ class Torture:
         began = time.monotonic()
         pid = lane.start(*words, "--config", str(self._folder / f"{config}.toml"))
         return pid, name, began, began + self._rng.uniform(0.0, self._takes_s[name])
+
+    def _look(self) -> None:
+        """What a query sees between two kills: each reading once, wherever it is on its way."""
+        sql = "SELECT count(*) AS n, count(DISTINCT (device, stream, seq)) AS once FROM readings"
+        (seen,) = ask(self.config.lake, self.config.journal.path, sql).to_pylist()
+        there = self.input.table().num_rows
+        assert (seen["n"], seen["once"]) == (there, there)
+        self.result.looks += 1
 
     def _settle(self) -> None:
         """Everything once without a kill; a lock of a killed process may have to run out."""
