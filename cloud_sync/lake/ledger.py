@@ -91,7 +91,9 @@ class Ledger:
 
     def of(self, key: Key, mark: int) -> Brought:
         """What a journal has brought up to its watermark."""
-        found = self._known.pop(key, None) or self._load(key)
+        found = self._known.pop(key, None)
+        if found is None or found.last > mark:
+            found = self._load(key, mark)
         if self._read_on(key, found, mark) >= LEDGER_EVERY_MANIFESTS:
             self._write(key, found)
         self._known[key] = found
@@ -107,7 +109,7 @@ class Ledger:
         for key, lasts in by_journal.items():
             behind = self._count(key, lasts)
             if behind >= LEDGER_EVERY_MANIFESTS:
-                brought = self._load(key)
+                brought = self._load(key, max(lasts))
                 self._read_on(key, brought, max(lasts))
                 self._write(key, brought)
                 behind = 0
@@ -117,13 +119,14 @@ class Ledger:
         """Manifests behind the page, these included; the first time in this process by looking."""
         behind = self._behind.get(key)
         if behind is None:
-            return len(self._names(key, self._load(key).last, max(lasts)))
+            return len(self._names(key, self._load(key, max(lasts)).last, max(lasts)))
         return behind + len(lasts)
 
     def _streams(self) -> int:
         return sum(len(each.streams) for each in self._known.values())
 
-    def _load(self, key: Key) -> Brought:
+    def _load(self, key: Key, mark: int) -> Brought:
+        """The page, if there is one that is no newer than the watermark."""
         found, path = Brought(), _path(key)
         payload = self._store.get(path)
         if payload is None:
@@ -132,6 +135,10 @@ class Ledger:
             page = msgspec.json.decode(payload, type=Page)
         except msgspec.MsgspecError as error:
             log.warning("%s: not a ledger (%s); made again from all manifests", path, error)
+            return found
+        if page.last > mark:
+            # An older state of the table was put back: what lies behind its watermark counts for nothing.
+            log.warning("%s: is of %d, the table of %d; made again", path, page.last, mark)
             return found
         found.add(page.seen)
         found.last = page.last

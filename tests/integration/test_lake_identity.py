@@ -218,6 +218,22 @@ def test_a_spoilt_page_is_made_again(bench: Bench, monkeypatch: pytest.MonkeyPat
     assert Ledger(bench.store).of(key, mark) == before
 
 
+def test_a_page_that_is_newer_than_the_table_counts_for_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older state of the table was put back: what was behind it is not there."""
+    monkeypatch.setattr(ledger_, "LEDGER_EVERY_MANIFESTS", 1)
+    for number in (0, 1):
+        bench.site.send("pump-1", number)
+        bench.land()
+        bench.register()
+    (page,) = bench.store.names("ledger/site=harbour")
+    ledger = Ledger(bench.store)
+    for mark in (2, 1):
+        (ranges,) = ledger.of(("harbour", page[-21:-5]), mark).streams.values()
+        assert ranges.pairs() == [(1, mark * BATCH)]
+
+
 def test_streams_in_memory_are_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """What does not fit is read again."""
     monkeypatch.setattr(ledger_, "LEDGER_MAX_STREAMS", 3)
