@@ -18,7 +18,7 @@ from typing import Final
 
 from headrace import damage
 from headrace.errors import StorageFull
-from headrace.journal import DAMAGED, kept
+from headrace.journal import DAMAGED, REGISTERED, kept
 from headrace.limits.ingest import QUARANTINE_MAX_BYTES
 from headrace.limits.lake import KEEP_LANDED_SHARE
 
@@ -123,7 +123,10 @@ class Retention:
         held = [
             offset
             for name, offset, required in cursors
-            if not required_only or required or name in self._hold_for
+            if name in self._hold_for
+            or required
+            # "registered" reads nothing: a registrar that is away must not fill a site's disk.
+            or not (required_only or name == REGISTERED)
         ]
         if held and self.used_bytes <= self._max_bytes * KEEP_LANDED_SHARE:
             held += self._kept(db)

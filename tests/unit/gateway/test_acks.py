@@ -119,6 +119,18 @@ def test_rows_stay_in_the_journal_until_their_devices_were_told(site):
         assert reader.identities(0, max_batches=9) == []
 
 
+def test_a_registrar_that_is_away_does_not_hold_rows_that_no_ack_waits_for(site):
+    """With acks after the journal, what has landed may go, registered or not."""
+    site.sends(1, 10)
+    site.sends(11, 10)
+    forget_acks(site.writer.path)
+    with JournalReader(site.writer.path) as reader:
+        reader.move_cursor(REGISTERED, 1, required=False)
+        reader.move_cursor(LAKE, 2, required=True)
+        site.writer.tidy()
+        assert reader.identities(0, max_batches=9) == []
+
+
 def test_an_ack_that_could_not_be_sent_is_said_again(site):
     """Only ``done`` moves the cursor."""
     site.sends(1, 10)
