@@ -96,8 +96,7 @@ def once(config_path: Path | None, data: Path | None, as_json: bool) -> None:
     metrics = Metrics("cloud_sync")
     pipeline = _pipeline(settings, metrics)
     landed = pipeline.land() if settings.landing.enabled else 0
-    if settings.landing.enabled:
-        _keeper(settings, metrics).keep()
+    kept = _keeper(settings, metrics).keep() if settings.landing.enabled else 0
     registered = pipeline.register() if settings.register.enabled else pipeline.ask()
     if settings.register.enabled:
         _latest(settings).step()
@@ -108,6 +107,7 @@ def once(config_path: Path | None, data: Path | None, as_json: bool) -> None:
     if as_json:
         result = {
             "landed": landed, "registered": registered, "watermark": watermark, "held": held,
+            **({"raw": kept} if settings.raw.days else {}),
             **({"warnings": warnings} if warnings else {}),
         }  # fmt: skip
         click.echo(msgspec.json.encode(result).decode())

@@ -8,8 +8,9 @@ Reading order:
 - ``batches``   readings as journal batches; what no reading may be
 - ``mapping``   tables of others as readings, by configuration; ``times``: columns of times
 - ``jobs``      the ``[[imports]]`` tables
-- ``web``       asking HTTP APIs: pauses, quotas, bounds
+- ``web``       asking HTTP APIs: pauses, quotas, bounds; ``records``: JSON as tables; ``days``: whole days
 - ``files/``, ``http/``, ``influxdb/``, ``mixpanel/``, ``ga4/``: the plugins, found through the entry points
   ``headrace.imports``
+- ``schedule``  jobs that ``cloud-sync run`` runs by itself
 - ``commands``  ``cloud-sync import``
 """

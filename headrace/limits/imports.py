@@ -21,12 +21,6 @@ IMPORT_CSV_BLOCK_BYTES: Final = 4 * MIB
 SNIFF_BYTES: Final = 256 * KIB
 SNIFF_ROWS: Final = 5
 
-#: Devices of one chunk: each is a batch of the spool, some kB on disk.
-IMPORT_CHUNK_DEVICES: Final = 20_000
-
-#: Examples of refused rows that are kept, of each reason.
-IMPORT_EXAMPLES: Final = 3
-
 #: Bytes of one answer of an HTTP API. An answer is in memory as text and as columns.
 HTTP_ANSWER_BYTES: Final = 64 * MIB
 

@@ -54,12 +54,12 @@ class TableFile:
 
     def tables(self, skip_rows: int) -> Iterator[pa.Table]:
         """Tables from behind ``skip_rows`` on; the same file is cut at the same rows each time."""
-        at = 0
+        at, step = 0, self._step()
         batches = self._parquet() if is_parquet(self.path, self._settings) else self._csv()
         for batch in batches:
             # Always whole pieces: what is cut off here was cut off there before.
-            for start in range(0, batch.num_rows, IMPORT_CHUNK_ROWS):
-                part = batch.slice(start, IMPORT_CHUNK_ROWS)
+            for start in range(0, batch.num_rows, step):
+                part = batch.slice(start, step)
                 at += part.num_rows
                 if at > skip_rows:
                     keep = min(part.num_rows, at - skip_rows)
@@ -67,7 +67,19 @@ class TableFile:
 
     def _parquet(self) -> Iterator[pa.RecordBatch]:
         with file_errors(self.path), pq.ParquetFile(self.path) as file:
-            yield from file.iter_batches(batch_size=IMPORT_CHUNK_ROWS)
+            yield from file.iter_batches(batch_size=self._step())
+
+    def _step(self) -> int:
+        """Rows of ``IMPORT_CHUNK_ROWS`` readings: in a wide file a row is as many as it has columns."""
+        if self._settings.mapping.name_column:
+            return IMPORT_CHUNK_ROWS
+        return max(1, IMPORT_CHUNK_ROWS // max(1, len(self._columns())))
+
+    def _columns(self) -> list[str]:
+        if not is_parquet(self.path, self._settings):
+            return self.header()
+        with file_errors(self.path):
+            return list(pq.read_schema(self.path).names)
 
     def _csv(self) -> Iterator[pa.RecordBatch]:
         settings = self._settings

@@ -1,7 +1,7 @@
 """The history of an InfluxDB database or bucket: versions 1, 2 and 3.
 
-Reading order: ``config``, ``page`` (rows of a measurement as readings), ``v1`` and ``v3`` (pages behind a
-time), ``v2`` (windows of time), ``source``.
+Reading order: ``config``, ``page`` (rows of a measurement as readings), ``keyset`` (pages behind a time),
+``v1`` and ``v3`` (the servers that give them), ``v2`` (windows of time), ``source``.
 """
 
 from cloud_sync.imports.influxdb.config import InfluxSettings, check
