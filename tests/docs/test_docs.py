@@ -63,7 +63,9 @@ def test_commands_in_documents_exist_with_their_options(page: Path) -> None:
         command: click.Command = COMMANDS[name]
         while isinstance(command, click.Group) and words:
             command = command.commands[words.pop(0)]
-        options = {option for parameter in command.params for option in parameter.opts}
+        options = {
+            option for each in command.params for option in (*each.opts, *each.secondary_opts)
+        }
         for word in words:
             if word.startswith("--"):
                 assert word.split("=")[0] in options, f"{name} {command.name}: {word}"
