@@ -18,6 +18,7 @@ Reading order:
 - ``inference/``, ``rules/``, ``notify/``, ``schema/``, ``sinks/``, ``vitals/``   the consumers
 - ``kafka_access``, ``tls_hints``   what ways in and out share
 - ``models/``    models of the signed repository: a consumer, and what brings versions to it
+- ``clashes``    names that two have
 - ``live/``, ``status``   the present; ``http``, ``console/`` show it behind a ``listener``
 - ``assembly/``  makes the parts; ``app`` starts and stops them
 - ``reload/``    what may change while it runs, and changes it; ``running``: who runs

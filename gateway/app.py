@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gateway.assembly import CONSUMERS, Parts
 from gateway.reload import Reloader
+from gateway.sources.port import HasCondition
 from headrace.journal import JournalReader
 from headrace.limits.process import GATEWAY_DRAIN_S, GC_THRESHOLD
 
@@ -141,7 +142,12 @@ async def _start_http(parts: Parts, stack: contextlib.AsyncExitStack) -> None:
     from gateway.listener import Listener
 
     config, models = parts.common.config.http, parts.models
-    app = make_app(parts.status, parts.common.live, parts.common.metrics)
+
+    def sparkplug() -> object:
+        source = parts.sources.get("sparkplug")
+        return source.condition() if isinstance(source, HasCondition) else None
+
+    app = make_app(parts.status, parts.common.live, parts.common.metrics, sparkplug)
     if models is not None:
         models.serve(app)
     if config.console:

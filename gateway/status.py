@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.broker.port import Broker
+from gateway.clashes import Clash
 from gateway.ingest.dedup import Seen
 from gateway.runner import ConsumerRunner
 from gateway.worker import IngestWorker
@@ -56,6 +57,10 @@ class Status:
         elif self._ingest.stalled:
             reasons.append("the journal takes nothing at present (disk full or over its budget)")
         return reasons
+
+    def clashes(self) -> list[Clash]:
+        """Client ids that two clients fight over; in the event loop."""
+        return self._broker.clashes()
 
     def consumers(self) -> list[dict[str, Any]]:
         """Everyone behind the journal; ``here`` says whether it runs in this process."""

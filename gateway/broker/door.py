@@ -39,7 +39,9 @@ from gateway.broker.keepers import Guest, Keeper, Refused
 from gateway.broker.listener import Caller, Listener
 from gateway.broker.packets import BadPacket
 from gateway.broker.streams import GONE, Stream
+from gateway.broker.takeovers import Takeovers
 from gateway.broker.turnstile import Outlet, Turnstile, read_connect
+from gateway.clashes import Clash
 from headrace.limits.broker import (
     BROKER_CONNECT_TIMEOUT_S,
     BROKER_MAX_UNRELEASED_BYTES,
@@ -93,6 +95,7 @@ class Door:
         self._budget = Budget(BROKER_MAX_UNROUTED_BYTES)
         self._unreleased = Budget(BROKER_MAX_UNRELEASED_BYTES)
         self._inside: dict[str, _Inside] = {}
+        self._takeovers = Takeovers()
         self._listeners: list[Listener] = []
         self._watch: asyncio.Task[None] | None = None
 
@@ -118,6 +121,10 @@ class Door:
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
+
+    def clashes(self) -> list[Clash]:
+        """Client ids that two fight over."""
+        return self._takeovers.clashes(asyncio.get_running_loop().time())
 
     async def _serve(self, caller: Caller, origins: tuple[str, ...] | None) -> None:
         """One connection from its first byte to its end."""
@@ -154,7 +161,7 @@ class Door:
             budget=self._budget, unreleased=self._unreleased,
             refused=lambda bad: self._refuse(caller.address, bad.reason, f"{guest.name or packet.client_id}: {bad}"),
         )  # fmt: skip
-        inside = await self._alone(str(packet.client_id), guest, stream)
+        inside = await self._alone(str(packet.client_id), guest, stream, caller.address)
         try:
             await self._hand_over(turnstile, outlet)
         except (AMQTTError, MQTTError, NoDataError) as error:
@@ -164,11 +171,12 @@ class Door:
             inside.gone.set()
             del self._inside[str(packet.client_id)]
 
-    async def _alone(self, client_id: str, guest: Guest, stream: Stream) -> _Inside:
+    async def _alone(self, client_id: str, guest: Guest, stream: Stream, address: str) -> _Inside:
         """End an older connection of the same client: who comes back has lost the one before."""
         async with asyncio.timeout(BROKER_CONNECT_TIMEOUT_S):
             while (older := self._inside.get(client_id)) is not None:
                 self._refuse(client_id, "taken_over", "its client id has come in once more")
+                self._takeovers.note(client_id, address, asyncio.get_running_loop().time())
                 older.transport.abort()
                 await older.gone.wait()
         inside = self._inside[client_id] = _Inside(guest, stream.transport)

@@ -33,6 +33,7 @@ from gateway.broker.door import Door
 from gateway.broker.keepers import Keeper, OpenKeeper, PasswordKeeper
 from gateway.broker.listener import room_for
 from gateway.broker.reception import Reception
+from gateway.clashes import Clash
 from headrace.errors import TransportError
 from headrace.limits.broker import BROKER_MAX_PUBLISHING, BROKER_OFFLINE_S
 from headrace.logs import FirstTimes
@@ -136,6 +137,9 @@ class EmbeddedBroker:
         if self._broker is not None:
             await self._broker.shutdown()
             self._broker = None
+
+    def clashes(self) -> list[Clash]:
+        return self._door.clashes() if self._door is not None else []
 
     @property
     def connected(self) -> bool:

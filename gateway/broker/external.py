@@ -20,6 +20,7 @@ from gateway.broker.mqtt5.connection import Outgoing, Refused
 from gateway.broker.mqtt5.link import Link, cancelled
 from gateway.broker.mqtt311 import Mqtt311Client
 from gateway.broker.reception import Reception
+from gateway.clashes import Clash
 from headrace.limits.broker import BROKER_MAX_OUTGOING
 from headrace.logs import FirstTimes
 from headrace.metrics import Metrics
@@ -106,6 +107,14 @@ class ExternalBroker:
             await cancelled(task)
         if self._old is not None:
             await self._old.stop()
+
+    def clashes(self) -> list[Clash]:
+        """Our own: of others only the broker knows."""
+        return [
+            Clash("client id", link.client_id, link.short_lives)
+            for link in self._links
+            if link.fights
+        ]
 
     @property
     def connected(self) -> bool:

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from gateway.clashes import Clash
+
 
 class Broker(Protocol):
     """Either an embedded broker or a connection to an external one."""
@@ -34,6 +36,10 @@ class Broker(Protocol):
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Send a QoS 1 message from any thread."""
+        ...
+
+    def clashes(self) -> list[Clash]:
+        """Client ids that two clients fight over, as far as the broker can know; in the event loop."""
         ...
 
     @property

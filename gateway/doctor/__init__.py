@@ -8,6 +8,7 @@ Reading order:
 - ``acks``      what devices wait for, where they wait for the lake
 - ``ports``     who listens where
 - ``network``   broker, sinks, the running gateway
+- ``ways_in``   sources, Sparkplug nodes, names that two have
 - ``secrets``   certificates and files with passwords
 - ``examine``   all of it, in order
 - ``command``   the command

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gateway import running
 from gateway.config import GatewayConfig, load_config
-from gateway.doctor import acks, machine, network, ports, secrets, storage
+from gateway.doctor import acks, machine, network, ports, secrets, storage, ways_in
 from gateway.doctor.finding import Finding, fail, ok
 from headrace.errors import ConfigError, HeadraceError
 
@@ -42,4 +42,5 @@ def _of(config: GatewayConfig, pid: int | None, now_us: int) -> Iterator[Finding
     yield from ports.check(config, pid)
     yield from network.running(config, pid)
     yield from network.broker(config, pid)
+    yield from ways_in.check(config, pid)
     yield from network.sinks(config)

@@ -45,6 +45,19 @@ class Device:
     offsets: list[int] = field(default_factory=list)
     readings: int = 0
     series: dict[str, Series] = field(default_factory=dict)
+    boots: tuple[str, ...] = ()
+    boot_returns: int = 0
+
+
+def note_boot(device: Device, boot: str) -> None:
+    """A boot id that comes back after another: two machines have this device's name.
+
+    Each start of a machine has an id of its own, so one machine never says an older one again.
+    """
+    if not boot or (device.boots and boot == device.boots[-1]):
+        return
+    device.boot_returns += boot in device.boots
+    device.boots = (*[each for each in device.boots[-3:] if each != boot], boot)
 
 
 def series_of(device: Device, name: str, unit: str) -> Series | None:

@@ -16,8 +16,18 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from gateway.clashes import Clash
 from gateway.feed import Entry
-from gateway.live.device import OFFSETS, Device, Index, add_points, offset_us, row, series_of
+from gateway.live.device import (
+    OFFSETS,
+    Device,
+    Index,
+    add_points,
+    note_boot,
+    offset_us,
+    row,
+    series_of,
+)
 from headrace.derived import ALERT_PREFIX, MODEL_PREFIX, SCHEMA_NAME, VITALS_PREFIX, is_derived
 from headrace.limits.console import (
     LIVE_MAX_ALERTS,
@@ -34,6 +44,9 @@ from headrace.wire import DeviceState
 #: minutes does not show.
 _LOOKS_PER_DEVICE: Final = 2
 
+#: Older boot ids that came back from which two machines are said to have one name.
+_RETURNS: Final = 2
+
 
 class Live:
     """The present, for the console and the API; safe to read from any thread."""
@@ -48,7 +61,9 @@ class Live:
     def set_state(self, device: str, state: DeviceState) -> None:
         """A device said something of itself."""
         with self._lock:
-            self._device(device).state = state
+            found = self._device(device)
+            found.state = state
+            note_boot(found, state.boot)
 
     def add_all(self, entries: Sequence[Entry]) -> None:
         """Take committed batches in.
@@ -116,6 +131,15 @@ class Live:
                 for device in self._devices.values()
                 if device.state is not None and device.state.models is not None
             }
+
+    def clashes(self) -> list[Clash]:
+        """Device ids under which two machines say that they are there."""
+        with self._lock:
+            return [
+                Clash("device id", device.name, device.boot_returns)
+                for device in self._devices.values()
+                if device.boot_returns >= _RETURNS
+            ]
 
     def devices(self) -> list[dict[str, Any]]:
         """One row a device, for tables."""

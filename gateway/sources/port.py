@@ -12,7 +12,7 @@ A source is started behind everything that its arrivals need and stopped before 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from gateway.ingest.inbox import Inbox
 from headrace.clock import Clock
@@ -28,6 +28,28 @@ class SourceContext:
     inbox: Inbox
     clock: Clock
     metrics: Metrics
+
+
+@runtime_checkable
+class CanBeAsked(Protocol):
+    """A source whose other side can be asked before it is started."""
+
+    def probe(self) -> str:
+        """What it said of itself; changes nothing (``gateway doctor``).
+
+        Raises:
+            HeadraceError: it would not let us read, with a hint.
+        """
+        ...
+
+
+@runtime_checkable
+class HasCondition(Protocol):
+    """A source that can say more of itself than that it runs."""
+
+    def condition(self) -> dict[str, Any]:
+        """For the API."""
+        ...
 
 
 class Source(Protocol):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from typing import Any, Final
 
 import msgspec
 import paho.mqtt.client as mqtt
@@ -34,6 +35,9 @@ from headrace.metrics import Metrics
 logger = logging.getLogger(__name__)
 
 _KEEPALIVE_S = 30
+
+#: Unsure nodes that are named.
+_SHOWN: Final = 20
 
 
 class HostState(msgspec.Struct, frozen=True):
@@ -112,6 +116,19 @@ class SparkplugClient:
         self._client.disconnect()
         self._host.close()
         self._client.loop_stop()
+
+    def condition(self) -> dict[str, Any]:
+        """How the host and its nodes are: counts, and those that are unsure by name."""
+        nodes = self._host.nodes()
+        unsure = sorted(node for node in nodes if not node.sure and (node.births or node.held or node.asked_s is not None))  # fmt: skip
+        return {
+            "connected": self._client.is_connected(),
+            "nodes": sum(node.sure for node in nodes),
+            "devices": sum(max(0, node.births - 1) for node in nodes if node.sure),
+            "held": sum(node.held for node in nodes),
+            "unsure": [node._asdict() for node in unsure[:_SHOWN]],
+            "unsure_nodes": len(unsure),
+        }
 
     async def _look(self) -> None:
         while True:

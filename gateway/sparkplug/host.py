@@ -13,7 +13,7 @@ from typing import Final
 from gateway.ingest.arrival import Arrival
 from gateway.ingest.inbox import Inbox
 from gateway.live import Live
-from gateway.sparkplug.machine import Machine, Message, Step
+from gateway.sparkplug.machine import Machine, Message, NodeState, Step
 from gateway.sparkplug.names import NAMESPACE, NodeKey, Place, command_topic, device_id, parse
 from headrace.clock import Clock
 from headrace.codecs.sparkplug import NODE_CONTROL
@@ -70,6 +70,11 @@ class Host:
         with self._lock:
             self._put(self._machine.overdue(self._clock.monotonic()))
             self._metrics.set("sparkplug_held", self._machine.held)
+
+    def nodes(self) -> list[NodeState]:
+        """Every node that is known, and how well."""
+        with self._lock:
+            return self._machine.nodes(self._clock.monotonic())
 
     def lose_track(self) -> None:
         """Messages may have been missed."""

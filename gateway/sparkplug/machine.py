@@ -66,6 +66,16 @@ class Step:
     states: list[tuple[str, bool]] = field(default_factory=list)
 
 
+class NodeState(NamedTuple):
+    """How a node is: sure, or seconds since its birth was asked for; births of it and its devices; what waits."""
+
+    name: str
+    sure: bool
+    births: int
+    held: int
+    asked_s: float | None
+
+
 @dataclass(slots=True)
 class _Node:
     """The session of one node."""
@@ -130,6 +140,16 @@ class Machine:
         """The connection to the broker was lost: nobody knows what the nodes have said meanwhile."""
         for node in self._nodes.values():
             node.sure, node.asked = False, None
+
+    def nodes(self, now: float) -> list[NodeState]:
+        """Every node that is known, and how well."""
+        return [
+            NodeState(
+                "/".join(key), node.sure, len(node.births), len(node.held),
+                None if node.asked is None or node.sure else now - node.asked,
+            )
+            for key, node in self._nodes.items()
+        ]  # fmt: skip
 
     @property
     def held(self) -> int:

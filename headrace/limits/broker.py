@@ -89,3 +89,10 @@ BROKER_MAX_OFFLINE: Final = 100
 #: Answers that wait for the embedded broker's event loop; beyond it they are dropped, counted, and the
 #: devices ask again.
 BROKER_MAX_PUBLISHING: Final = 20_000
+
+#: Takeovers of one client id within a time that are two devices and not one on a poor line: such a line is
+#: noticed after a keep-alive, of a minute as a rule.
+CLASH_TAKEOVERS: Final = 5
+CLASH_WITHIN_S: Final = 120.0
+#: Ids that are remembered for it; 100 takeovers of each are 10 kB.
+CLASH_MAX_IDS: Final = 200

@@ -9,6 +9,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import paho.mqtt.client as mqtt
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -19,9 +20,11 @@ from gateway.doctor.secrets import _certificate
 from tests.damage import place_of, ruin_page, settle
 from tests.journals import Journal, readings
 from tests.programs import make_gateway
-from tests.servers import free_port
+from tests.servers import free_port, wait_until
 from tests.servers.influxdb import influxdb
+from tests.servers.kafka import tansu
 from tests.servers.mosquitto import EXECUTABLE, mosquitto
+from tests.servers.sparkplug import Node
 
 
 def doctor(gateway, *words):
@@ -146,3 +149,67 @@ def test_certificates_that_end_are_said_in_time(tmp_path, days, level):
     path = tmp_path / "x.crt"
     path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
     assert _certificate("broker.certfile", path, now).level == level
+
+
+def test_two_devices_of_one_client_id_are_named(programs):
+    """They end each other for ever, and each log says only that the line is poor."""
+    gateway = make_gateway(programs)
+    gateway.start()
+    gateway.wait_ready()
+    clients = [mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="pump-1") for _ in range(2)]
+    for client in clients:
+        client.reconnect_delay_set(1, 1)
+        client.connect("127.0.0.1", gateway.mqtt_port)
+        client.loop_start()
+    wait_until(lambda: gateway.get("api/v1/clashes"), 30, "they are noticed")
+    for client in clients:
+        client.disconnect()
+        client.loop_stop()
+    status, findings = doctor(gateway)
+    (clash,) = found(findings, "clash", "WARN")
+    assert status == 0
+    assert "client id 'pump-1' is used by two" in clash["text"]
+    assert "(from 127.0.0.1)" in clash["text"]
+
+
+def test_a_sparkplug_node_that_does_not_answer_is_named(programs):
+    """Its data wait, and nobody knows what they mean."""
+    gateway = make_gateway(programs, extra=["[sparkplug]\nenabled = true\n"])
+    gateway.start()
+    gateway.wait_ready()
+    connected = "headrace_gateway_sparkplug_connected"
+    wait_until(lambda: gateway.metric(connected) == 1, 20, "the host is online")
+    good = Node("plant", "line-1", gateway.mqtt_port)
+    deaf = Node("plant", "line-2", gateway.mqtt_port)
+    wait_until(lambda: gateway.get("api/v1/sparkplug")["nodes"] == 2, 20, "both are born")
+    deaf.mute = True
+    deaf.lose()
+    deaf.data(1.0)
+    wait_until(lambda: gateway.get("api/v1/sparkplug")["unsure"], 20, "it is unsure")
+    _, findings = doctor(gateway)
+    assert "1 nodes and 1 devices are born" in found(findings, "sparkplug", "OK")[0]["text"]
+    (unsure,) = found(findings, "sparkplug", "WARN")
+    assert unsure["text"].startswith("plant/line-2: nobody knows what its aliases mean; asked")
+    assert "1 messages wait" in unsure["text"]
+    good.close()
+    deaf.close()
+
+
+def test_a_kafka_source_is_asked_without_joining_its_group(programs, tmp_path):
+    """A topic that is not there fails, as does a cluster that is away."""
+    pytest.importorskip("confluent_kafka", reason="confluent-kafka is missing")
+    from tests.integration.test_source_kafka import lines, make_topic, produce, source
+
+    with tansu(tmp_path / "kafka") as kafka:
+        make_topic(kafka, "there")
+        produce(kafka, "there", lines(0, 30))
+        status, findings = doctor(make_gateway(programs, extra=[source(kafka, "there")]))
+        (good,) = found(findings, "source", "OK")
+        assert status == 0
+        assert good["text"].startswith("kafka: 3 partitions of there, some ")
+        status, findings = doctor(make_gateway(programs, extra=[source(kafka, "gone")]))
+        assert status == 1
+        assert "no topic gone" in found(findings, "source", "FAIL")[0]["text"]
+    status, findings = doctor(make_gateway(programs, extra=[source(kafka, "there")]))
+    assert status == 1
+    assert found(findings, "source", "FAIL")[0]["text"].startswith("kafka: Kafka at 127.0.0.1:")

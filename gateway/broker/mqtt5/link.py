@@ -53,7 +53,7 @@ class Link:
         changed: Callable[[], None],
     ) -> None:
         self._config = config
-        self._client_id = client_id
+        self.client_id = client_id
         self._filters = filters
         self._unwanted = unwanted
         self._reception = reception
@@ -62,8 +62,13 @@ class Link:
         self._condition = Condition(logger, f"broker {config.host}:{config.port}")
         self._connection: Connection | None = None
         self._unanswered = 0
-        self._short_lives = 0
+        self.short_lives = 0
         self.up = False
+
+    @property
+    def fights(self) -> bool:
+        """Whether connections end so soon after one another as if somebody else had this client's id."""
+        return self.short_lives >= _FIGHT
 
     def flush_soon(self) -> None:
         """Send what waits; from any thread."""
@@ -101,7 +106,7 @@ class Link:
             config.host,
             config.port,
             tls_context(config),
-            self._client_id,
+            self.client_id,
             config.username,
             self._password(),
         )
@@ -119,8 +124,8 @@ class Link:
             logger.info("subscribed at broker %s:%d", self._config.host, self._config.port)
             began, why = clock(), await connection.closed
             lived_s = clock() - began
-            self._short_lives = 0 if lived_s >= _SETTLED_S else self._short_lives + 1
-            self._condition.bad(why + (TAKEN_OVER_HINT if self._short_lives >= _FIGHT else ""))
+            self.short_lives = 0 if lived_s >= _SETTLED_S else self.short_lives + 1
+            self._condition.bad(why + (TAKEN_OVER_HINT if self.fights else ""))
             return lived_s
         finally:
             self._set_up(False)
@@ -140,7 +145,7 @@ class Link:
         async with asyncio.timeout(BROKER_CONNECT_TIMEOUT_S):
             _, connection = await asyncio.get_running_loop().create_connection(
                 lambda: Connection(
-                    connect_packet(self._client_id, config.username, self._password()), self._filters, self._unwanted, self._reception,
+                    connect_packet(self.client_id, config.username, self._password()), self._filters, self._unwanted, self._reception,
                     self._outgoing,
                 ),
                 config.host,

@@ -135,7 +135,7 @@ class Member:
 
     def _access(self, settings: KafkaSourceSettings) -> dict[str, Any]:
         return access_options(
-            settings, password=_password(settings), logger=logger, complaints=self._complaints
+            settings, password=password_of(settings), logger=logger, complaints=self._complaints
         )
 
 
@@ -153,7 +153,8 @@ def _consumer_options(settings: KafkaSourceSettings, group: str) -> dict[str, An
     }
 
 
-def _password(settings: KafkaSourceSettings) -> str:
+def password_of(settings: KafkaSourceSettings) -> str:
+    """What stands in the password file; empty where there is none."""
     path = settings.password_file
     if path is None:
         return ""

@@ -22,6 +22,7 @@ from gateway.ingest.arrival import Arrival
 from gateway.sources.kafka.cluster import Key, Member
 from gateway.sources.kafka.config import KafkaSourceSettings
 from gateway.sources.kafka.message import Message, arrival, device_of
+from gateway.sources.kafka.probe import probe
 from gateway.sources.kafka.progress import Progress
 from gateway.sources.port import SourceContext
 from headrace.errors import InputError, PayloadError
@@ -61,6 +62,9 @@ class KafkaSource:
         """Wait for what is on its way to the journal, commit, leave the group."""
         self._stopping.set()
         await asyncio.to_thread(self._thread.join)
+
+    def probe(self) -> str:
+        return probe(self._settings, self._group)
 
     # --- the thread --------------------------------------------------------------------------------
 
