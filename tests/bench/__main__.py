@@ -13,9 +13,11 @@ from pathlib import Path
 
 import click
 
+from tests.bench.asking import print_questions
 from tests.bench.device import DeviceResult, run_device
 from tests.bench.http import HttpResult, run_http
 from tests.bench.lake import printed as lake
+from tests.bench.lake_make import SERIES, make
 from tests.bench.latency import LatencyResult, run_latency
 from tests.bench.memory import HEADER, ROUNDS
 from tests.bench.memory import run as run_memory
@@ -83,6 +85,18 @@ def _commits(folder: Path, share: float) -> None:
     lake.commits(folder, round(10_000 * share))
 
 
+def _asking(readings: int) -> Run:
+    def run(folder: Path, share: float) -> None:
+        made = make(folder, round(readings * share))
+        print(
+            f"{made.readings:,} readings of {SERIES:,} series in {made.files} files, "
+            f"{made.bytes / 1e6:,.0f} MB, made in {made.cpu_s:.0f} s of CPU\n"
+        )
+        print_questions(folder)
+
+    return run
+
+
 RUNS: dict[str, Run] = {
     "path: 4 agents, mosquitto, as the agents choose": _path(48_000_000, agents=4),
     "path: 1 agent, mosquitto, as the agent chooses": _path(32_000_000, agents=1),
@@ -101,6 +115,9 @@ RUNS: dict[str, Run] = {
     "latency: at 100,000 readings/s": _latency,
     "memory: 10,000 devices, 100,000 series, sinks dead": _memory,
     "device: host metrics at 1 Hz": _device,
+    "asking: 10 million readings": _asking(10_000_000),
+    "asking: 100 million readings": _asking(100_000_000),
+    "asking: 1 billion readings": _asking(1_000_000_000),
     "lake: bytes per reading": lake.sizes,
     "lake: compaction of a day of 16 million": _merging,
     "lake: 10,000 commits with maintenance on": _commits,
