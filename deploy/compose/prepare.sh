@@ -40,7 +40,7 @@ configuration() { # copies that are the site's own to change, and that an update
     # shellcheck disable=SC2086
     names=$(quoted $SITE_NAMES gateway mosquitto)
     first=${SITE_NAMES%% *}
-    for name in gateway cloud_sync; do
+    for name in gateway cloud_sync serve; do
         [ -e "config/$name.toml" ] || sed -e "s/^site = .*/site = \"$SITE\"/" \
             -e "s/^names = .*/names = [$names]/" -e "s/^broker_host = .*/broker_host = \"$first\"/" \
             -e "s/^broker_port = .*/broker_port = $MQTT_PORT/" \
@@ -49,7 +49,7 @@ configuration() { # copies that are the site's own to change, and that an update
     chmod 644 config/*
 }
 
-for name in influxdb_admin influxdb_gateway influxdb_grafana grafana_admin; do secret "$name"; done
+for name in influxdb_admin influxdb_gateway influxdb_grafana grafana_admin serve_tokens; do secret "$name"; done
 lake_keys
 configuration
 chmod 444 secrets/*

@@ -23,7 +23,7 @@ QUERY_MAX_CHARS: Final = 100_000
 #: Memory of DuckDB while it looks ahead over empty tables: constants are folded then.
 PLANNER_MEMORY: Final = "256MB"
 
-#: Of the endpoint (``[serve]``): questions that run at once, each in a process of 150 MB before it is
+#: Of the endpoint (``[serve]``): questions that run at once, each in a process of 220 MB before it is
 #: asked; seconds, rows and memory of one. A dashboard's question takes a tenth of a second; who wants more
 #: than 10 million rows is better off with the files.
 SERVE_MAX_QUERIES: Final = 2

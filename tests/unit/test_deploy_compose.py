@@ -20,7 +20,7 @@ TEXT = (FOLDER / "compose.yaml").read_text(encoding="utf-8")
 SITE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = SITE["services"]
 OURS = (
-    "gateway", "cloud-sync", "pump-1", "pump-2", "influxdb-init", "broker-files", "demo-codes",
+    "gateway", "cloud-sync", "serve", "pump-1", "pump-2", "influxdb-init", "broker-files", "demo-codes",
     "mosquitto",
 )  # fmt: skip
 MOSQUITTO = (ROOT / "deploy" / "mosquitto" / "mosquitto.conf").read_text(encoding="utf-8")
@@ -135,7 +135,7 @@ def test_only_broker_and_enrolment_are_reachable_from_outside() -> None:
     outside = [port for port in published if not port.startswith("127.0.0.1:")]
     assert sorted(port.rsplit(":", 1)[1] for port in outside) == ["8443", "8883"]
     assert sorted(port.rsplit(":", 1)[1] for port in set(published) - set(outside)) == [
-        "3000", "8080",
+        "3000", "8080", "8088",
     ]  # fmt: skip
 
 
@@ -154,6 +154,7 @@ def test_configurations_name_files_that_the_container_has(prepared: Path) -> Non
     files = {
         "gateway": prepared / "config" / "gateway.toml",
         "cloud-sync": prepared / "config" / "cloud_sync.toml",
+        "serve": prepared / "config" / "serve.toml",
         "pump-1": prepared / "demo" / "pump-1.toml",
         "pump-2": prepared / "demo" / "pump-2.toml",
     }
