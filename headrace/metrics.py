@@ -168,6 +168,14 @@ class Metrics:
                     return found
         return 0.0
 
+    def by_label(self, name: str, label: str) -> dict[str, float]:
+        """The present values of a gauge by one of its labels: all at once, where many are wanted."""
+        return {
+            sample.labels[label]: sample.value
+            for family in self._gauges[name].collect()
+            for sample in family.samples
+        }
+
     def text(self) -> bytes:
         """The exposition format that Prometheus scrapes."""
         return generate_latest(self.registry)

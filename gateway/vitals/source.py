@@ -85,10 +85,12 @@ class Source:
         oldest = now_us - VITALS_FORGET_S * _SECOND_US
         known = sorted(device for device, last in heard.items() if last >= oldest)
         states = {row["device"]: row for row in self._live.devices()}
+        # At once: to ask for each goes through all metrics, which are the more the more devices there are.
+        gaps = self._metrics.by_label("gap_readings", "device")
         found = {
             device: {
                 "silent_s": max(0.0, (now_us - heard[device]) / _SECOND_US),
-                "gap_readings": self._metrics.value("gap_readings", device=device),
+                "gap_readings": gaps.get(device, 0.0),
                 "clock_ahead_s": max(0.0, states.get(device, {}).get("ahead", 0) / _SECOND_US),
                 "clock_offset_s": states.get(device, {}).get("clock_offset", 0) / _SECOND_US,
                 **_said(states.get(device, {})),
