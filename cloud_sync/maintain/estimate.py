@@ -14,15 +14,16 @@ from cloud_sync.landing.encoding import options
 from cloud_sync.maintain.compaction import merged
 from cloud_sync.maintain.merge import NotInOrderError
 from cloud_sync.maintain.report import Size
-from cloud_sync.maintain.runs import Choice, File, runs_of
+from cloud_sync.maintain.runs import Choice, File, runs_of, side_by_side
 from cloud_sync.maintain.writer import row_groups
-from headrace.limits.maintain import ESTIMATE_ROWS, FAN_IN
+from headrace.limits.maintain import ESTIMATE_ROWS
 
 
 def estimate(table: Table, files: Sequence[File], maintain: Maintain) -> Size:
     """Files and bytes after a dense compaction, by the first row group of it."""
     rows = sum(file.rows for file in files)
-    runs = sorted(runs_of(files), key=lambda run: run.bytes)[-FAN_IN:]
+    largest_first = sorted(runs_of(files), key=lambda run: run.bytes, reverse=True)
+    runs = side_by_side(largest_first)
     try:
         groups = row_groups(merged(table, Choice(tuple(runs), is_dense=True)))
         first = next(islice(groups, 1), None)

@@ -130,10 +130,15 @@ def read(files: FileIO, file: File, schema: pa.Schema, share: int) -> Iterator[p
     labels = [field.name for field in schema if pa.types.is_dictionary(field.type)]
     try:
         with files.new_input(file.uri).open() as stream:
-            source = pq.ParquetFile(stream, read_dictionary=labels)
-            _check_columns(file, source.schema_arrow, schema)
+            metadata = pq.read_metadata(stream)
+            there = _checked_columns(file, metadata.schema.to_arrow_schema(), schema)
+            source = pq.ParquetFile(
+                stream,
+                metadata=metadata,
+                read_dictionary=[name for name in labels if name in there],
+            )
             for batch in source.iter_batches(
-                batch_size=_batch_rows(source.metadata, share), use_threads=False
+                batch_size=_batch_rows(metadata, share), use_threads=False
             ):
                 if batch.num_rows:
                     yield _aligned(pa.Table.from_batches([batch]), schema)
@@ -152,7 +157,7 @@ def _batch_rows(metadata: pq.FileMetaData, share: int) -> int:
     return min(MERGE_MAX_ROWS, max(MERGE_MIN_ROWS, share // per_row))
 
 
-def _check_columns(file: File, found: pa.Schema, wanted: pa.Schema) -> None:
+def _checked_columns(file: File, found: pa.Schema, wanted: pa.Schema) -> frozenset[str]:
     """A column that the table does not know (yet) would be lost; one that it must have cannot be made up."""
     unknown = sorted(set(found.names) - set(wanted.names))
     if unknown:
@@ -160,6 +165,7 @@ def _check_columns(file: File, found: pa.Schema, wanted: pa.Schema) -> None:
     missing = [each.name for each in wanted if not each.nullable and each.name not in found.names]
     if missing:
         raise UnusableFileError(file, f"lacks columns that the table must have: {missing}")
+    return frozenset(found.names)
 
 
 def _aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:

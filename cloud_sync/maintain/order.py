@@ -99,9 +99,14 @@ def piece(table: pa.Table, order: Order) -> Piece:
     changes[:1] = True
     for column, _ in codes:
         changes[1:] |= column[1:] != column[:-1]
-    starts = np.flatnonzero(changes)
-    series = [tuple(labels[column[start]] for column, labels in codes) for start in starts.tolist()]
-    return Piece(table, series, starts, _times(table, order))
+    series: list[Series] = []
+    starts: list[int] = []
+    for start in np.flatnonzero(changes).tolist():
+        each = tuple(labels[column[start]] for column, labels in codes)
+        if not series or series[-1] != each:  # a label without text is as good as none
+            series.append(each)
+            starts.append(start)
+    return Piece(table, series, np.array(starts, np.int64), _times(table, order))
 
 
 def sort(pieces: Sequence[Piece]) -> pa.Table:

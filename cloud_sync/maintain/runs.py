@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from headrace.limits.maintain import FAN_IN, LATE_SHARE
+from headrace.limits.lake import PARQUET_ROW_GROUP_ROWS
+from headrace.limits.maintain import FAN_IN, FAN_IN_ROWS, LATE_SHARE
 
 DENSE: Final = "dense"
 MERGED: Final = "merged"
@@ -113,18 +114,29 @@ def choose(runs: Iterable[Run], *, is_over: bool, min_runs: int) -> Choice | Non
             return _of_one_size(rest, min_runs)
         if not rest:
             return None
-    if len(smallest_first) > FAN_IN:
-        return Choice(tuple(smallest_first[:FAN_IN]), is_dense=False)
-    return Choice(tuple(smallest_first), is_dense=True)
+    together = side_by_side(smallest_first)
+    return Choice(tuple(together), is_dense=len(together) == len(smallest_first))
 
 
 def _of_one_size(smallest_first: Sequence[Run], min_runs: int) -> Choice | None:
     """The small ones, up to one that is as large as those before it together."""
     taken: list[Run] = []
     size = 0
-    for run in smallest_first[:FAN_IN]:
+    for run in side_by_side(smallest_first):
         if len(taken) > 1 and run.bytes > size:
             break
         taken.append(run)
         size += run.bytes
     return Choice(tuple(taken), is_dense=False) if len(taken) >= min_runs else None
+
+
+def side_by_side(runs: Sequence[Run]) -> list[Run]:
+    """As many of the first runs as one merge may read; two at least."""
+    taken: list[Run] = []
+    rows = 0
+    for run in runs[:FAN_IN]:
+        rows += min(PARQUET_ROW_GROUP_ROWS, max(file.rows for file in run.files))
+        if len(taken) > 1 and rows > FAN_IN_ROWS:
+            break
+        taken.append(run)
+    return taken

@@ -28,12 +28,13 @@ MERGE_LEVEL: Final = 3
 #: A day that is dense is rewritten for late readings when they are this part of it, not for each.
 LATE_SHARE: Final = 0.1
 
-#: Runs that one merge reads side by side: each costs a decoded batch and a compressed row group.
-FAN_IN: Final = 64
+#: Runs that one merge reads side by side, and rows of their open row groups: each run that is read holds the
+#: decompressed pages of a row group, some 40 bytes a row. What is more takes one more merge.
+FAN_IN: Final = 200
+FAN_IN_ROWS: Final = 4_000_000
 
-#: Bytes of decoded batches in memory, all runs of a merge together. With what is sorted, encoded and
-#: read ahead a merge takes some 400 MB, whatever the day holds.
-MERGE_BYTES: Final = 128 * MIB
+#: Bytes of decoded batches in memory, all runs of a merge together.
+MERGE_BYTES: Final = 64 * MIB
 
 #: Rows of one batch of a run: fewer cost more calls than work, more save nothing.
 MERGE_MIN_ROWS: Final = 1_024
