@@ -134,8 +134,9 @@ def _check_uri(lake: Lake, found: FaultList) -> None:
             "lake.uri",
             f"expected abfss://container@account.dfs.core.windows.net/prefix, got {lake.uri!r}",
         )
-    elif not lake.place and lake.scheme != "hdfs":
-        found.add("lake.uri", f"{lake.scheme}:// needs a bucket's name, got {lake.uri!r}")
+    elif not lake.bucket:
+        needed = "a name node's address" if lake.scheme == "hdfs" else "a bucket's name"
+        found.add("lake.uri", f"{lake.scheme}:// needs {needed}, got {lake.uri!r}")
 
 
 def _check_catalogue(lake: Lake, found: FaultList) -> None:

@@ -25,6 +25,7 @@ from tests.servers import free_port
 from tests.servers import weed as weed_server
 from tests.servers.azurite import find_azurite, run_azurite
 from tests.servers.fake_gcs import find_fake_gcs, run_fake_gcs
+from tests.servers.hdfs import HdfsServer, find_hdfs, run_hdfs
 from tests.servers.http import Reply, http_server
 from tests.servers.moto import find_moto, run_moto
 from tests.servers.weed import find_weed, run_weed
@@ -120,12 +121,29 @@ def azure_case(at: Path, stack: ExitStack) -> Case:
     return Case(azurite.lake, bad, "expired")
 
 
+def hdfs_case(at: Path, stack: ExitStack) -> Case:
+    if find_hdfs() is None:
+        pytest.skip("HDFS is not installed (tests/servers/install-lake-servers.sh)")
+    hdfs = stack.enter_context(run_hdfs(at))
+    away = replace(hdfs.lake("x"), uri=f"hdfs://127.0.0.1:{free_port()}/x")
+    bad = {"unreachable": away, "denied": closed_folder(hdfs)}
+    return Case(hdfs.lake, bad, "owner and mode")
+
+
+def closed_folder(hdfs: HdfsServer) -> Lake:
+    """A file where a folder ought to be: the tests are HDFS's superuser, to whom no mode is closed."""
+    lake = hdfs.lake("closed")
+    open_store(hdfs.lake("")).put("closed", b"a file")
+    return lake
+
+
 CASES: dict[str, Callable[[Path, ExitStack], Case]] = {
     "folder": folder_case,
     "s3 (SeaweedFS)": s3_case,
     "s3 (moto)": moto_case,
     "gcs (fake-gcs-server)": gcs_case,
     "azure (Azurite)": azure_case,
+    "hdfs (Hadoop 2.7)": hdfs_case,
 }
 
 

@@ -21,6 +21,7 @@ from functools import cached_property
 from posixpath import basename, dirname
 from typing import Any, Final
 
+from fsspec import AbstractFileSystem
 from hdfs_native import Client, WriteOptions
 from hdfs_native.fsspec import HdfsFileSystem
 from pyarrow import fs
@@ -131,7 +132,9 @@ class _HdfsFiles(HdfsFileSystem):  # type: ignore[misc,unused-ignore]
     cachable = False
 
     def __init__(self, lake: Lake) -> None:
-        super().__init__()
+        # Not hdfs-native's own: that makes a client of its own, without our configuration.
+        AbstractFileSystem.__init__(self)
+        self.host, self.port = lake.place, None
         self.client = _client(lake)
 
 
