@@ -18,7 +18,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
-from posixpath import basename, dirname
+from posixpath import basename, dirname, join
 from typing import Any, Final
 
 from fsspec import AbstractFileSystem
@@ -30,8 +30,20 @@ from headrace.errors import LakeError, LakeUnavailable
 from headrace.lake.config import Lake
 from headrace.lake.store import Data, Store
 from headrace.lake.stores.kind import StoreKind
+from headrace.limits.lake import STORE_RETRY_S
 
+#: What a name node says when no retry will help. (hdfs-native knows few of them as errors of Python.)
+_REFUSED: Final = (
+    "AccessControlException", "ParentNotDirectory", "FileAlreadyExists", "InvalidPath", "Quota",
+    "GSSError", "SASLError",
+)  # fmt: skip
+_REFUSALS: Final = (PermissionError, NotADirectoryError, FileExistsError)
 _HINT: Final = "check the folder's owner and mode and the Kerberos ticket (has it expired? klist)"
+#: By itself hdfs-native goes on for three minutes, with 15 attempts.
+_RETRIES: Final = {
+    "dfs.client.failover.max.attempts": "4",
+    "dfs.client.failover.sleep.max.millis": str(int(STORE_RETRY_S * 1000 / 4)),
+}
 _WRITTEN: Final = WriteOptions(overwrite=True)
 
 
@@ -63,13 +75,13 @@ class HdfsStore(Store):
             self._write(path, temporary, data, replace=False)
         except FileExistsError:
             with suppress(FileNotFoundError):
-                self._client.delete(f"{dirname(self._full(path))}/{temporary}")
+                self._client.delete(join(dirname(self._full(path)), temporary))
             return False
         return True
 
     def _write(self, path: str, temporary: str, data: Data, *, replace: bool) -> None:
         target = self._full(path)
-        written = f"{dirname(target)}/{temporary}"
+        written = join(dirname(target), temporary)
         self._client.mkdirs(dirname(target), create_parent=True)
         file = self._client.create(written, _WRITTEN)
         file.write(bytes(data))
@@ -114,16 +126,19 @@ class HdfsStore(Store):
     def _errors(self, what: str) -> Iterator[None]:
         try:
             yield
-        except PermissionError as error:
-            message = f"lake {self._lake.uri}: cannot {what}: {error}"
-            raise LakeError(message, hint=_HINT) from error
         except (OSError, RuntimeError) as error:
-            raise LakeUnavailable(f"lake {self._lake.uri}: cannot {what}: {error}") from error
+            said = str(error).partition("\\n")[0].partition("\n")[0]  # the rest is Java's stack
+            message = f"lake {self._lake.uri}: cannot {what}: {said}"
+            if isinstance(error, _REFUSALS) or any(name in said for name in _REFUSED):
+                raise LakeError(message, hint=_HINT) from error
+            raise LakeUnavailable(message) from error
 
 
 def _client(lake: Lake) -> Client:
     folder = lake.hdfs.config_folder
-    return Client(f"hdfs://{lake.place}", config_dir=None if folder is None else str(folder))
+    return Client(
+        f"hdfs://{lake.place}", _RETRIES, config_dir=None if folder is None else str(folder)
+    )
 
 
 class _HdfsFiles(HdfsFileSystem):  # type: ignore[misc,unused-ignore]
