@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from typing import Final
-from urllib.parse import urlparse
 
 from pyarrow.fs import FileSelector
 from pyiceberg.io import FileIO
@@ -27,9 +26,8 @@ def newest_metadata(files: FileIO, location: str) -> str:
     """
     if not isinstance(files, PyArrowFileIO):
         raise LakeError(f"{location}: cannot be listed through {type(files).__name__}")
-    place = urlparse(location)
-    filesystem = files.fs_by_scheme(place.scheme or "file", place.netloc)
-    folder = f"{place.netloc}{place.path}/metadata"
+    scheme, netloc, folder = files.parse_location(f"{location}/metadata", files.properties)
+    filesystem = files.fs_by_scheme(scheme, netloc)
     found = [
         (int(match[1]), info.mtime, info.base_name)
         for info in filesystem.get_file_info(FileSelector(folder, allow_not_found=True))

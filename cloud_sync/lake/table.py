@@ -13,13 +13,12 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.catalog import Catalog
-from pyiceberg.exceptions import NamespaceAlreadyExistsError, TableAlreadyExistsError
+from pyiceberg.exceptions import TableAlreadyExistsError
 from pyiceberg.io import FileIO, load_file_io
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
@@ -37,12 +36,12 @@ from pyiceberg.types import DoubleType, LongType, NestedField, StringType, Times
 from cloud_sync.lake.metadata import newest_metadata
 from cloud_sync.lake.record import TableId
 from cloud_sync.lake.snapshots import expire
-from headrace.errors import LakeError
+from headrace.errors import LakeError, LakeUnavailable
 from headrace.lake.catalogue import (
-    NAMESPACE,
     READINGS,
     catalogue_errors,
     load_readings,
+    make_namespace,
     open_catalogue,
 )
 from headrace.lake.config import Lake
@@ -172,8 +171,7 @@ class IcebergReadings(ReadingsTable):
         catalogue = self._catalogue()
         with catalogue_errors("put the table back"):
             newest = newest_metadata(load_file_io(catalogue.properties, location), location)
-            with suppress(NamespaceAlreadyExistsError):
-                catalogue.create_namespace(NAMESPACE)
+            make_namespace(catalogue, self._lake)
             self._table = catalogue.register_table(READINGS, newest)
         return TableId(str(self._table.metadata.table_uuid), self._table.location())
 
@@ -232,12 +230,12 @@ class IcebergReadings(ReadingsTable):
     def _create(self) -> Table:
         catalogue = self._catalogue()
         with catalogue_errors("make the table"):
-            with suppress(NamespaceAlreadyExistsError):
-                catalogue.create_namespace(NAMESPACE)
+            make_namespace(catalogue, self._lake)
             try:
                 self._table = _create_readings(catalogue)
-            except TableAlreadyExistsError:
-                self._table = catalogue.load_table(READINGS)
+            except TableAlreadyExistsError as error:
+                # Another writer's, who may have registered the same files into it: look again first.
+                raise LakeUnavailable("catalogue: another writer has made the table") from error
         return self._table
 
 

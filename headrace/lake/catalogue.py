@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.exceptions import (
     CommitFailedException,
     ForbiddenError,
+    NamespaceAlreadyExistsError,
     NoSuchNamespaceError,
     NoSuchTableError,
     NotInstalledError,
@@ -45,6 +46,7 @@ _OTHERS: Final = (
 _AWS_REFUSED: Final = frozenset(
     {"AccessDenied", "ExpiredToken", "InvalidSignature", "UnrecognizedClient"}
 )
+_SQL_REFUSED: Final = ("authentication failed", "no password supplied", "permission denied")
 
 
 @contextmanager
@@ -66,8 +68,8 @@ def catalogue_errors(what: str) -> Iterator[None]:
         ) from error
     except _raised_below() as error:
         message = f"catalogue: cannot {what}: {_first_line(error)}"
-        if _aws_code(error) in _AWS_REFUSED:
-            hint = "check keys (have they expired?) and their policy"
+        if _is_refused(error):
+            hint = "check the catalogue's keys or password (have they expired?) and their rights"
             raise LakeError(message, hint=hint) from error
         raise LakeUnavailable(message) from error
 
@@ -103,6 +105,16 @@ def load_readings(catalogue: Catalog) -> Table | None:
             return None
 
 
+def make_namespace(catalogue: Catalog, lake: Lake) -> None:
+    """The namespace of all tables, if it is not there.
+
+    A Hive metastore would put its tables into a folder of its own if they were not given a place.
+    """
+    place = {"location": _warehouse(lake)} if lake.catalogue.type == "hive" else {}
+    with suppress(NamespaceAlreadyExistsError):
+        catalogue.create_namespace(NAMESPACE, place)
+
+
 def _properties(lake: Lake) -> dict[str, Any]:
     named = lake.catalogue
     own = {"sql": _sql, "rest": _rest, "glue": _glue, "hive": _hive}[named.type](lake)
@@ -126,9 +138,11 @@ def _rest(lake: Lake) -> dict[str, str]:
     return options
 
 
-def _glue(lake: Lake) -> dict[str, str]:
+def _glue(lake: Lake) -> dict[str, Any]:
     """Region and keys are those of S3: both are asked in one account."""
-    options = {"glue.region": lake.s3.region, "warehouse": _warehouse(lake)}
+    options: dict[str, Any] = {"glue.region": lake.s3.region, "warehouse": _warehouse(lake)}
+    # By itself it tries ten times, which takes half a minute; the registrar tries again anyway.
+    options["glue.max-retries"] = 2
     if lake.catalogue.uri:
         options["glue.endpoint"] = lake.catalogue.uri
     keys = lake.s3.keys()
@@ -153,11 +167,13 @@ def _raised_below() -> tuple[type[Exception], ...]:
     return (RESTError, RequestException, SQLAlchemyError, OSError, *others)
 
 
-def _aws_code(error: Any) -> str:
-    """What Glue says; empty for everybody else."""
+def _is_refused(error: Any) -> bool:
+    """Whether Glue or a database does not take the credential; no retry will change that."""
     answer = getattr(error, "response", None)
-    found = answer.get("Error", {}) if isinstance(answer, dict) else {}
-    return str(found.get("Code", "")).removesuffix("Exception")
+    if isinstance(answer, dict):
+        return answer.get("Error", {}).get("Code", "").removesuffix("Exception") in _AWS_REFUSED
+    # psycopg has no SQLSTATE for a connection that was not made.
+    return isinstance(error, OperationalError) and any(each in str(error) for each in _SQL_REFUSED)
 
 
 def _first_line(error: Exception) -> str:
