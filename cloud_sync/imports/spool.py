@@ -27,9 +27,10 @@ import pyarrow.compute as pc
 from cloud_sync.imports.batches import Batch, sound, to_batches
 from cloud_sync.imports.port import Chunk
 from headrace.clock import Clock
+from headrace.errors import UsageError
 from headrace.imported import journal_of, stream_of
 from headrace.journal.rows import checksum
-from headrace.journal.schema import create
+from headrace.journal.schema import create, meta
 from headrace.sqlite import storage_errors
 
 _MARKS: Final = "import.marks"
@@ -77,8 +78,19 @@ class Spool:
         self._clock = clock
         self._db = create(path)
         with storage_errors("spool", path):
+            self._check_site(site)
             names = [("site", site), ("journal", journal_of(site, job))]
             self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", names)
+
+    def _check_site(self, site: str) -> None:
+        """Offsets of one journal under the id of another would be a hole that nothing fills."""
+        own = meta(self._db, "site")
+        if own not in ("", site):
+            self._db.close()
+            raise UsageError(
+                f"job {self._job!r} imports for site {own!r}, and the configuration says {site!r}",
+                hint="give the job another name: it imports everything again, for the other site",
+            )
 
     def __enter__(self) -> Spool:
         return self

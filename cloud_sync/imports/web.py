@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import requests
-from requests.exceptions import RequestException
+from requests.exceptions import InvalidSchema, InvalidURL, RequestException, SSLError
 
 from headrace.clock import Clock, SystemClock
 from headrace.errors import InputError, UsageError
@@ -32,6 +32,8 @@ from headrace.limits.imports import (
 )
 
 _LATER: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+#: What coming again does not change.
+_HOPELESS: Final = (SSLError, InvalidURL, InvalidSchema)
 _BLOCK: Final = 256 * 1024
 
 
@@ -98,6 +100,8 @@ class Web:
                     if response.status_code < 300:
                         return _read(response, path)
                     why, later = self._refused(response)
+            except _HOPELESS as error:
+                raise UsageError(f"{url}: {error}", hint="check the address and its certificate") from error  # fmt: skip
             except RequestException as error:
                 why = f"{type(error).__name__}: {error}"
             self._wait(later or min(HTTP_PAUSE_MAX_S, HTTP_PAUSE_FIRST_S * 2.0**number), url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,20 @@ def test_a_database_that_is_not_there_is_named(server: InfluxDB, tmp_path: Path)
         run(tmp_path, TABLE.format(url=server.url, database="nowhere", more='measurements = ["m"]'))
     with pytest.raises(InputError, match="no measurements"):
         run(tmp_path, TABLE.format(url=server.url, database="nowhere", more=""))
+
+
+def test_a_server_that_asks_for_a_password_gets_it(tmp_path: Path) -> None:
+    """And one that is wrong ends the job at once, with what the server said."""
+    with influxdb(tmp_path / "server", auth=True) as server:
+        server.query("CREATE USER reader WITH PASSWORD 'secret' WITH ALL PRIVILEGES")
+        owner = replace(server, user=("reader", "secret"))
+        owner.query("CREATE DATABASE iot")
+        url = f"{server.url}/write?db=iot&u=reader&p=secret"
+        urllib.request.urlopen(url, data=f"m,device=d v=1 {START_NS}".encode(), timeout=10).close()
+        (tmp_path / "password").write_text("secret\n")
+        more = f'username = "reader"\npassword_file = "{tmp_path}/password"'
+        table = TABLE.format(url=server.url, database="iot", more=more)
+        assert run(tmp_path, table).readings == 1
+        (tmp_path / "password").write_text("wrong\n")
+        with pytest.raises(UsageError, match="401"):
+            run(tmp_path, table)

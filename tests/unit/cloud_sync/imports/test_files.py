@@ -132,6 +132,27 @@ def test_a_lost_spool_is_not_begun_again(tmp_path: Path) -> None:
         run(tmp_path, wide(tmp_path / "a.csv"))
 
 
+def test_a_job_stays_with_its_site(tmp_path: Path) -> None:
+    """Its spool's numbers mean something under its own id only."""
+    (tmp_path / "a.csv").write_text("time,x\n2024-01-01,1\n")
+    table = wide(tmp_path / "a.csv")
+    run(tmp_path, table)
+    with pytest.raises(UsageError, match=r"'plant'.*'works'"):
+        run(tmp_path, table.replace('site = "plant"', 'site = "works"'))
+
+
+def test_a_wide_parquet_file_comes_in_chunks_of_readings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    """A row of a wide file is many readings: 10 of 4 columns are a chunk of 40."""
+    monkeypatch.setattr("cloud_sync.imports.files.reading.IMPORT_CHUNK_ROWS", 40)
+    times = pa.array([1_700_000_000_000_000 + at for at in range(25)], pa.timestamp("us", "UTC"))
+    columns = {"time": times, **{name: list(range(25)) for name in "abc"}}
+    pq.write_table(pa.table(columns), tmp_path / "rig.parquet")
+    sizes: list[int] = []
+    run(tmp_path, wide(tmp_path / "rig.parquet"), progress=lambda chunk: sizes.append(chunk.rows.num_rows))  # fmt: skip
+    assert sizes == [30, 30, 15, 0]
+    assert len(readings(tmp_path)) == 75
+
+
 def test_every_fault_of_a_table_is_told_at_once(tmp_path: Path) -> None:
     """With its key."""
     table = """

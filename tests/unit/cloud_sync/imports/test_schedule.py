@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cloud_sync.imports.runner import Outcome
+from cloud_sync.imports.runner import ImportRun, Outcome
 from cloud_sync.imports.schedule import ScheduledImport, scheduled
 from headrace.clock import ManualClock
 from headrace.errors import InputError
@@ -70,3 +71,28 @@ def test_the_service_keeps_payloads_and_ends_cleanly_with_imports_planned(tmp_pa
         programs.close()
         journal.close()
     assert len(readings(tmp_path)) == 10
+
+
+def test_a_job_that_is_told_to_give_up_goes_on_at_its_next_time(tmp_path: Path) -> None:
+    """Between two chunks; what it has by then has landed."""
+    files = tmp_path / "files"
+    files.mkdir()
+    for at in range(3):
+        (files / f"{at}.csv").write_text(f"time,x\n2024-01-0{at + 1},1\n")
+    table = f'[[imports]]\nplugin = "files"\njob = "a"\nsite = "s"\nschedule = "* * * * *"\npath = "{files}"\n[imports.mapping]\ndevice = "d"\n'
+    config, found = configured(tmp_path, table)
+    metrics, clock, outcomes = Metrics("cloud_sync"), ManualClock(NOON_US), []
+
+    def work(should_stop: Callable[[], bool]) -> Outcome:
+        if not outcomes:
+            assert job.give_up is not None
+            job.give_up()
+        else:
+            should_stop = lambda: False  # noqa: E731 - the service that was started again
+        outcomes.append(ImportRun(config, found[0], metrics, should_stop=should_stop).run())
+        return outcomes[-1]
+
+    job = ScheduledImport("a", "* * * * *", work, metrics, clock=clock)
+    for _ in range(3):
+        clock.advance(job.run())
+    assert [(each.readings, each.landed, each.is_complete) for each in outcomes] == [(1, 1, False), (2, 2, True)]  # fmt: skip
