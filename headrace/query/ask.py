@@ -22,7 +22,7 @@ from typing import Final
 import pyarrow as pa
 from pyiceberg.catalog import Catalog
 
-from headrace.errors import QueryStopped
+from headrace.errors import LakeError, QueryStopped
 from headrace.lake.catalogue import exists, open_catalogue
 from headrace.lake.readings import READINGS_SCHEMA
 from headrace.query.config import Place
@@ -117,6 +117,11 @@ class Questions:
                 self._go_on()
                 reader = engine.query(sql, parameters)
                 yield Answer(_explained(reader, read) if checked.explains else reader, read)
+        except LakeError:
+            self._catalogue = (
+                None  # its connection may be what failed: the next question opens it anew
+            )
+            raise
         finally:
             self._running = None
 

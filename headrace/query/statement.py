@@ -46,7 +46,8 @@ _READING: Final = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 class Statement:
     """A statement that reads; ``look`` is its SELECT with literals for parameters.
 
-    ``tables``: the names it reads from, in lower case; with ``EVERY`` among them where it lists them all.
+    ``tables``: the names it reads from, in lower case, with their schema where it says one; with ``EVERY``
+    among them where it lists them all.
     """
 
     sql: str
@@ -138,11 +139,11 @@ def _tables(tree: Any) -> Iterator[str]:
     for node in _nodes(tree):
         match node.get("type"):
             case "BASE_TABLE":
-                path = (node.get("qualified_name") or {}).get("path") or [
+                said = (node.get("qualified_name") or {}).get("path") or [
                     node.get("table_name", "")
                 ]
-                name = str(path[-1]).lower()
-                yield EVERY if _is_catalogue([str(part).lower() for part in path]) else name
+                path = [str(part).lower() for part in said]
+                yield EVERY if _is_catalogue(path) else ".".join(path[-2:])
             case "SHOW_REF" if node.get("show_type") != "DESCRIBE" and not node.get("query"):
                 yield EVERY
 

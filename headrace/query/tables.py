@@ -19,6 +19,7 @@ from pyiceberg.io.pyarrow import schema_to_pyarrow
 
 from headrace.lake.catalogue import NAMESPACE, READINGS, catalogue_errors
 from headrace.query.statement import EVERY
+from headrace.query.views import LAKE
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def derived(catalogue: Catalog | None, wanted: frozenset[str]) -> list[Derived]:
 
 
 def _is_wanted(name: str, wanted: frozenset[str]) -> bool:
-    return EVERY in wanted or name.lower() in wanted
+    return not wanted.isdisjoint({EVERY, name.lower(), f"{LAKE}.{name.lower()}"})
 
 
 def _load(catalogue: Catalog, name: str) -> Derived | None:

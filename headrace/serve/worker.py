@@ -78,6 +78,11 @@ class Worker:
     def _cancel(self, number: int) -> None:
         with self._lock:
             self._cancelled = number
+        self._interrupt(number)
+
+    def _interrupt(self, number: int) -> None:
+        """That question, and never the one behind it."""
+        with self._lock:
             if self._now == number:
                 self._questions.interrupt()
 
@@ -91,7 +96,7 @@ class Worker:
         with self._lock:
             self._now = question.id
             is_gone = self._cancelled == question.id
-        late = threading.Timer(question.max_seconds, self._questions.interrupt)
+        late = threading.Timer(question.max_seconds, self._interrupt, [question.id])
         late.daemon = True
         late.start()
         try:

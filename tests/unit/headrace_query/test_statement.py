@@ -73,7 +73,7 @@ def test_what_reads_is_accepted(planner: Planner, sql: str) -> None:
 def test_a_statement_knows_the_tables_that_it_names(planner: Planner) -> None:
     """Derived tables are looked up by them; whoever lists tables wants them all."""
     sql = "SELECT * FROM Rollup_1m JOIN lake.rollup_1h USING (time)"
-    assert planner.read(sql).tables == {"rollup_1m", "rollup_1h"}
+    assert planner.read(sql).tables == {"rollup_1m", "lake.rollup_1h"}
     for listing in ("SHOW TABLES", "FROM information_schema.columns", "FROM duckdb_tables"):
         assert EVERY in planner.read(listing).tables
 
