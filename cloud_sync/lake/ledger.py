@@ -88,6 +88,7 @@ class Ledger:
         self._known: OrderedDict[Key, Brought] = OrderedDict()
         #: Manifests behind the page of each journal that this process has registered something of.
         self._behind: dict[Key, int] = {}
+        self._unnamed: set[Key] = set()
 
     def of(self, key: Key, mark: int) -> Brought:
         """What a journal has brought up to its watermark."""
@@ -185,8 +186,17 @@ class Ledger:
                 log.error("%s; readings that it brought may be doubled", error)
             return ()
         if seen is None:
-            log.warning("%s: an earlier version has landed it, and did not say which readings", name.path)  # fmt: skip
+            self._say_unnamed(name)
         return seen or ()
+
+    def _say_unnamed(self, name: ManifestName) -> None:
+        """Once a journal: there may be a year of such manifests."""
+        if (name.site, name.journal) not in self._unnamed:
+            self._unnamed.add((name.site, name.journal))
+            log.warning(
+                "%s: an earlier version has landed it, maybe others too, and did not say which readings: "
+                "if those come again, they are doubled", name.path,
+            )  # fmt: skip
 
     def _salvaged(self, manifest: Manifest, record: str) -> Iterator[Seen]:
         """What of a landing that was given up is in the table all the same."""
