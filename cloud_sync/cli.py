@@ -171,8 +171,10 @@ def health(config_path: Path | None) -> None:
 
 def _pipeline(settings: CloudSync, metrics: Metrics) -> Pipeline:
     from cloud_sync.pipeline import Pipeline, open_parts
+    from cloud_sync.tracing.choose import make_trace
 
-    return Pipeline(settings, open_parts(settings), metrics)
+    trace = make_trace(settings.tracing, settings.journal.path)
+    return Pipeline(settings, open_parts(settings), metrics, trace)
 
 
 def _latest(settings: CloudSync) -> LatestKeeper:

@@ -35,6 +35,7 @@ from headrace.limits.maintain import (
     TARGET_BYTES,
 )
 from headrace.logs import LogConfig
+from headrace.tracing.config import TracingConfig
 
 DEFAULT_FILE: Final = "cloud_sync.toml"
 
@@ -116,6 +117,7 @@ class CloudSync:
     imports: tuple[PluginTable, ...] = ()
     maintain: Maintain = field(default_factory=Maintain)
     metrics: Metrics = Metrics()
+    tracing: TracingConfig = field(default_factory=TracingConfig)
     log: LogConfig = field(default_factory=LogConfig)
 
 

@@ -19,7 +19,8 @@ from cloud_sync.lake.table import IcebergReadings, ReadingsTable
 from cloud_sync.landing.lander import Lander
 from cloud_sync.landing.parquet import encode_days
 from cloud_sync.landing.resender import Resender
-from cloud_sync.landing.steps import Bounds, Encoded
+from cloud_sync.landing.steps import Bounds, Encoded, Next
+from cloud_sync.tracing.port import OFF, Trace
 from headrace.batch import is_device_id
 from headrace.errors import LakeError, LakeUnavailable, StorageError, UsageError
 from headrace.journal import JournalReader
@@ -50,8 +51,11 @@ def open_parts(config: CloudSync) -> Parts:
 class Pipeline:
     """Landing and registering; each may be called by a thread of its own."""
 
-    def __init__(self, config: CloudSync, parts: Parts, metrics: Metrics) -> None:
+    def __init__(
+        self, config: CloudSync, parts: Parts, metrics: Metrics, trace: Trace = OFF
+    ) -> None:
         self._config = config
+        self._trace = trace
         self._metrics = metrics
         self._is_tidy = False
         self._may_look = Condition(log, "looking for landings to send again")
@@ -82,12 +86,12 @@ class Pipeline:
             goal, landed = reader.head(), 0
             this, uploading = lander.next(lander.cursor), None
             while this is not None:
-                encoding = workers.submit(lander.encode, this)
+                encoding = workers.submit(self._encode, lander, this)
                 this = lander.next(this.last) if this.last < goal else None
                 encoded = encoding.result()
                 landed += self._finish(lander, uploading)
                 lander.begin(encoded)
-                uploading = encoded, workers.submit(lander.upload, encoded)
+                uploading = encoded, workers.submit(self._upload, lander, encoded)
             landed += self._finish(lander, uploading)
             self._metrics.set("lag_batches", lander.lag())
             self._resend(lander, reader)
@@ -98,9 +102,19 @@ class Pipeline:
             return 0
         encoded, upload = uploading
         upload.result()
-        lander.finish(encoded)
+        plan, path = encoded.plan, encoded.manifest.path
+        with self._trace.landed(plan.first, plan.last, path, encoded.readings):
+            lander.finish(encoded)
         self._metrics.count("landed_readings", encoded.readings)
         return encoded.readings
+
+    def _encode(self, lander: Lander, this: Next) -> Encoded:
+        with self._trace.step("encode", this.first, this.last):
+            return lander.encode(this)
+
+    def _upload(self, lander: Lander, encoded: Encoded) -> None:
+        with self._trace.step("upload", encoded.plan.first, encoded.plan.last):
+            lander.upload(encoded)
 
     def _tidy(self, reader: JournalReader) -> None:
         """Once a start: what uploads that were given up have left behind."""
@@ -131,7 +145,8 @@ class Pipeline:
             manifests = self._once.only_new(sound, registrar.marks, registrar.refuse)
             if not manifests:
                 continue  # all of them bad: their journals are left out of the next plan
-            added = registrar.commit(manifests)
+            with self._trace.registration([each.path for each in manifests]):
+                added = registrar.commit(manifests)
             self._ledger.keep_up(manifests)
             registrar.tidy()
             landed = {each.path: each.rows for each in sound}

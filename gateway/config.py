@@ -27,7 +27,6 @@ from gateway.notify import NotifyConfig, check_notify
 from gateway.rules import BuiltinRulesConfig, RuleConfig, builtin, check_builtin, check_rules
 from gateway.sinks import check_names
 from gateway.sparkplug import SparkplugConfig, check_sparkplug
-from gateway.tracing.config import TracingConfig
 from gateway.vitals import VitalsConfig
 from gateway.vitals.look import device_of
 from headrace import plugins
@@ -47,6 +46,7 @@ from headrace.pki.names import (
     GATEWAY_KEY_FILE,
 )
 from headrace.plugins import Plugin
+from headrace.tracing.config import TracingConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

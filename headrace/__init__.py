@@ -27,6 +27,7 @@ Reading order:
 - ``decodable``   rows that do not decode, as damaged ones (needs pyarrow: not for the agent)
 - ``buffer_log``  the commit log beside an agent's buffer file, and how it is read
 - ``buffer_stats``  counts of an agent's buffer file
+- ``tracing``   what programs share that send spans
 - ``landing``   names and manifests of the landing zone
 - ``resend``    how a registrar asks a site for a damaged landing
 - ``lake``      object store, catalogue and columns of the lake (needs pyarrow: not for the agent)

@@ -66,7 +66,7 @@ def assemble(config: GatewayConfig, clock: Clock | None = None) -> Parts:
         limits,
         Inbox(limits, clock.monotonic),
         feed,
-        make_trace(config.tracing, config.site),
+        make_trace(config.tracing, config.site, config.data_dir),
     )
     pki = make_pki(config, clock, common.metrics)
     broker = make_broker(common, pki)

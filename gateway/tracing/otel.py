@@ -8,23 +8,26 @@ is further behind starts traces of its own.
 
 from __future__ import annotations
 
+import logging
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 from opentelemetry import trace as api
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from gateway.feed import Entry
 from gateway.ingest.inbox import Work
 from gateway.tracing.port import Trace
 from headrace import __version__
 from headrace.limits.process import TRACE_MAX_GROUPS, TRACE_MAX_LINKS
+from headrace.logs import Condition
+from headrace.tracing.provider import make_provider
+from headrace.tracing.ring import Group, Ring
+
+logger = logging.getLogger(__name__)
 
 _US: Final = 1_000
 
@@ -35,17 +38,14 @@ class OtelTrace(Trace):
     Args:
         endpoint: base URL of the receiver; empty where the environment names it.
         site: an attribute of every span.
+        groups: the file by which landing finds the traces of its batches.
     """
 
-    def __init__(self, endpoint: str, site: str) -> None:
-        # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES stand against these.
-        resource = Resource.create({"service.version": __version__, "headrace.site": site})
-        if str(resource.attributes.get("service.name", "")).startswith("unknown_service"):
-            resource = resource.merge(Resource({"service.name": "headrace-gateway"}))
-        self._provider = TracerProvider(resource=resource)
-        target = f"{endpoint.rstrip('/')}/v1/traces" if endpoint else None
-        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=target)))
+    def __init__(self, endpoint: str, site: str, groups: Path) -> None:
+        self._provider = make_provider(endpoint, service="headrace-gateway", site=site)
         self._tracer = self._provider.get_tracer("headrace", __version__)
+        self._ring = Ring(groups)
+        self._condition = Condition(logger, "the file of traces")
         self._last_offsets: deque[int] = deque(maxlen=TRACE_MAX_GROUPS)
         self._contexts: deque[api.SpanContext] = deque(maxlen=TRACE_MAX_GROUPS)
 
@@ -77,6 +77,16 @@ class OtelTrace(Trace):
         span.set_attribute("headrace.readings", sum(entry.rows.num_rows for entry in entries))
         self._contexts.append(span.get_span_context())
         self._last_offsets.append(entries[-1].offset)
+        self._tell_landing(entries[-1].offset, span.get_span_context())
+
+    def _tell_landing(self, last: int, context: api.SpanContext) -> None:
+        if not context.trace_flags.sampled:
+            return
+        try:
+            self._ring.add(Group(last, context.trace_id, context.span_id))
+            self._condition.good()
+        except OSError as error:
+            self._condition.bad(error)
 
     @contextmanager
     def consume(self, consumer: str, entries: Sequence[Entry]) -> Iterator[None]:
@@ -108,3 +118,4 @@ class OtelTrace(Trace):
 
     def close(self) -> None:
         self._provider.shutdown()
+        self._ring.close()
