@@ -138,6 +138,6 @@ def for_data(folder: Path) -> CloudSync:
 
 def check(value: CloudSync, found: FaultList) -> None:
     """Faults between keys."""
-    lake_config.check(value.lake, found)
+    lake_config.check(value.lake, found, needs_catalogue=value.register.enabled)
     if not (value.landing.enabled or value.register.enabled):
         found.add("landing.enabled", "landing and registering are both off: nothing is left to do")

@@ -107,10 +107,11 @@ def for_data(folder: Path) -> tuple[Journal, Lake]:
     return Journal(path=folder / "gateway" / FILE_NAME), Lake(uri=str(folder / "lake"))
 
 
-def check(lake: Lake, found: FaultList) -> None:
-    """Faults that no single key can have."""
+def check(lake: Lake, found: FaultList, *, needs_catalogue: bool = True) -> None:
+    """Faults that no single key can have. Who lands and does not register needs no catalogue."""
     _check_uri(lake, found)
-    _check_catalogue(lake, found)
+    if needs_catalogue:
+        _check_catalogue(lake, found)
     if (lake.s3.access_key_file is None) != (lake.s3.secret_key_file is None):
         found.add("lake.s3", "access_key_file and secret_key_file go together; one is missing")
     if lake.azure.account_key_file is not None and lake.azure.sas_token_file is not None:

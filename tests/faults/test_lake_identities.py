@@ -67,7 +67,8 @@ def make_site(weed: Weed, folder: Path, name: str) -> Site:
     journal = Journal(folder / name / "journal.db", site=name)
     own = weed.of(name, folder / name)
     file = folder / name / "cloud_sync.toml"
-    file.write_text(own.config(journal.path, PREFIX) + LAND_ONLY)
+    # Without a catalogue: a site that lands needs to know of none.
+    file.write_text(own.config(journal.path, PREFIX).partition("[lake.catalogue]")[0] + LAND_ONLY)
     return Site(journal, file, own)
 
 
@@ -187,5 +188,6 @@ def test_the_catalogue_shows_a_site_no_table(weed: Weed, tmp_path: Path) -> None
     site.journal.append("crane", readings(10))
     once(site.config)
     once(registrar(weed, tmp_path))
+    site.config.write_text(site.weed.config(site.journal.path, PREFIX))
     seen = [configuration.load(each).lake for each in (tmp_path / "registrar.toml", site.config)]
     assert [load_readings(open_catalogue(lake)) is not None for lake in seen] == [True, False]

@@ -69,6 +69,7 @@ def start_process(
     deadline_s: float = 20.0,
     env: dict[str, str] | None = None,
     cwd: Path | None = None,
+    grace_s: float = 10.0,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server while the block lasts; its output goes to ``log``."""
     out: IO[bytes]
@@ -86,7 +87,7 @@ def start_process(
             raise AssertionError(f"{argv[0]} ended at once:\n{log.read_text()[-2000:]}")
         yield process
     finally:
-        stop_process(process)
+        stop_process(process, grace_s)
 
 
 def stop_process(process: subprocess.Popen[bytes], grace_s: float = 10.0) -> None:

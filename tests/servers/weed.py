@@ -92,8 +92,14 @@ def run_weed(folder: Path, *, others: Mapping[str, Sequence[str]] | None = None)
     ]  # fmt: skip
     env = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
     log = folder / "weed.log"
+    # It ends in two seconds, or never while a client's connection is open; a kill costs it nothing.
     with start_process(
-        argv, log=log, ready=lambda: _is_ready(ports["s3"], iceberg), deadline_s=60, env=env
+        argv,
+        log=log,
+        ready=lambda: _is_ready(ports["s3"], iceberg),
+        deadline_s=60,
+        env=env,
+        grace_s=3,
     ) as process:
         yield Weed(
             f"http://127.0.0.1:{ports['s3']}",
