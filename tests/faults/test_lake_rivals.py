@@ -16,7 +16,7 @@ from tests.lakes import assert_each_once, identities, journalled, pipeline
 from tests.servers.postgres import postgres
 from tests.servers.weed import find_weed, run_weed
 
-ROUNDS = 3
+ROUNDS = 2
 
 
 @contextmanager
