@@ -113,7 +113,7 @@ def _tell(one: Replay, into: str, found: list[Difference] | None, *, as_json: bo
     told = one.told
     result: dict[str, Any] = {
         "table": f"headrace.{into}", "readings": told.readings, "files": told.files,
-        "brought_back": told.brought_back, "unreadable": dict(told.unreadable),
+        "brought_back": told.brought_back, "repeated": told.repeated, "unreadable": dict(told.unreadable),
         "equal": None if found is None else not found,
         "differences": [str(each) for each in (found or [])[:REPLAY_MAX_DIFFERENCES]],
         "different_days": len(found or []),

@@ -25,6 +25,7 @@ import pyarrow as pa
 from cloud_sync.landing.parquet import DayFile, apart, encode_days, encode_odd
 from cloud_sync.raw import files
 from cloud_sync.raw.files import Payload, RawName
+from cloud_sync.raw.repeats import Brought, without
 from cloud_sync.raw.table import Asked, ReplayTable, mark_key
 from headrace import codecs
 from headrace.batch import is_device_id
@@ -47,6 +48,7 @@ class Told:
 
     readings: int = 0
     brought_back: int = 0
+    repeated: int = 0
     files: int = 0
     unreadable: Counter[str] = field(default_factory=Counter)
 
@@ -58,6 +60,8 @@ class Replay:
         self._store = store
         self._table = table
         self._asked = asked
+        self._shared: set[str] = set()
+        self._brought = Brought()
         self.told = Told()
 
     def names(self) -> list[RawName]:
@@ -77,17 +81,38 @@ class Replay:
             LakeError: store, catalogue or a raw file failed; another run goes on.
         """
         marks = self._table.marks()
-        groups = groupby(self.names(), key=lambda name: (name.site, name.journal, name.is_quarantine))  # fmt: skip
-        for (site, journal, quarantine), group in groups:
-            key = mark_key(site, journal, quarantine=quarantine)
-            names = list(group)
+        for key, names in self._in_order():
             waiting = [name for name in names if name.last > marks.get(key, 0)]
+            self._remember(names[: len(names) - len(waiting)])
             progress(len(names) - len(waiting))
             for start in range(0, len(waiting), REPLAY_COMMIT_FILES):
                 part = waiting[start : start + REPLAY_COMMIT_FILES]
                 uris = [uri for name in part for uri in self._files_of(name)]
                 self._table.add(uris, {key: part[-1].last})
                 progress(len(part))
+
+    def _in_order(self) -> list[tuple[str, list[RawName]]]:
+        """The raw files of each journal and its mark; of a site's journals the first that began is first."""
+        groups = [list(group) for _, group in groupby(self.names(), key=_journal_of)]
+        journals = Counter(names[0].site for names in groups if not names[0].is_quarantine)
+        self._shared = {site for site, count in journals.items() if count > 1}
+        if self._shared:
+            groups.sort(key=lambda names: (names[0].is_quarantine, self._began(names[0])))
+        return [
+            (mark_key(names[0].site, names[0].journal, quarantine=names[0].is_quarantine), names)
+            for names in groups
+        ]
+
+    def _began(self, name: RawName) -> int:
+        first = next(files.decode(self._store, name), [])
+        return first[0].received_at if first else 0
+
+    def _remember(self, names: Sequence[RawName]) -> None:
+        """What runs before this one have brought, where that decides what is new."""
+        for name in names:
+            if name.site in self._shared and not name.is_quarantine:
+                for rows in self._rows(name):
+                    self._brought.see(name.site, rows)
 
     def odd_files(self) -> list[str]:
         """Addresses of the files with odd times; they are in no table."""
@@ -102,13 +127,21 @@ class Replay:
     def _files_of(self, name: RawName) -> Iterator[str]:
         """Put the readings of one raw file; the addresses of those that belong in the table."""
         for part, rows in enumerate(self._rows(name)):
-            table, odd = apart(self._table_of(name.site, rows))
+            table, odd = apart(self._new_of(name, rows))
             for file in encode_days(table):
                 path = f"{self._place(name)}.{part:06d}.{file.day}.parquet"
                 yield self._put(path, file, name)
             odd_file = encode_odd(odd)
             if odd_file is not None:
                 self._put(f"{self._place(name, 'odd/')}.{part:06d}.parquet", odd_file, name)
+
+    def _new_of(self, name: RawName, rows: list[JournalRow]) -> pa.Table:
+        table = self._table_of(name.site, rows)
+        if name.site not in self._shared or name.is_quarantine:
+            return table
+        new = without(table, self._brought.see(name.site, rows))
+        self.told.repeated += table.num_rows - new.num_rows
+        return new
 
     def _table_of(self, site: str, rows: list[JournalRow]) -> pa.Table:
         try:
@@ -163,6 +196,10 @@ class Replay:
                 yield row
             else:
                 self.told.unreadable[row] += 1
+
+
+def _journal_of(name: RawName) -> tuple[str, str, bool]:
+    return name.site, name.journal, name.is_quarantine
 
 
 def _row(payload: Payload) -> JournalRow | str:

@@ -20,7 +20,7 @@ from headrace.clock import ManualClock
 from headrace.journal import JournalReader
 from headrace.lake.store import LocalStore
 from headrace.metrics import Metrics
-from tests.journals import START_US, Journal, batch, readings
+from tests.journals import START_US, STREAM, Journal, batch, readings
 from tests.lakes import ask, pipeline, settings
 
 START = "2025-06-15"
@@ -167,6 +167,25 @@ def test_a_quarantined_payload_comes_back_when_its_codec_is_mended(tmp_path: Pat
     result = json.loads(done.stdout)
     assert (done.exit_code, result["brought_back"]) == (0, 1)
     assert result["unreadable"] == {"quarantined: broken_frame": 1}
+
+
+def test_what_came_to_two_journals_of_a_site_is_replayed_once(tmp_path: Path, journal: Journal) -> None:  # fmt: skip
+    """A lost disk: the new journal gets the last 50 readings again, cut into other batches, and 70 new ones."""
+    config = landed(tmp_path)
+    for name in ("journal.db", "journal.db-wal", "journal.db-shm"):
+        (tmp_path / "gateway" / name).unlink(missing_ok=True)
+    second = Journal(tmp_path / "gateway" / "journal.db")
+    second.seqs["pump-1", STREAM] = 250
+    again = readings(100, start_us=START_US + 2 * DAY_US, seed=5)
+    for part in (again.slice(50, 30), again.slice(80, 20), readings(70, start_us=START_US + 2 * DAY_US)):  # fmt: skip
+        second.append("pump-1", part, received_at=START_US + 2 * DAY_US + 3_600_000_000)
+    second.close()
+    landed(tmp_path)
+    assert ask(config.lake, None, "SELECT count(*) AS n FROM readings").to_pylist() == [{"n": 672}]
+    done = json.loads(replayed(tmp_path).stdout)
+    assert (done["readings"], done["repeated"], done["differences"]) == (672, 50, [])
+    again_told = json.loads(replayed(tmp_path).stdout)
+    assert (again_told["readings"], again_told["equal"]) == (0, True)
 
 
 def test_a_damaged_raw_file_is_named(tmp_path: Path, journal: Journal) -> None:
