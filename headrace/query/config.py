@@ -42,12 +42,13 @@ def find_place(*, data: Path | None, lake: str | None, config: Path | None) -> P
 
 
 def _lake_alone(uri: str) -> Lake:
-    if uri.startswith("s3://"):
+    lake = Lake(uri=uri)
+    if lake.scheme in lake_config.SCHEMES:
         raise UsageError(
-            f"{uri}: a lake on S3 needs keys and a catalogue",
+            f"{uri}: a lake that is not a folder needs keys and a catalogue",
             hint="name cloud_sync.toml by --config",
         )
-    return _checked(Lake(uri=uri), "--lake")
+    return _checked(lake, "--lake")
 
 
 def _checked(lake: Lake, source: str) -> Lake:

@@ -35,8 +35,12 @@ def find_moto() -> Path | None:
 
 
 @contextmanager
-def run_moto(folder: Path) -> Iterator[Moto]:
-    """A server with one bucket."""
+def run_moto(folder: Path, *, free_calls: int | None = None) -> Iterator[Moto]:
+    """A server with one bucket.
+
+    Args:
+        free_calls: so many calls need no rights, the bucket's own among them; then policies are weighed.
+    """
     import boto3
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -44,7 +48,9 @@ def run_moto(folder: Path) -> Iterator[Moto]:
     key_file = folder / "key"
     key_file.write_text("test\n")
     argv = [find_moto() or "moto_server", "-H", "127.0.0.1", "-p", str(port)]
-    with start_process(argv, log=folder / "moto.log", ready=lambda: listens(port), deadline_s=60):
+    env = {} if free_calls is None else {"INITIAL_NO_AUTH_ACTION_COUNT": str(free_calls)}
+    log = folder / "moto.log"
+    with start_process(argv, log=log, ready=lambda: listens(port), deadline_s=60, env=env):
         server = Moto(f"http://127.0.0.1:{port}", key_file)
         boto3.client(
             "s3", endpoint_url=server.endpoint, region_name="us-east-1",
