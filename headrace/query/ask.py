@@ -31,7 +31,7 @@ from headrace.query.latest import collect_latest, of_series
 from headrace.query.planner import Planner
 from headrace.query.predicate import NOTHING, any_of
 from headrace.query.sources import File, Sources, collect, registered_files
-from headrace.query.statement import Parameters, Statement
+from headrace.query.statement import EVERY, Parameters, Statement
 from headrace.query.tables import derived
 
 #: Names that are views of our own; any other may be a derived table.
@@ -141,6 +141,7 @@ class Questions:
         more = More(
             latest=latest,
             derived=[DerivedFiles(each.name, each.schema, files) for each, (files, _) in found],
+            views=None if EVERY in checked.tables else _without_schema(checked.tables),
         )
         read = _read([sources, *([latest.since] if latest else ())], [each for _, each in found])
         return Engine(sources, lake, more=more, bounds=self._bounds), read
@@ -153,6 +154,10 @@ class Questions:
     def _go_on(self) -> None:
         if self._is_stopped:
             raise QueryStopped("the statement was stopped")
+
+
+def _without_schema(tables: frozenset[str]) -> frozenset[str]:
+    return frozenset(table.rpartition(".")[2] for table in tables)
 
 
 def _read(sources: Sequence[Sources], derived: Sequence[tuple[list[File], int]]) -> Read:

@@ -50,10 +50,15 @@ class DerivedFiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class More:
-    """What is there beside readings: the parts of ``latest``, and derived tables."""
+    """What is there beside readings: the parts of ``latest``, and derived tables.
+
+    ``views``: those that are made over readings, where it is known that no other is asked; each costs a
+    look at a file.
+    """
 
     latest: Latest | None = None
     derived: Sequence[DerivedFiles] = ()
+    views: frozenset[str] | None = None
 
 
 class Engine:
@@ -111,7 +116,11 @@ class Engine:
         self._bound(bounds)
         self._db.register("tail", sources.tail)
         statements = [views.readings(["tail", *self._parts("readings", sources.files)])]
-        statements += [views.SERIES, views.ALERTS, views.MODELS, self._latest(more.latest)]
+        over = {"series": views.SERIES, "alerts": views.ALERTS, "models": views.MODELS}
+        over["latest"] = self._latest(more.latest)
+        statements += [
+            sql for name, sql in over.items() if more.views is None or name in more.views
+        ]
         statements += self._derived(more.derived)
         self._db.execute("SET allowed_paths = ?", [self._local])
         for each in statements:

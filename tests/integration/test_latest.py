@@ -122,3 +122,14 @@ def test_what_is_kept_is_made_again_when_it_is_lost_or_a_landed_file_is(site: Si
     assert site.state.read_bytes() == kept
     site.keeper.step()
     site.assert_right()
+
+
+def test_a_view_is_found_by_each_of_its_names(site: Site) -> None:
+    """Also by those that nobody types."""
+    site.journal.append("pump", readings(4))
+    for name in ("latest", "LATEST", '"latest"', "main.latest", "memory.main.latest"):
+        with site.questions.ask(f"SELECT count(*) AS n FROM {name}") as answer:
+            assert answer.reader.read_all().to_pylist() == [{"n": 4}]
+    both = "SELECT count(*) AS n FROM series WHERE device IN (SELECT device FROM main.alerts)"
+    with site.questions.ask(both) as answer:
+        assert answer.reader.read_all().to_pylist() == [{"n": 0}]
