@@ -102,7 +102,7 @@ def to_influxdb(api: str) -> Callable[[Site, str], Any]:
 
 @contextmanager
 def to_postgres(site: Site, kind: str) -> Iterator[tuple[Sink, Callable[[], int]]]:
-    pytest.importorskip("psycopg", reason="psycopg is missing")
+    psycopg = pytest.importorskip("psycopg", reason="psycopg is missing")
     from gateway.sinks import postgres as postgres_sink
 
     folder = site.folder / "postgres"
@@ -114,8 +114,13 @@ def to_postgres(site: Site, kind: str) -> Iterator[tuple[Sink, Callable[[], int]
         settings = postgres_sink.PostgresSettings(
             conninfo=conninfo, password_file=site.secret(kind), timeout_s=2
         )
-        postgres_sink.build(settings, site="s")
-        yield postgres_sink.build(settings, site="s"), lambda: 2
+
+        def count() -> int:
+            with psycopg.connect(conninfo, password=PASSWORD) as db:
+                (rows,) = db.execute("SELECT count(*) FROM readings").fetchone() or (0,)
+            return int(rows)
+
+        yield postgres_sink.build(settings, site="s"), count
 
 
 @contextmanager
