@@ -34,7 +34,7 @@ _SPLIT: Final = "BYTE_STREAM_SPLIT"
 _PLAIN: Final = "PLAIN"
 _DELTA: Final = "DELTA_BINARY_PACKED"
 
-#: What queries are cut down by. Statistics of the others cost a tenth of the writing time.
+#: Labels that queries are cut down by. Statistics of all columns cost a tenth of the time of landing.
 _STATISTICS: Final = frozenset({"site", "device", "name"})
 
 
@@ -51,7 +51,9 @@ def options(table: pa.Table, *, level: int, is_thorough: bool = False) -> dict[s
         "compression_level": level,
         "use_dictionary": [each.name for each in table.schema if pa.types.is_dictionary(each.type)],
         "column_encoding": _encodings(table, level, is_thorough),
-        "write_statistics": [each.name for each in table.schema if _has_statistics(each)],
+        "write_statistics": [
+            each.name for each in table.schema if _has_statistics(each, is_thorough)
+        ],
         "data_page_size": PARQUET_PAGE_BYTES,
         "max_rows_per_page": PARQUET_ROW_GROUP_ROWS,
         # Arrow's own schema would tell readers of dictionaries and is nothing to Iceberg.
@@ -59,7 +61,10 @@ def options(table: pa.Table, *, level: int, is_thorough: bool = False) -> dict[s
     }
 
 
-def _has_statistics(field: pa.Field) -> bool:
+def _has_statistics(field: pa.Field, is_thorough: bool) -> bool:
+    """What queries are cut down by; when there is time, everything but texts that seldom repeat."""
+    if is_thorough:
+        return not (pa.types.is_string(field.type) or pa.types.is_binary(field.type))
     return field.name in _STATISTICS or pa.types.is_timestamp(field.type)
 
 

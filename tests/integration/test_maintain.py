@@ -11,7 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.schema import Schema
 from pyiceberg.table import Table
+from pyiceberg.transforms import DayTransform
+from pyiceberg.types import DoubleType, LongType, NestedField, StringType, TimestamptzType
 
 from cloud_sync import cli
 from cloud_sync.config import CloudSync, Maintain, Register
@@ -345,3 +349,64 @@ level = 3
     assert cloud.stop() == 0
     assert_each_once(lake.identities(), journalled(lake.config.journal.path))
     assert "lake: well: readings" in cloud.output()
+
+
+def test_a_derived_table_of_another_shape_is_maintained_by_its_name(lake: Lake) -> None:
+    """Made by pyiceberg, with field ids, other columns and a commit for each part of a day."""
+    columns = Schema(
+        NestedField(1, "device", StringType(), required=True),
+        NestedField(2, "name", StringType(), required=True),
+        NestedField(3, "time", TimestamptzType(), required=True),
+        NestedField(4, "count", LongType(), required=True),
+        NestedField(5, "mean", DoubleType()),
+    )
+    by_day = PartitionSpec(PartitionField(3, 1000, DayTransform(), "day"))
+    catalogue = open_catalogue(lake.config.lake)
+    table = catalogue.create_table(("headrace", "readings_1m"), columns, partition_spec=by_day)
+    for part in range(3):
+        times = [MIDNIGHT_US + day * DAY_US + part * 60_000_000 for day in range(2)]
+        rows = {
+            "device": ["pump-1", "pump-1"], "name": ["flow", "flow"],
+            "time": pa.array(times).cast(pa.timestamp("us", "UTC")),
+            "count": [60, part], "mean": [1.5, None],
+        }  # fmt: skip
+        table.append(pa.table(rows, schema=table.schema().as_arrow()))
+    before = table.scan().to_arrow().sort_by("time").to_pylist()
+    report = lake.maintainer.round(tables=["readings_1m"])
+    assert [(day.before.files, day.after.files) for day in report.days] == [(3, 1), (3, 1)]
+    table.refresh()
+    assert table.scan().to_arrow().sort_by("time").to_pylist() == before
+    assert len(lake.files) == 8  # the other table was not asked for
+
+
+def test_a_damaged_file_stays_and_the_rest_of_its_day_is_compacted(lake: Lake) -> None:
+    """The report names it, and the command's exit status is not about it: verify is."""
+    path = Path(sorted(lake.files)[0].removeprefix("file://"))
+    path.write_bytes(path.read_bytes()[:-9])
+    days = lake.round().days
+    assert [day.after.files for day in days] == [2, 1]
+    assert path.name in days[0].why
+    assert path.exists()
+
+
+def test_only_the_days_that_are_named_are_compacted(lake: Lake) -> None:
+    """And nothing else is done then but the sweep."""
+    report = lake.again(keep_days={"readings": 1}).maintainer.round(days=["2025-06-15"])
+    assert not report.days  # it is past its days, and retirement is not what was asked for
+    report = lake.maintainer.round(days=["2025-06-16"])
+    assert [day.day for day in report.days] == ["day=2025-06-16"]
+    assert len(lake.files) == 5
+
+
+def test_a_compaction_gives_up_when_the_service_ends(lake: Lake) -> None:
+    """What it had written goes at once; the next start goes on."""
+    lake.maintainer.stop()
+    assert not lake.round().days
+    halfway = Maintainer(
+        lake.config, open_store(lake.config.lake), lake.clock, Metrics("cloud_sync"),
+        lambda _title, _rows: lambda _: halfway.stop(),
+    )  # fmt: skip
+    (day,) = halfway.round().days
+    assert (day.state, day.why) == ("left", "stopped")
+    assert not list((lake.folder / "lake" / "warehouse").rglob("*.parquet"))
+    assert_each_once(lake.identities(), journalled(lake.config.journal.path))
