@@ -118,6 +118,11 @@ class World:
         stats = self.stats("sampling")
         return stats.acknowledged if stats else 0
 
+    def sampled(self) -> int:
+        """What it has sampled."""
+        stats = self.stats("sampling")
+        return stats.sampled if stats else 0
+
 
 @pytest.mark.timeout(200 + 40 * EVENTS)
 def test_lost_disks_lose_and_double_nothing(programs: Programs, tmp_path: Path) -> None:
@@ -144,6 +149,8 @@ def test_lost_disks_lose_and_double_nothing(programs: Programs, tmp_path: Path) 
         world.heal()
 
     wait_until(lambda: is_drained(world.stats("replaying")), 120, "the recording is forgotten")
+    # The agent has sampled nothing of this before the last loss.
+    before = world.sampled()
     wait_until(lambda: world.forgotten() > before, 60, "acks after all losses")
     assert [agent.stop() for agent in agents] == [0] * len(agents)
     assert gateway.program.stop() == 0
