@@ -223,6 +223,19 @@ def test_a_broker_that_asks_for_a_certificate_is_recognised_by_its_silence(site:
     assert "certfile and keyfile" in failed.value.hint, failed.value
 
 
+def test_a_broker_that_does_not_know_the_name_is_said_with_what_to_do(site: Site) -> None:
+    """mosquitto without anybody in its list."""
+    if EXECUTABLE is None:
+        pytest.skip("mosquitto is not installed")
+    with mosquitto(site.folder, anonymous=False) as broker:
+        settings = mqtt_sink.MqttSettings(
+            port=broker.port, username=USER, password_file=site.secret(), timeout_s=2
+        )
+        with pytest.raises(SinkUnavailable) as failed:
+            mqtt_sink.build(settings, site="s").deliver(BATCH)
+    assert "check username and password_file" in failed.value.hint, failed.value
+
+
 def test_a_password_that_is_mended_lets_the_readings_through(site: Site) -> None:
     """Without a restart of the gateway."""
     with SERVERS["kafka scram-512"](site, "wrong password") as (sink, _):
