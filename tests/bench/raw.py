@@ -58,29 +58,46 @@ def raw(folder: Path, batch_rows: int, count: int) -> None:
     )
 
 
-def csv(folder: Path, count: int) -> None:
-    """A wide CSV file of 8 series."""
+def imported(folder: Path, name: str, count: int, mapping: str) -> None:
+    """What is in ``<name>.csv``, through the spool into the table."""
+    path = folder / f"{name}.csv"
+    table = f'[[imports]]\nplugin = "files"\njob = "{name}"\nsite = "s"\npath = "{path}"\n[imports.mapping]\n{mapping}'
+    configured(folder, table)
+    spent = cpu(lambda: run_import(folder, table))
+    print(
+        f"import of {name}.csv: {count} readings, {path.stat().st_size / count:.1f} B each in the file; "
+        f"CPU {spent / count * 1e6:.2f} s per million, landed and registered; "
+        f"spool afterwards {size(folder / 'imports' / name) / 1e6:.1f} MB"
+    )
+
+
+def wide(folder: Path, count: int) -> None:
+    """One device, 8 series."""
     values = np.round(np.random.default_rng(0).normal(20, 3, (count // 8, 8)), 2)
-    path = folder / "rig.csv"
-    with path.open("w") as file:
+    with (folder / "wide.csv").open("w") as file:
         file.write("time," + ",".join(f"s{at}" for at in range(8)) + "\n")
         for at, row in enumerate(values.tolist()):
             file.write(f"{1_750_000_000 + at}," + ",".join(map(str, row)) + "\n")
-    table = f'[[imports]]\nplugin = "files"\njob = "rig"\nsite = "s"\npath = "{path}"\n[imports.mapping]\ndevice = "rig"\ntime_format = "unix_s"\n'
-    configured(folder, table)
-    spent = cpu(lambda: run_import(folder, table))
-    spool = size(folder / "imports")
-    print(
-        f"import of CSV: {count} readings, {path.stat().st_size / count:.1f} B/reading in the file; "
-        f"CPU {spent / count * 1e6:.2f} s per million, landed and registered; spool afterwards {spool / 1e6:.1f} MB"
-    )
+    imported(folder, "wide", count, 'device = "rig"\ntime_format = "unix_s"\n')
+
+
+def long(folder: Path, count: int) -> None:
+    """A thousand devices that take turns: the worst that a chunk can be cut into."""
+    with (folder / "long.csv").open("w") as file:
+        file.write("time,device,name,value\n")
+        for at in range(count):
+            file.write(
+                f"2024-01-01 {at // 3600 % 24:02d}:{at // 60 % 60:02d}:{at % 60:02d},d-{at % 1000},temp,{at % 100 / 10}\n"
+            )
+    imported(folder, "long", count, 'device_column = "device"\nname_column = "name"\n')
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         for rows, count in ((10_000, 2_400_000), (1_200, 1_200_000), (120, 240_000)):
             raw(Path(name) / str(rows), rows, count)
-        csv(Path(name), 4_000_000)
+        wide(Path(name), 4_000_000)
+        long(Path(name), 1_000_000)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"peak memory of all: {peak:.0f} MB")
 

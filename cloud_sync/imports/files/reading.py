@@ -57,9 +57,10 @@ class TableFile:
         at, step = 0, self._step()
         batches = self._parquet() if is_parquet(self.path, self._settings) else self._csv()
         for batch in batches:
-            # Always whole pieces: what is cut off here was cut off there before.
-            for start in range(0, batch.num_rows, step):
-                part = batch.slice(start, step)
+            # Pieces of about a step, and no small rest: each piece is a batch for each of its devices.
+            size = -(-batch.num_rows // max(1, round(batch.num_rows / step)))
+            for start in range(0, batch.num_rows, max(1, size)):
+                part = batch.slice(start, size)
                 at += part.num_rows
                 if at > skip_rows:
                     keep = min(part.num_rows, at - skip_rows)
