@@ -32,11 +32,11 @@ ROWS = 10_000
 AGENTS = ("sampling", "replaying")
 #: What is lost in turn, and how often; some 10 s each. ``HEADRACE_LOST_DISKS=40`` is the long version.
 WHAT = ("disk", "gateway", "disk", "cloud")
-EVENTS = int(os.environ.get("HEADRACE_LOST_DISKS", "3"))
+EVENTS = int(os.environ.get("HEADRACE_LOST_DISKS", "2"))
 
 INPUTS = {
     "sampling": 'plugin = "simulated"\nrate_hz = 20.0',
-    "replaying": 'plugin = "replay"\nspeed = 500.0\npath = "{recording}"',
+    "replaying": 'plugin = "replay"\nspeed = 1000.0\npath = "{recording}"',
 }
 
 
