@@ -69,6 +69,10 @@ MQTT_SINK_MAX_BYTES: Final = 128 * KIB
 MQTT_SINK_WINDOW_MESSAGES: Final = 64
 MQTT_SINK_WINDOW_BYTES: Final = 4 * MIB
 
+#: Bytes of QoS 0 after which the broker is asked whether it has them: a line of 256 kbit/s takes 8 s for
+#: them, and gives up after 10 (``sinks.timeout_s``).
+MQTT_SINK_ASK_BYTES: Final = 256 * KIB
+
 #: Lines of line protocol in one request to InfluxDB: what its documentation recommends at most.
 INFLUXDB_MAX_LINES: Final = 10_000
 

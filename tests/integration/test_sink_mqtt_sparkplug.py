@@ -21,6 +21,7 @@ from tests.devices import Device
 from tests.gateway_entries import START, entry, rows
 from tests.programs import Programs, make_gateway
 from tests.servers import wait_until
+from tests.servers.link import Link
 from tests.servers.mosquitto import Mosquitto, mosquitto
 from tests.servers.sparkplug import NOW, Type, metric, sparkplug
 
@@ -123,6 +124,23 @@ def test_births_and_data_have_the_qos_of_the_specification_unless_told_otherwise
     wait_until(lambda: len(host.qos) == 4, 10, "all")
     assert host.qos == [("NBIRTH", qos), ("DBIRTH", qos), ("DDATA", qos), ("NDEATH", 1)]
     host.close()
+
+
+def test_a_delivery_that_takes_longer_than_the_timeout_is_no_failure_while_it_goes_on(
+    broker: Mosquitto,
+) -> None:
+    """3 s over a slow line, with a second of patience: the broker is asked on the way."""
+    link = Link(broker.port)
+    settings = MqttSettings(port=link.port, profile="sparkplug", timeout_s=1)
+    sink = build(settings, site="plant-a")
+    assert sink.write([entry("pump-1", rows(["flow"], [START], [1.5]))]) == []
+    link.slow(0.15)
+    count = 60_000
+    long = rows(["flow"] * count, [START + at for at in range(count)], [float(at) for at in range(count)])  # fmt: skip
+    assert sink.write([entry("pump-1", long, offset=2)]) == []
+    link.mend()
+    sink.close()
+    link.close()
 
 
 def test_a_gateway_reads_what_another_writes(programs: Programs, broker: Mosquitto) -> None:

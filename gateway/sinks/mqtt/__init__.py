@@ -1,7 +1,7 @@
 """Another MQTT broker: a second Headrace gateway behind it, or anybody who reads JSON.
 
 Reading order: ``config``, ``message``, ``headrace``, ``plain`` and ``sparkplug`` (batches to messages, one file a
-profile), ``waiting`` (what is confirmed and what is not; pure), ``connection``, ``sink``.
+profile), ``waiting`` (what is confirmed and what is not; pure), ``session``, ``connection``, ``sink``.
 """
 
 from gateway.sinks.mqtt.config import MqttSettings, check

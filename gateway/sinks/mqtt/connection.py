@@ -6,7 +6,7 @@ out again over the next. paho's thread only tells ``Waiting`` what has arrived.
 
 A message of QoS 0 (Sparkplug) is answered by nobody. But a broker takes the packets of a connection in their
 order, so the answer to a question that was asked behind them says that it has them: the subscription
-to commands is made once more, and its SUBACK confirms the delivery.
+to commands is made once more, and its SUBACK confirms them. It is asked often enough for a slow line.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
@@ -23,43 +22,22 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.sinks.mqtt.config import MqttSettings
 from gateway.sinks.mqtt.message import Message
+from gateway.sinks.mqtt.session import Session
 from gateway.sinks.mqtt.waiting import Waiting
 from gateway.sinks.secret import read_secret
 from gateway.tls_hints import tls_hint
 from headrace import wire
 from headrace.errors import PayloadError, SinkUnavailable
-from headrace.limits.sinks import MQTT_SINK_WINDOW_BYTES, MQTT_SINK_WINDOW_MESSAGES
+from headrace.limits.sinks import (
+    MQTT_SINK_ASK_BYTES,
+    MQTT_SINK_WINDOW_BYTES,
+    MQTT_SINK_WINDOW_MESSAGES,
+)
 from headrace.topics import Topics
 
 logger = logging.getLogger(__name__)
 
 _KEEPALIVE_S = 30
-
-
-class Session(Protocol):
-    """What begins and ends with the connection, where the profile has such a thing."""
-
-    def begin(self) -> tuple[str, bytes]:
-        """A connection is about to be made: topic and payload of its will."""
-        ...
-
-    def death(self) -> tuple[str, bytes]:
-        """What is said when it ends on purpose."""
-        ...
-
-    @property
-    def command_topic(self) -> str:
-        """What to subscribe to."""
-        ...
-
-    def command(self, payload: bytes) -> None:
-        """Something came there; called by paho's thread."""
-        ...
-
-    @property
-    def is_born(self) -> bool:
-        """Whether the messages at hand are of this connection."""
-        ...
 
 
 class Connection:
@@ -74,7 +52,7 @@ class Connection:
         self._topics = Topics(settings.topic_root)
         self._client: mqtt.Client | None = None
         self._changed = threading.Condition()
-        self._ready = False
+        self._ready = self._answered = False
         self._lost = ""
         self._waiting = Waiting([], for_ack=False)
 
@@ -90,6 +68,7 @@ class Connection:
         with self._changed:
             self._waiting = waiting
             waiting.failure = self._lost
+        unasked = 0
         for place, message in enumerate(messages):
             self._wait(lambda: waiting.is_over or self._has_room(message))  # noqa: B023
             if waiting.failure:
@@ -102,6 +81,9 @@ class Connection:
             )
             with self._changed:
                 waiting.published(place, sent.mid)
+            unasked += len(message.payload)
+            if self._settings.qos == 0 and unasked >= MQTT_SINK_ASK_BYTES:
+                unasked = self._ask_behind(client)
         self._wait(lambda: waiting.is_over)
         if self._settings.qos == 0 and not waiting.failure:
             self._ask_behind(client)
@@ -109,14 +91,14 @@ class Connection:
             self.close()
         return waiting
 
-    def _ask_behind(self, client: mqtt.Client) -> None:
-        """Wait for an answer that comes behind what was published."""
-        if self._session is None:
-            return
-        with self._changed:
-            self._ready = False
-        client.subscribe(self._session.command_topic, 1)
-        self._wait(lambda: self._ready or bool(self._waiting.failure))
+    def _ask_behind(self, client: mqtt.Client) -> int:
+        """Wait for an answer that comes behind what was published; the bytes that are unanswered then."""
+        if self._session is not None:
+            with self._changed:
+                self._answered = False
+            client.subscribe(self._session.command_topic, 1)
+            self._wait(lambda: self._answered or bool(self._waiting.failure))
+        return 0
 
     def open(self) -> None:
         """Be connected, before messages are made that depend on it.
@@ -250,7 +232,7 @@ class Connection:
 
     def _be_ready(self) -> None:
         with self._changed:
-            self._ready = True
+            self._ready = self._answered = True
             self._changed.notify_all()
 
     def _on_disconnect(
