@@ -15,6 +15,7 @@ Name nodes, replication and Kerberos come from Hadoop's own files (HADOOP_CONF_D
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -110,6 +111,22 @@ class HdfsStore(Store):
 
     def _folders(self, folder: str) -> list[str]:
         return self._list(folder, is_folder=True)
+
+    def _tidy(self, folder: str, older_than_s: float) -> int:
+        """Temporary files of writers that were killed."""
+        before_ms = (time.time() - older_than_s) * 1_000
+        try:
+            found = list(self._client.list_status(self._full(folder)))
+        except FileNotFoundError:
+            return 0
+        left = [
+            each.path
+            for each in found
+            if basename(each.path).startswith(".") and each.modification_time < before_ms
+        ]
+        for path in left:
+            self._client.delete(path)
+        return len(left)
 
     def _list(self, folder: str, *, is_folder: bool) -> list[str]:
         try:
