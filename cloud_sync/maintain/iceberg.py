@@ -99,6 +99,12 @@ def replace(table: Table, gone: Sequence[File], come: Sequence[str], *, why: str
         LakeUnavailable: it may have happened or not.
     """
     for _ in range(COMMIT_TRIES):
+        # Others have committed while files were merged, and maybe expired what the table was read with.
+        _refresh(table)
+        if not _are_there(table, gone):
+            if come and _has_happened(table, gone, come):
+                return  # an attempt that was called refused was done after all
+            break
         try:
             with catalogue_errors("commit"):
                 _replace(table, {file.uri for file in gone}, come, why)
@@ -106,14 +112,12 @@ def replace(table: Table, gone: Sequence[File], come: Sequence[str], *, why: str
             _refresh(table)
             if _has_happened(table, gone, come):
                 return
-            if not isinstance(error.__cause__, CommitFailedException):
+            if not isinstance(error.__cause__, (CommitFailedException, FileNotFoundError)):
                 raise
         except ValidationException:
-            _refresh(table)
+            continue
         else:
             return
-        if not _are_there(table, gone):
-            break
     raise LostRaceError
 
 

@@ -17,7 +17,7 @@ from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.table import Table
 
 from cloud_sync.config import CloudSync
-from cloud_sync.lake.snapshots import expire, expired
+from cloud_sync.lake.snapshots import are_due, expire, expired
 from cloud_sync.maintain import records, report
 from cloud_sync.maintain.compaction import Compaction, Settings, StoppedError
 from cloud_sync.maintain.estimate import estimate
@@ -194,10 +194,12 @@ class Maintainer:
     def _tidy(self, table: Table, dry_run: bool, *, everything: bool) -> report.Table:
         """Retention, expiry and sweep, and how the table is now."""
         name, keep = table.name()[-1], self._config.register.keep_snapshots
+        with catalogue_errors("read the table back"):
+            table.refresh()
         retired = self._retire(table, dry_run) if everything else Size()
         count = len(table.snapshots())
         old = expired(table, keep)
-        forgotten = (len(old) if len(old) >= keep else 0) if dry_run else expire(table, keep)
+        forgotten = (len(old) if are_due(old, keep) else 0) if dry_run else expire(table, keep)
         if forgotten and not dry_run:
             with catalogue_errors("load the table"):
                 table.refresh()
