@@ -74,21 +74,29 @@ def live(table: Table) -> list[DataFile]:
     snapshot = table.current_snapshot()
     if snapshot is None:
         return []
-    manifests = snapshot.manifests(table.io)
+    with catalogue_errors("read the table"):
+        manifests = snapshot.manifests(table.io)
+        found = [
+            data
+            for manifest in manifests
+            if manifest.content == ManifestContent.DATA
+            for data in _entries(table, manifest)
+        ]
     if any(manifest.content == ManifestContent.DELETES for manifest in manifests):
         raise LakeError(
             f"table {'.'.join(table.name())} has delete files of another engine",
             hint="rewrite it with that engine, then Headrace maintains it again",
         )
-    return [data for manifest in manifests for data in _entries(table, manifest)]
+    return found
 
 
 def referenced(table: Table) -> set[str]:
     """Addresses of the data files that any snapshot of the table still names."""
-    manifests = {
-        manifest for snapshot in table.snapshots() for manifest in _manifests(table, snapshot)
-    }
-    return {data.file_path for manifest in manifests for data in _entries(table, manifest)}
+    with catalogue_errors("read the table"):
+        manifests = {
+            manifest for snapshot in table.snapshots() for manifest in _manifests(table, snapshot)
+        }
+        return {data.file_path for manifest in manifests for data in _entries(table, manifest)}
 
 
 def replace(table: Table, gone: Sequence[File], come: Sequence[str], *, why: str) -> None:

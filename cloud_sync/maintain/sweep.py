@@ -31,6 +31,7 @@ from cloud_sync.maintain.iceberg import live, referenced
 from cloud_sync.maintain.records import Record
 from cloud_sync.maintain.runs import job_start_us
 from headrace.errors import LakeUnavailable
+from headrace.lake.catalogue import catalogue_errors
 from headrace.lake.store import Store
 
 
@@ -147,7 +148,8 @@ def _stray_metadata(table: Table, ages: Ages) -> list[str]:
     folder = table.location_provider().new_metadata_location("").rstrip("/")
     scheme, netloc, path = table.io.parse_location(folder)
     filesystem = table.io.fs_by_scheme(scheme, netloc)
-    known = _known_metadata(table)
+    with catalogue_errors("read the table"):
+        known = _known_metadata(table)
     removed: list[str] = []
     try:
         for info in filesystem.get_file_info(pafs.FileSelector(path, allow_not_found=True)):
