@@ -10,7 +10,7 @@ SECONDS ?=
 DATA    ?= headrace-data
 
 # make test JOBS=0 runs them one after the other, in one process
-JOBS ?= 2
+JOBS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test pi-test firmware-test check format bench constraints clean dashboards-test container-test demo-models models-test stores-test fuzz kills

@@ -7,6 +7,7 @@ in memory and one delivery of each reader, however far a sink is behind.
 from __future__ import annotations
 
 import gc
+import logging
 import threading
 from collections.abc import Sequence
 
@@ -99,15 +100,19 @@ class Stalling(Sink):
 
 
 def test_a_destination_that_stalls_again_and_again_gets_all_and_holds_nobody_up(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Dead for a moment at every other delivery, for as long as it lives."""
+    # pytest keeps what is logged, with the error, whose frames hold the delivery that failed.
+    caplog.set_level(logging.ERROR, "gateway.runner")
     monkeypatch.setattr("gateway.runner.RETRY_FIRST_S", 0.02)
     destination, others = Stalling(), Others()
     sink = SinkConsumer("s", destination, True, bench.metrics, LATE_AFTER_HALF_A_SECOND)
     flood(bench)
     runners = [bench.run(sink), bench.run(others)]
     wait_until(lambda: others.rows == BATCHES * ROWS, 5, "the others have all")
+    history = {"sink": "s", "lane": "backfill"}
+    wait_until(lambda: bench.metrics.value("lane_lag_batches", **history), 5, "it is behind")
     bench.arrives(BATCHES * ROWS + 1, ROWS)
     newest = float((BATCHES + 1) * ROWS)
     wait_until(lambda: newest in destination.values, 5, "the present is there")
