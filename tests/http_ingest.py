@@ -91,7 +91,8 @@ class Site:
             for name, time, value, text in zip(
                 columns["name"], times, columns["value"], columns["text"], strict=True
             ):
-                found.append((row.device, name, time, text if value is None else value))
+                if not name.startswith("gateway/"):  # what the gateway says of the device
+                    found.append((row.device, name, time, text if value is None else value))
         return found
 
     def rows(self) -> list[Any]:
