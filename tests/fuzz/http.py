@@ -224,7 +224,7 @@ _RAW: Final = [
     _request(b"POST /api/v2/write?org=o&bucket=b&precision=ns", body=_LINE),
     _request(b"POST /write?db=d&u=a&p=b&precision=s", b"Headrace-Device: pump-1", body=b"m f=1 1790000000"),
     _request(b"POST /v1/readings/pump-1", b"Content-Type: application/senml+json", b"Idempotency-Key: k-1", body=b'[{"n":"a","v":1}]'),
-    _request(b"POST /write", b"Content-Encoding: gzip", body=gzip.compress(_LINE)),
+    _request(b"POST /write", b"Content-Encoding: gzip", body=gzip.compress(_LINE, mtime=0)),
     _request(b"POST /write", b"Transfer-Encoding: chunked") + b"2c\r\n" + _LINE + b"\r\n0\r\n\r\n",
     _request(b"POST /write", b"Transfer-Encoding: chunked", body=_LINE),
     _request(b"POST /write", b"Content-Length: 5", body=_LINE),
@@ -246,5 +246,5 @@ _REQUESTS: Final = [
     b"\3\1\1\2\n\n\x81\xa2\x00aa\x02\x01",
     b"\3\0\0\0precision=h\nHeadrace-Device: pump-1\nm f=1 1",
     b"\4\0\0\0q=CREATE+DATABASE+x\n\nq=SELECT",
-    b"\0\1\0\0\n\n" + gzip.compress(_LINE)[:-4],
+    b"\0\1\0\0\n\n" + gzip.compress(_LINE, mtime=0)[:-4],
 ]
