@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import (
-    NamespaceAlreadyExistsError,
     NoSuchNamespaceError,
     NoSuchTableError,
     TableAlreadyExistsError,
@@ -24,7 +22,13 @@ from pyiceberg.table import Table
 
 from cloud_sync.lake.table import READINGS_COLUMNS, READINGS_PARTITIONS
 from headrace.errors import UsageError
-from headrace.lake.catalogue import NAMESPACE, READINGS, catalogue_errors, open_catalogue
+from headrace.lake.catalogue import (
+    NAMESPACE,
+    READINGS,
+    catalogue_errors,
+    make_namespace,
+    open_catalogue,
+)
 from headrace.lake.config import Lake
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -50,6 +54,7 @@ class ReplayTable:
             raise UsageError(f"--into: expected a new table's name of a-z, 0-9 and _, got {name!r}")
         self.name = name
         self._asked = asked
+        self._lake = lake
         self._catalogue: Catalog = open_catalogue(lake)
         self._table = self._open()
 
@@ -93,8 +98,7 @@ class ReplayTable:
         return table
 
     def _create(self) -> Table:
-        with suppress(NamespaceAlreadyExistsError):
-            self._catalogue.create_namespace(NAMESPACE)
+        make_namespace(self._catalogue, self._lake)
         options: dict[str, Any] = {
             "partition_spec": READINGS_PARTITIONS,
             "properties": {
