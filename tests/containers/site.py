@@ -34,6 +34,7 @@ class Site:
     mqtt_port: int
     console_port: int
     enrol_port: int
+    serve_port: int
 
     @property
     def services(self) -> dict[str, Any]:
@@ -47,7 +48,7 @@ class Site:
     def compose(self, *words: str, timeout_s: float = 120) -> str:
         compose = Path(sys.executable).with_name("podman-compose")
         return self.engine.run(
-            compose, "--project-name", self.project, "--profile", "demo", *words,
+            compose, "--project-name", self.project, "--profile", "demo", "--profile", "serve", *words,
             cwd=self.folder, timeout_s=timeout_s,
         ).stdout  # fmt: skip
 
@@ -66,7 +67,7 @@ class Site:
         if once:
             status = self.engine.podman("wait", self.container(name))
             assert status.splitlines()[-1] == "0", self.logs(name)
-        elif name in {"mosquitto", "seaweedfs", "influxdb", "gateway", "cloud-sync"}:
+        elif name in {"mosquitto", "seaweedfs", "influxdb", "gateway", "cloud-sync", "serve"}:
             self.wait_healthy(name)
 
     def wait_healthy(self, name: str) -> None:
@@ -90,6 +91,16 @@ class Site:
         ) as reply:
             return json.load(reply)
 
+    def ask(self, sql: str, token: str = "") -> str:
+        """Ask the lake by HTTP; JSON."""
+        token = token or (self.folder / "secrets" / "serve_tokens").read_text().strip()
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.serve_port}/api/v1/sql", data=sql.encode(),
+            headers={"Authorization": f"Bearer {token}", "Content-Type": "text/plain"},
+        )  # fmt: skip
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            return str(reply.read().decode())
+
     def query(self, sql: str) -> list[dict[str, Any]]:
         """Ask the lake, from the container that fills it."""
         text = self.exec(
@@ -108,12 +119,13 @@ def make_site(engine: Engine, root: Path, project: str) -> Site:
     ignore = shutil.ignore_patterns(".env", "config", "secrets")
     shutil.copytree(ROOT / "deploy" / "compose", folder, ignore=ignore)
     shutil.copytree(ROOT / "deploy" / "mosquitto", root / "deploy" / "mosquitto")
-    site = Site(engine, folder, project, free_port(), free_port(), free_port())
+    site = Site(engine, folder, project, *(free_port() for _ in range(4)))
     settings = {
         "LISTEN_ADDRESS": "127.0.0.1",
         "MQTT_PORT": str(site.mqtt_port),
         "CONSOLE_PORT": str(site.console_port),
         "ENROL_PORT": str(site.enrol_port),
+        "SERVE_PORT": str(site.serve_port),
         **{_variable(name): f"localhost/headrace-{name}:test" for name in TARGETS},
         **{_variable(name): f"localhost/headrace-test-{name}:1" for name in STAND_INS},
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
 
@@ -13,6 +14,8 @@ from tests.enrolment import Client, run_enroll, tls_context
 from tests.servers import wait_until
 from tests.servers.agent import agent, log_of, write_agent_config
 from tests.servers.chromium import EXECUTABLE, chromium
+
+COUNTS = "SELECT device, count(*) AS n FROM readings GROUP BY device"
 
 
 def stat(site: Site, device: str) -> dict[str, Any]:
@@ -157,6 +160,14 @@ def test_our_containers_hold_no_secret_in_their_environment(site: Site) -> None:
     for name in site.services:
         shown = json.dumps(site.engine.inspect("container", site.container(name)))
         assert not [secret for secret in secrets if secret in shown], name
+
+
+def test_questions_are_answered_by_http_for_who_has_the_token(site: Site) -> None:
+    """`headrace serve` in its container, on the lake in S3 and the gateway's journal."""
+    there = {row["device"]: row["n"] for row in json.loads(site.ask(COUNTS))}
+    assert min(there[name] for name in ("pump-1", "pump-2")) > 100
+    with pytest.raises(HTTPError, match="401"):
+        site.ask(COUNTS, token="no")
 
 
 @pytest.mark.skipif(EXECUTABLE is None, reason="chromium is not installed")
