@@ -243,7 +243,9 @@ class Connection:
     def _lose(self, client: mqtt.Client, reason: str) -> None:
         with self._changed:
             if client is self._client:
-                self._lost = self._waiting.failure = reason
+                # The first reason is the cause: behind a refusal the broker also hangs up.
+                self._lost = self._lost or reason
+                self._waiting.failure = self._waiting.failure or self._lost
                 self._changed.notify_all()
 
     def _on_publish(

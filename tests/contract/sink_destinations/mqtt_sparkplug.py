@@ -46,7 +46,10 @@ def make(folder: Path) -> Destination:
             reader.loop_start()
             wait_until(lambda: subscribed, 10, "subscribed")
             yield lambda: len(seen)
-            link.cut()  # a broker keeps no message of QoS 0 for a host that is away
+            link.cut()  # a broker keeps no message of QoS 0 for a host that is away,
+            subscribed.clear()
+            reader.subscribe("spBv1.0/headrace/#", qos=1)
+            wait_until(lambda: subscribed, 10, "all that was on its way to the host")
             reader.disconnect()
             reader.loop_stop()
 
