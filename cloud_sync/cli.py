@@ -125,7 +125,7 @@ def once(config_path: Path | None, data: Path | None, as_json: bool) -> None:
 @verbose_option
 @reports_errors
 def check_config(config_path: Path | None) -> None:
-    """Check a configuration and start nothing; exit status 2 with every fault.
+    """Check a configuration and start nothing. Exit status 2 with every fault.
 
     \b
     Example:
@@ -138,7 +138,7 @@ def check_config(config_path: Path | None) -> None:
 
 @main.command("sample-config")
 def sample_config() -> None:
-    """Print a configuration with every key, its default and when to change it.
+    """Print a configuration with every key and its default. It says when to change it.
 
     \b
     Example:
@@ -152,7 +152,7 @@ def sample_config() -> None:
 @verbose_option
 @reports_errors
 def health(config_path: Path | None) -> None:
-    """Ask the cloud-sync on this machine whether it works; exit status 1 if it does not.
+    """Ask the cloud-sync on this machine whether it works. Exit status 1 if it does not.
 
     The question goes to its metrics page, so metrics.port must be set.
 

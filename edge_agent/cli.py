@@ -66,7 +66,7 @@ def run(config_path: Path, exit_when_done: bool) -> None:
 @config_option
 @reports_errors
 def check_config(config_path: Path) -> None:
-    """Check a configuration; every fault at once, exit status 2 if there is one.
+    """Check a configuration. Every fault at once, exit status 2 if there is one.
 
     \b
     Example:
@@ -149,7 +149,7 @@ def simulate(
     output: IO[str], rows: int, hz: float, seed: int, fault: Any, fault_after: float,
     fault_ramp: float,
 ) -> None:  # fmt: skip
-    """Write a simulated pump's CSV (columns time and eight series) without waiting.
+    """Write a simulated pump's CSV without waiting. Its columns are time and eight series.
 
     \b
     Example:
@@ -182,7 +182,7 @@ def enroll(
     gateway_url: str, code: str | None, out: Path | None, config_path: Path | None, new_key: bool,
     renew: bool, if_due: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Get this device's certificate from the gateway, with the code of `gateway enroll`.
+    """Get this device's certificate from the gateway. It wants the code of `gateway enroll`.
 
     The key is made here and stays here. A running agent renews its certificate by itself; --renew is for
     other clients, and takes effect when they connect next.
@@ -255,7 +255,7 @@ def buffer_ls(buffer_path: Path, limit: int, as_json: bool) -> None:
 @json_option
 @reports_errors
 def buffer_stat(buffer_path: Path, as_json: bool) -> None:
-    """Count readings: sampled = acknowledged + buffered + dropped; and what the card is written.
+    """Count readings: sampled = acknowledged + buffered + dropped. And what is written to the card.
 
     \b
     Example:
@@ -286,7 +286,7 @@ def buffer_stat(buffer_path: Path, as_json: bool) -> None:
 @click.option("-o", "--output", type=click.File("w", lazy=True), default="-")
 @reports_errors
 def buffer_export(buffer_path: Path, form: str, output: IO[str]) -> None:
-    """Write the readings of a buffer file, decoded; also of one that was moved aside as damaged.
+    """Write the readings of a buffer file, decoded. Also of one that was moved aside as damaged.
 
     \b
     Example:

@@ -40,7 +40,7 @@ def main() -> None:
 @verbose_option
 @reports_errors
 def run(config_path: Path) -> None:
-    """Run the gateway until SIGTERM or Ctrl-C; SIGHUP reads the configuration again."""
+    """Run the gateway until SIGTERM or Ctrl-C. SIGHUP reads the configuration again."""
     config = load(config_path)
     from gateway import app, running
     from gateway.assembly import assemble
@@ -61,7 +61,7 @@ def run(config_path: Path) -> None:
 @json_option
 @reports_errors
 def reload(config_path: Path, as_json: bool) -> None:
-    """Have the running gateway read its configuration again; exit status 1 if it refuses.
+    """Have the running gateway read its configuration again. Exit status 1 if it refuses.
 
     Rules, notify targets, sinks and the journal's limits change at a batch boundary. Anything else
     needs a restart, and a file that is not sound changes nothing.
@@ -84,7 +84,7 @@ def reload(config_path: Path, as_json: bool) -> None:
 @config_option
 @reports_errors
 def check_config(config_path: Path) -> None:
-    """Check a configuration as a whole; exit status 2 and every fault if there are any."""
+    """Check a configuration as a whole. Exit status 2 and every fault if there are any."""
     load(config_path)
     click.echo(f"{config_path}: OK")
 
@@ -109,7 +109,7 @@ def sample_config(sink: str | None, source: str | None) -> None:
 @json_option
 @reports_errors
 def health(config_path: Path, as_json: bool) -> None:
-    """Ask the gateway on this machine whether it works; exit status 1 if it does not.
+    """Ask the gateway on this machine whether it works. Exit status 1 if it does not.
 
     \b
     Example:
@@ -131,7 +131,7 @@ main.add_command(gaps)
 
 @main.group()
 def quarantine() -> None:
-    """Look at refused payloads and replay them; safe while the gateway runs."""
+    """Look at refused payloads and replay them. Safe while the gateway runs."""
 
 
 @quarantine.command("ls")
@@ -204,7 +204,7 @@ def rules() -> None:
 @click.argument("timeline", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @reports_errors
 def rules_test(timeline: Path) -> None:
-    """Play a timeline of readings through rules and compare the alerts; exit status 1 if they differ.
+    """Play a timeline of readings through rules; compare the alerts. Exit status 1 if they differ.
 
     \b
     Example:

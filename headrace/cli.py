@@ -39,7 +39,9 @@ main.add_command(serve)
 )  # fmt: skip
 @reports_errors
 def demo(seconds: float | None, data: Path) -> None:
-    """Run the whole system on this machine and prove that no reading is lost or doubled.
+    """Run the whole system here and prove that nothing is lost.
+
+    Nor doubled: every reading is followed from the sensor to the lake.
 
     Broker and gateway, an agent on this machine's own metrics, three simulated pumps of which one
     develops a fault, edge inference, alerts, a local lake and a live page. Exit status 1 if anything
@@ -92,7 +94,9 @@ def grafana_export(
     influx_url: str, database: str, bucket: str, user: str, secret_env: str, secret_file: str,
     path: str, out: Path, as_json: bool,
 ) -> None:  # fmt: skip
-    """Write a provisioning folder: data source, four dashboards, alert rules.
+    """Write a provisioning folder for an existing Grafana.
+
+    It has the data source, four dashboards and the alert rules.
 
     Copy it into /etc/grafana/provisioning and restart Grafana. A password or token is never written:
     Grafana reads it where --secret-env or --secret-file says.
@@ -126,7 +130,7 @@ def grafana_export(
 )  # fmt: skip
 @reports_errors
 def demo_models(data: Path) -> None:
-    """Push three versions of a model to two sites and watch what becomes of them.
+    """Push three versions of a model to two sites, and watch.
 
     Each is trained on readings that came to the lake before. A good one reaches all, a bad one is
     rolled back by the canary itself, a better one reaches every gateway and device. Takes about two

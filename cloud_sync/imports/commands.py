@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @click.group("import")
 def imports() -> None:
-    """Bring history from files and other systems into the lake, exactly once.
+    """Bring history into the lake, exactly once. From files and from other systems.
 
     \b
     Example:
@@ -45,7 +45,7 @@ def imports() -> None:
 @verbose_option
 @reports_errors
 def run(job: str, config_path: Path | None, as_json: bool) -> None:
-    """Import what the job finds now, land it and register it; killed, call it again.
+    """Import what the job finds now, land it and register it. Killed, call it again.
 
     Exit status 1 where it could not be finished, or where rows became no readings.
 
@@ -108,7 +108,7 @@ def list_jobs(config_path: Path | None, as_json: bool) -> None:
 @verbose_option
 @reports_errors
 def status(job: str, config_path: Path | None, as_json: bool) -> None:
-    """How far a job is: readings, their range of time, what was refused and why.
+    """Show how far a job is. Readings, their range of time, what was refused and why.
 
     \b
     Example:
@@ -128,7 +128,7 @@ def status(job: str, config_path: Path | None, as_json: bool) -> None:
 @verbose_option
 @reports_errors
 def sniff(file: Path) -> None:
-    """Look at the beginning of a CSV or Parquet file and propose an [[imports]] table for it.
+    """Propose an [[imports]] table for a CSV or Parquet file. It looks at the file's beginning.
 
     \b
     Example:
@@ -143,7 +143,7 @@ def sniff(file: Path) -> None:
 @click.option("--plugin", required=True, help="One of the installed plugins.")
 @reports_errors
 def sample_config(plugin: str) -> None:
-    """Print the [[imports]] table of a plugin with every key and when to change it.
+    """Print the [[imports]] table of a plugin. It has every key and says when to change it.
 
     \b
     Example:

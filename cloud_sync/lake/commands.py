@@ -46,7 +46,7 @@ def verify(
     config_path: Path | None, data: Path | None, scope: Scope, site: str, share: float, rate: float,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Read the lake's files back and compare them with their checksums.
+    """Compare the lake's files with their checksums.
 
     What is damaged is asked for at its site, which sends it again as long as its journal has the
     readings. Exit status 1 if anything is damaged.
@@ -142,7 +142,7 @@ def give_up(
     config_path: Path | None, data: Path | None, site: str, journal: str, first: int, last: int,
     why: str,
 ) -> None:  # fmt: skip
-    """Let a journal go on without a landing that is damaged or missing.
+    """Go on without a landing that is damaged or missing.
 
     For a site that is gone and will not answer. The sound files of the landing are registered; what
     is missing stands in quarantine/ of the lake.

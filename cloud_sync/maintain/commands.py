@@ -40,7 +40,7 @@ def maintain(
     config_path: Path | None, data: Path | None, dry_run: bool, tables: tuple[str, ...],
     days: tuple[str, ...], as_json: bool,
 ) -> None:  # fmt: skip
-    """Compact the lake's days, retire old ones, remove what nobody needs.
+    """Compact the lake's days, retire old ones, clean up. What nobody needs any more is removed.
 
     Runs beside cloud-sync: registering never waits for it. Exit status 1 if something could not be
     finished; the next round goes on. The last line says how the lake is.

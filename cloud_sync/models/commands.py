@@ -53,7 +53,7 @@ def publish(
     folder: Path, repo: str | None, data: Path | None, config_path: Path | None,
     keys: tuple[Path, ...], passphrase_file: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Check a model's folder, sign it and add it as the next version; it runs nowhere yet.
+    """Check a model's folder, sign it, add it as a version. It runs nowhere yet.
 
     \b
     Example:
@@ -117,7 +117,7 @@ def revoke(
     config_path: Path | None, keys: tuple[Path, ...], passphrase_file: Path | None,
     nudge: tuple[str, ...], nudge_token_file: Path | None, nudge_ca: Path | None,
 ) -> None:  # fmt: skip
-    """Say that a version is to run nowhere; each place goes back to what it had before.
+    """Say that a version is to run nowhere. Each place goes back to what it had before.
 
     \b
     Example:
@@ -140,7 +140,7 @@ def list_models(
     repo: str | None, data: Path | None, config_path: Path | None, keys: tuple[Path, ...],
     passphrase_file: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Show all versions and where they are to run; of --keys only root.json is read.
+    """Show all versions and where they are to run. Of --keys only root.json is read.
 
     \b
     Example:

@@ -107,7 +107,7 @@ def refresh(
     repo: str | None, data: Path | None, config_path: Path | None, keys: tuple[Path, ...],
     passphrase_file: Path | None,
 ) -> None:  # fmt: skip
-    """Sign snapshot and timestamp again with the on-line keys; a weekly job does well.
+    """Sign snapshot and timestamp again with the on-line keys. A weekly job does well.
 
     \b
     Example:
@@ -127,7 +127,7 @@ def renew(
     repo: str | None, data: Path | None, config_path: Path | None, keys: tuple[Path, ...],
     passphrase_file: Path | None,
 ) -> None:  # fmt: skip
-    """Sign root and targets again with a new expiry: once a year, with all off-line keys.
+    """Sign root and targets again with a new expiry. Once a year, with all off-line keys.
 
     Sites follow by themselves; root.json beside the keys stays valid as what they start from.
 
@@ -153,7 +153,7 @@ def replace_keys(
     role: Role, out: Path, repo: str | None, data: Path | None, config_path: Path | None,
     keys: tuple[Path, ...], passphrase_file: Path | None,
 ) -> None:  # fmt: skip
-    """Make new keys for a role whose keys are lost or in strange hands; needs the root keys.
+    """Make new keys for a role whose keys are lost or stolen. It needs the root keys.
 
     The old keys of the role sign nothing from then on. Sites follow by themselves. For the role root
     the old root keys are needed as well, for the last time.

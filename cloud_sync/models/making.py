@@ -74,7 +74,7 @@ def train(
     without: tuple[str, ...], delimiter: str, units: tuple[str, ...], trained_on: str, seed: int,
     align_s: float, max_epochs: int,
 ) -> None:  # fmt: skip
-    """Train on readings of normal running and write a model's folder.
+    """Train on normal readings and write a model's folder.
 
     \b
     Examples:
@@ -143,7 +143,7 @@ def wrap(
     without: tuple[str, ...], units: tuple[str, ...], tensor: str, negate: bool, trained_on: str,
     align_s: float,
 ) -> None:  # fmt: skip
-    """Make a model's folder of a .tflite or .onnx file that another tool has trained.
+    """Make a model's folder of a .tflite or .onnx file.
 
     Golden vectors are rows of the CSV file and what the runtime here says of them. Pickles, Keras
     files and whatever else can carry code are refused.

@@ -48,7 +48,7 @@ def replay(
     first: str, end: str, into: str, site: str, devices: tuple[str, ...], quarantined: bool,
     compare: bool, as_json: bool, config_path: Path | None, data: Path | None,
 ) -> None:  # fmt: skip
-    """Rebuild readings from the raw zone into a new table, and show that it equals the old one.
+    """Rebuild readings from the raw zone into a new table. Then show that it equals the old one.
 
     Killed, the same command goes on. Exit status 1 where anything is different; each device's day that is,
     is named.

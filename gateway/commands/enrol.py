@@ -46,7 +46,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 @json_option
 @reports_errors
 def enroll(device: str, config_path: Path, valid: str, replace: bool, as_json: bool) -> None:
-    """Print a one-time code with which DEVICE gets its certificate.
+    """Print a one-time code for DEVICE to get its certificate.
 
     \b
     Example:
@@ -82,7 +82,7 @@ def enroll(device: str, config_path: Path, valid: str, replace: bool, as_json: b
 @json_option
 @reports_errors
 def devices(config_path: Path, as_json: bool) -> None:
-    """List devices that have or had a certificate: enrolled, revoked or expired.
+    """List devices that have or had a certificate. Each is enrolled, revoked or expired.
 
     \b
     Example:
@@ -106,7 +106,7 @@ def devices(config_path: Path, as_json: bool) -> None:
 @config_option
 @reports_errors
 def revoke(device: str, config_path: Path) -> None:
-    """Cut DEVICE off: its certificates and open codes are void at once.
+    """Cut DEVICE off. Its certificates and open codes are void at once.
 
     \b
     Example:
@@ -139,7 +139,7 @@ def revoke(device: str, config_path: Path) -> None:
 def mosquitto_config(
     config_path: Path, out: Path, port: int, bind: str, data: Path, files_only: bool
 ) -> None:
-    """Write what a mosquitto needs to let in enrolled devices only.
+    """Write what mosquitto needs to know of enrolled devices. Nobody else is let in.
 
     \b
     Example:
@@ -173,7 +173,7 @@ def mosquitto_config(
 @click.option("--remove", is_flag=True, help="Take the password away: the device is cut off.")
 @reports_errors
 def password(device: str, config_path: Path, path: Path | None, remove: bool) -> None:
-    """Make a password for DEVICE, print it once, and keep its hash.
+    """Make a password for DEVICE and print it once. Its hash is kept.
 
     For clients that cannot have certificates, with auth = "password". mosquitto reads the same file.
 

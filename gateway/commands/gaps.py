@@ -56,7 +56,7 @@ def lines(found: Gaps) -> list[str]:
 @click.option("--device", default="*", help="Only devices that match this glob.")
 @reports_errors
 def gaps(config_path: Path, as_json: bool, device: str) -> None:
-    """Name the readings that devices have numbered and that never arrived.
+    """Name the readings that were numbered and never arrived.
 
     A gap is closed when the device sends it after all; one that stays was lost at the device, or
     refused and is in quarantine.

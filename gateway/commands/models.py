@@ -33,7 +33,7 @@ config_option = click.option(
 
 @click.group()
 def models() -> None:
-    """Look at the models of the repository, and roll them back; safe while the gateway runs.
+    """Look at models and roll them back. Safe while the gateway runs.
 
     \b
     Example:
@@ -47,7 +47,7 @@ def models() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 @reports_errors
 def list_models(config_path: Path, as_json: bool) -> None:
-    """List the models here: version that runs, version on its way, what was refused."""
+    """List the models here. The version that runs, the one on its way, what was refused."""
     rows = _rows(_folder(config_path))
     if as_json:
         click.echo(msgspec.json.encode(rows))
@@ -63,7 +63,7 @@ def list_models(config_path: Path, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 @reports_errors
 def status(config_path: Path, as_json: bool) -> None:
-    """Like list, with the last look at the repository and every refusal with its reason."""
+    """Show what list shows, and every refusal with its reason. Also the last look at the repository."""
     from headrace.models.place import read_look
     from headrace.models.store import read_slots
 
@@ -87,7 +87,7 @@ def status(config_path: Path, as_json: bool) -> None:
 @click.option("--reason", default="asked for by hand", show_default=True, help="For the record.")
 @reports_errors
 def rollback(config_path: Path, name: str, reason: str) -> None:
-    """Go back to the last good version of a model; the one that runs is not tried again.
+    """Go back to the last good version of a model. The one that runs is not tried again.
 
     While a version is in shadow it is that one that is given up.
     """
@@ -104,7 +104,7 @@ def rollback(config_path: Path, name: str, reason: str) -> None:
 @click.argument("version", type=int)
 @reports_errors
 def retry(config_path: Path, name: str, version: int) -> None:
-    """Forget that a version was refused: it is tried again while the repository assigns it."""
+    """Forget that a version was refused. It is tried again while the repository assigns it."""
     from headrace.models.requests import Request
 
     folder = _folder(config_path)

@@ -23,7 +23,7 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 @click.group()
 def token() -> None:
-    """Say who may send readings by HTTP; a running gateway notices by itself.
+    """Say who may send readings by HTTP. A running gateway notices by itself.
 
     \b
     Example:
@@ -40,7 +40,7 @@ def token() -> None:
 @json_option
 @reports_errors
 def add_token(devices: str, config_path: Path, expires: str | None, as_json: bool) -> None:
-    """Print a new token for DEVICES: one device, or a pattern with * and ? for many.
+    """Print a new token for DEVICES. One device, or a pattern with * and ? for many.
 
     The token is shown this once; what is kept cannot be sent.
 
@@ -84,7 +84,7 @@ def list_tokens(config_path: Path, as_json: bool) -> None:
 @config_option
 @reports_errors
 def revoke_token(which: str, config_path: Path) -> None:
-    """Revoke a token by its id, or all that were made for a device or pattern.
+    """Revoke a token by its id, or all of a device or pattern.
 
     A running gateway refuses it from the next request on.
 

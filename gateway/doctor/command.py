@@ -18,7 +18,7 @@ from headrace.commands import reports_errors
 @json_option
 @reports_errors
 def doctor(config_path: Path, as_json: bool) -> None:
-    """Check all that the gateway needs, and say what to do; exit status 1 if anything fails.
+    """Check all that the gateway needs, and say what to do. Exit status 1 if anything fails.
 
     Run it as the gateway's user, before the first start or while it runs: it changes nothing.
 

@@ -85,7 +85,7 @@ def tail(
 @json_option
 @reports_errors
 def verify(config_path: Path, as_json: bool) -> None:
-    """Check every page, row and range of the journal; exit status 1 if anything is wrong.
+    """Check every page, row and range of the journal. Exit status 1 if anything is wrong.
 
     \b
     Example:
@@ -119,7 +119,7 @@ def export(
     config_path: Path, out: Path, kind: str | None, device: str, name: str, since: str | None,
     until: str | None, first: int, last: int | None,
 ) -> None:  # fmt: skip
-    """Write a part of the journal into a file: parquet, arrow, csv or ndjson.
+    """Write a part of the journal into a file. It can be parquet, arrow, csv or ndjson.
 
     \b
     Example:

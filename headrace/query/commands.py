@@ -53,7 +53,9 @@ def query(
     sql: str, data: Path | None, lake: str | None, config: Path | None, format_name: str,
     params: tuple[str, ...], explain: bool,
 ) -> None:  # fmt: skip
-    """Answer one SQL statement over lake, landing zone and journal tail.
+    """Answer one SQL statement over all readings.
+
+    They are in the lake, in the landing zone and in the journal's tail.
 
     \b
     Views:
