@@ -33,8 +33,12 @@ WEBHOOK_MAX_ROWS: Final = 10_000
 WEBHOOK_MAX_ANSWER_BYTES: Final = 2 * KIB
 WEBHOOK_MAX_PAUSE_S: Final = 3_600.0
 
-#: Seconds for one delivery to PostgreSQL: 200,000 readings take one, ten on a slow disk.
+#: Seconds that PostgreSQL may take for one statement, and be silent: 200,000 readings take one, ten on a slow
+#: disk. A COPY gets as many more as a thin line (128 kbit/s) takes for its bytes. And after how many
+#: seconds, questions apart by so many, and unanswered ones, the server lets go of a gateway that is gone.
 POSTGRES_TIMEOUT_S: Final = 30.0
+POSTGRES_THIN_LINE_BYTES_PER_S: Final = 16 * KIB
+POSTGRES_KEEPALIVE: Final = {"idle": 30, "interval": 10, "count": 3}
 
 #: Seconds after its arrival that a reading counts as live for a sink (``sinks.live_within_s``). A sink
 #: that is later than this and more than one delivery behind goes on at the head; ten seconds are more

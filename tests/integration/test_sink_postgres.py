@@ -13,10 +13,14 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.feed import Entry
+from gateway.sinks.consumer import SinkConsumer
 from gateway.sinks.port import Sink
 from gateway.sinks.postgres import PLUGIN, PostgresSettings
+from gateway.sinks.postgres.connection import Connection
 from headrace.errors import SinkUnavailable
+from headrace.metrics import Metrics
 from tests.gateway_entries import SECOND, START, entry, rows, series
+from tests.servers.link import Link
 from tests.servers.postgres import Postgres, postgres
 
 README = Path(PLUGIN.build.__code__.co_filename).parent / "README.md"
@@ -172,6 +176,37 @@ def test_a_server_that_stops_answering_keeps_the_batch_and_frees_the_sink(tmp_pa
     sink.close()
 
 
+def test_a_line_that_is_slow_and_never_silent_is_no_reason_to_give_up(
+    server: Postgres, open_sink: Open
+) -> None:
+    """One delivery takes several times the timeout: a dozen answers, and a COPY of many pieces.
+
+    It was tried again for ever, "server closed the connection unexpectedly": a busy machine was enough.
+    """
+    link = Link(server.port)
+    conninfo = f"host=127.0.0.1 port={link.port} user=postgres dbname=headrace"
+    sink = open_sink(conninfo=conninfo, timeout_s=1.0)
+    sink.write([series("d", "x", [0.0])])
+    values = [float(at) for at in range(5_000)]  # half a megabyte, so eight pieces of the link's
+    link.slow(0.3)
+    started = time.monotonic()
+    assert sink.write([series("d", "x", values, first_seq=2)]) == []
+    link.close()
+    assert time.monotonic() - started > 3
+    assert server.count() == 5_001
+
+
+def test_the_server_lets_go_of_a_gateway_whose_line_has_died(server: Postgres) -> None:
+    """A COPY that nobody goes on with holds the ledger's rows; Linux would look after two hours."""
+    connection = Connection(PostgresSettings(conninfo=server.conninfo))
+    with connection.transaction() as cursor:
+        names = ("idle", "interval", "count")
+        kept = [cursor.execute(f"SHOW tcp_keepalives_{name}").fetchone() for name in names]
+    connection.close()
+    assert kept == [("30",), ("10",), ("3",)]
+    server.sql("DROP TABLE readings, readings_written")
+
+
 def test_a_lock_that_somebody_holds_ends_the_delivery_in_time(
     server: Postgres, open_sink: Open
 ) -> None:
@@ -212,3 +247,21 @@ def test_many_streams_in_order_of_arrival_do_not_deadlock_two_gateways(
         )
     assert results == [[], []]
     assert server.count() == 10_000
+
+
+def test_odd_times_are_held_back_unless_they_are_wanted(server: Postgres, open_sink: Open) -> None:
+    """The newest reading stays one of today; the held ones are counted, and the ledger has a hole."""
+    times = [1, START, START + 1, 4_070_908_800 * SECOND, START + 2]
+    odd = entry("mcu", rows(["x"] * 5, times, [1.0, 2.0, 3.0, 4.0, 5.0]), received_at=START)
+    metrics = Metrics("gateway")
+    newest = "SELECT count(*), extract(epoch FROM max(time))::bigint FROM readings"
+    ledger = "SELECT seqs::text FROM readings_written"
+
+    for hold, found in ((True, (3, START // SECOND)), (False, (5, 4_070_908_800))):
+        sink = SinkConsumer("pg", open_sink(), True, metrics, hold_odd=hold)
+        sink.committed(sink.step([odd], START))
+        sink.close()
+        assert server.sql(newest) == [found]
+        assert server.sql(ledger) == [("{[2,4),[5,6)}" if hold else "{[1,6)}",)]
+    verdicts = [metrics.value("sink_readings", sink="pg", verdict=v) for v in ("hold", "accept")]
+    assert verdicts == [2, 8]

@@ -1,7 +1,8 @@
 """PostgreSQL and TimescaleDB.
 
 Reading order: ``config``, ``schema`` (the tables), ``rows`` (columns to COPY's binary format),
-``ledger`` (which readings are there), ``connection``, ``sink`` (one transaction a delivery).
+``ledger`` (which readings are there), ``patience`` (silence, not slowness), ``connection``, ``sink`` (one
+transaction a delivery).
 """
 
 from gateway.sinks.port import Sink

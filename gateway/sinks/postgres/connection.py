@@ -1,30 +1,32 @@
-"""One connection, made when it is needed, and a deadline for what is done with it.
+"""One connection, made when it is needed, and how long it may take.
 
-libpq waits for an answer as long as TCP does, which is for ever when a firewall has forgotten the
-connection. ``statement_timeout`` ends what the server is busy with; the deadline here shuts the socket
-down under libpq when nobody answers, which then reports a lost connection. What had become of the
-transaction does not matter: the ledger says it at the next attempt.
+``statement_timeout`` ends what the server is busy with, and a server that is silent is given up
+(``patience``). What had become of the transaction does not matter: the ledger says it at the next
+attempt.
 """
 
 from __future__ import annotations
 
-import os
-import socket
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, Final
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 
 from gateway.sinks.postgres import schema
 from gateway.sinks.postgres.config import PostgresSettings
+from gateway.sinks.postgres.patience import PatientConnection
 from gateway.sinks.secret import read_secret
 from headrace.errors import SinkError, SinkUnavailable
+from headrace.limits.sinks import POSTGRES_KEEPALIVE, POSTGRES_THIN_LINE_BYTES_PER_S
 
-#: How much later than the server's own timeout the socket is shut down.
-_GRACE_S = 0.5
+#: How much later than the server's own timeout a silent server is given up.
+_GRACE_S: Final = 0.5
+
+_SET: Final = (
+    "SELECT set_config(name, value, %s) FROM unnest(%s::text[], %s::text[]) AS s (name, value)"
+)
 
 
 class Connection:
@@ -32,7 +34,7 @@ class Connection:
 
     def __init__(self, settings: PostgresSettings) -> None:
         self._settings = settings
-        self._db: psycopg.Connection[Any] | None = None
+        self._db: PatientConnection | None = None
 
     @contextmanager
     def transaction(self) -> Iterator[psycopg.Cursor[Any]]:
@@ -43,26 +45,35 @@ class Connection:
         """
         try:
             db = self._db = self._db or self._open()
-            given_s = self._settings.timeout_s + _GRACE_S
-            with deadline(db, given_s), db.transaction(), db.cursor() as cursor:
+            with db.transaction(), db.cursor() as cursor:
                 yield cursor
         except (psycopg.Error, OSError):
             self.close()
             raise
+
+    def give_time(self, cursor: psycopg.Cursor[Any], size: int) -> None:
+        """Let the server wait for a COPY of so many bytes as long as a thin line takes for them."""
+        line_s = size / POSTGRES_THIN_LINE_BYTES_PER_S
+        timeout_s = self._settings.timeout_s
+        if (
+            line_s > timeout_s / 2
+        ):  # a line that is not thin has time enough; it is one question less
+            cursor.execute(_SET, (True, ["statement_timeout"], [_ms(timeout_s + line_s)]))
 
     def close(self) -> None:
         if self._db is not None:
             self._db.close()
             self._db = None
 
-    def _open(self) -> psycopg.Connection[Any]:
+    def _open(self) -> PatientConnection:
         settings = self._settings
         password = read_secret(settings.password_file)
-        db = psycopg.connect(
+        db = PatientConnection.connect(
             make_conninfo(settings.conninfo, **({"password": password} if password else {})),
             autocommit=True, application_name="headrace", client_encoding="utf8",
             connect_timeout=max(2, round(settings.timeout_s)),
         )  # fmt: skip
+        db.silence_s = settings.timeout_s + _GRACE_S
         try:
             self._prepare(db)
         except (psycopg.Error, SinkError):
@@ -70,20 +81,15 @@ class Connection:
             raise
         return db
 
-    def _prepare(self, db: psycopg.Connection[Any]) -> None:
+    def _prepare(self, db: PatientConnection) -> None:
         if db.info.server_version < schema.MIN_SERVER:
             raise SinkUnavailable(
                 f"PostgreSQL {db.info.server_version // 10_000} is too old; expected 14 or newer"
             )
         db.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
-        timeout_s = self._settings.timeout_s
-        with deadline(db, timeout_s + _GRACE_S), db.transaction(), db.cursor() as cursor:
-            timeout = f"{round(timeout_s * 1_000)}ms"
-            cursor.execute("SELECT set_config('statement_timeout', %s, false)", (timeout,))
-            # A transaction whose gateway is gone must not hold the ledger's rows until TCP notices.
-            cursor.execute(
-                "SELECT set_config('idle_in_transaction_session_timeout', %s, false)", (timeout,)
-            )
+        with db.transaction(), db.cursor() as cursor:
+            wanted = _session(_ms(self._settings.timeout_s))
+            cursor.execute(_SET, (False, list(wanted), list(wanted.values())))
             # An accepted reading is on disk there, also where the server's default is otherwise.
             cursor.execute(
                 "SELECT set_config('synchronous_commit', 'on', false) "
@@ -93,22 +99,17 @@ class Connection:
                 schema.create(cursor, self._settings.table, hypertable=self._settings.hypertable)
 
 
-@contextmanager
-def deadline(db: psycopg.Connection[Any], seconds: float) -> Iterator[None]:
-    """Shut the connection's socket down unless the block ends in time."""
-    twin = os.dup(db.fileno())
-    timer = threading.Timer(seconds, _shut_down, (twin,))
-    timer.name = "postgres-deadline"
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()
-        os.close(twin)
+def _session(timeout: str) -> dict[str, str]:
+    """A transaction whose gateway is gone must not hold the ledger's rows until TCP notices by itself,
+    which takes hours where the line has died under a COPY.
+    """
+    keepalive = {f"tcp_keepalives_{name}": str(at) for name, at in POSTGRES_KEEPALIVE.items()}
+    return {
+        "statement_timeout": timeout,
+        "idle_in_transaction_session_timeout": timeout,
+        **keepalive,
+    }
 
 
-def _shut_down(descriptor: int) -> None:
-    with socket.socket(fileno=os.dup(descriptor)) as twin, suppress(OSError):  # closed meanwhile
-        twin.shutdown(socket.SHUT_RDWR)
+def _ms(seconds: float) -> str:
+    return f"{round(seconds * 1_000)}ms"

@@ -11,7 +11,7 @@ COMMIT                             accept
 a NUL character                    reject before it is sent: PostgreSQL cannot hold it
 SQLSTATE 22, 23, 44, P0            reject: some row breaks a type, a constraint or a trigger of the
                                    user's; found by halves, in savepoints of the same transaction
-any other, timeout, no connection  keep
+any other, silence, no connection  keep
 =================================  ==============================================================
 
 A delivery that is repeated refuses the same readings again: the ledger does not have them.
@@ -95,6 +95,7 @@ class PostgresSink(Sink):
         if not len(wanted):
             return []
         encoded = rows.encode(wanted, self._site)
+        self._connection.give_time(cursor, encoded.nbytes)
 
         def attempt(items: Items) -> Result:
             try:
@@ -117,4 +118,5 @@ def _unavailable(error: psycopg.Error) -> SinkUnavailable:
     if "password authentication failed" in text:  # libpq gives no state to a refused connection
         state = state or "28P01"
     hint = _HINTS.get(state, "") or tls_hint(text, ca="conninfo (sslrootcert=…)")
-    return SinkUnavailable(f"PostgreSQL: {state} {text[:300]}", hint=hint)
+    said = f"{state} {text[:300]}".strip()
+    return SinkUnavailable(f"PostgreSQL: {said}", hint=hint)
