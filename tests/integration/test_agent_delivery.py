@@ -43,7 +43,7 @@ def test_host_metrics_reach_the_gateway_and_a_stop_is_clean(tmp_path: Path) -> N
             assert psutil.Process(process.pid).memory_info().rss < 50 * 2**20
             process.send_signal(signal.SIGTERM)
             assert process.wait(10) == 0
-        wait_until(lambda: gateway.states[-1].online is False, 5, "the offline state")
+        wait_until(lambda: gateway.states[-1].online is False, 20, "the offline state")
         stats = read_buffer_stats(tmp_path / "buffer.db")
         assert stats.sampled == stats.acknowledged == gateway.rows()
         assert gateway.states[-1].sampled == stats.sampled, "the will came over the farewell"

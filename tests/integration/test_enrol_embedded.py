@@ -167,7 +167,7 @@ def test_revoke_cuts_a_device_off_at_once(site, folder, connect):
     site.enrol("pump-3", folder)
     other, client = connect("pump-1"), connect("pump-3")
     site.revoke("pump-3")
-    wait_until(client.down.is_set, 5, "cut off")
+    wait_until(client.down.is_set, 20, "cut off")
     assert "ot authorized" in connect("pump-3").refused
     assert not other.down.is_set()
     listed = run_gateway(site, "devices", "--json").stdout
@@ -195,7 +195,7 @@ def test_a_device_comes_back_after_a_restart_of_the_gateway(programs, tmp_path):
     context = tls_context(certificates / "ca.crt", certificates)
     client = Client("x", made.gateway.mqtt_port, context).connect()
     assert made.gateway.program.stop() == 0
-    wait_until(client.down.is_set, 5, "the broker is gone")
+    wait_until(client.down.is_set, 20, "the broker is gone")
     client.close()
     made.gateway.start()
     made.gateway.wait_ready()

@@ -113,7 +113,7 @@ def test_a_device_over_its_limit_is_slowed_and_others_go_on(
         while flood.is_alive():
             answered += 1
             quiet.send(answered, 1)
-            wait_until(lambda: answered in quiet.acked, 5, "the quiet one is answered")  # noqa: B023
+            wait_until(lambda: answered in quiet.acked, 20, "the quiet one is answered")  # noqa: B023
             threading.Event().wait(0.1)
         flood.join()
         assert time.monotonic() - started > 2.5, "it was not slowed"
