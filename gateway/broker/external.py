@@ -16,8 +16,9 @@ from collections import deque
 from collections.abc import Iterator
 
 from gateway.broker.config import BrokerConfig
-from gateway.broker.mqtt5.connection import Outgoing, Refused
+from gateway.broker.mqtt5.connection import Refused
 from gateway.broker.mqtt5.link import Link, cancelled
+from gateway.broker.mqtt5.window import Outgoing
 from gateway.broker.mqtt311 import Mqtt311Client
 from gateway.broker.reception import Reception
 from gateway.clashes import Clash

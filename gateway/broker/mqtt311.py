@@ -10,7 +10,10 @@ dropped (the journal's dedup absorbs the redelivery).
 from __future__ import annotations
 
 import logging
+import socket
 import threading
+from collections.abc import Sequence
+from contextlib import suppress
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
@@ -19,9 +22,10 @@ from paho.mqtt.reasoncodes import ReasonCode
 from gateway.broker.config import BrokerConfig
 from gateway.broker.paho import Credentials
 from gateway.broker.reception import Reception
+from gateway.broker.terms import lacking
 from headrace.errors import PayloadError, TransportError
 from headrace.limits.agent import RETRY_FIRST_S, RETRY_MAX_S
-from headrace.logs import Condition
+from headrace.logs import Condition, FirstTimes
 from headrace.metrics import Metrics
 from headrace.topics import Topics
 
@@ -44,6 +48,7 @@ class Mqtt311Client:
         self._metrics = metrics
         self._topics = Topics(config.topic_root)
         self._condition = Condition(logger, f"broker {config.host}:{config.port}")
+        self._lacks = FirstTimes(logger)
         self._connection = 0
         self._subscribed = threading.Event()
         self._client = self._make_client(f"headrace-gateway-{site}")
@@ -92,7 +97,15 @@ class Mqtt311Client:
         self._connection += 1
         client.subscribe([(topic, 1) for topic in self._topics.subscriptions()])
 
-    def _on_subscribe(self, _client: mqtt.Client, _data: object, *_rest: object) -> None:
+    def _on_subscribe(
+        self, client: mqtt.Client, _data: object, _mid: int, codes: Sequence[ReasonCode], _props: object
+    ) -> None:  # fmt: skip
+        if any(code.is_failure for code in codes):
+            self._condition.bad("refused the subscription; let the gateway read what devices send")
+            _hang_up(client)
+            return
+        for each in lacking([code.value for code in codes], None):
+            self._lacks.warn(f"broker {self._config.host}:{self._config.port}: {each}")
         self._condition.good()
         self._subscribed.set()
         self._metrics.set("broker_connected", 1)
@@ -123,3 +136,11 @@ class Mqtt311Client:
 
         self._reception.inbox.wait_for_room()
         self._reception.take(message.topic, bytes(message.payload), done)
+
+
+def _hang_up(client: mqtt.Client) -> None:
+    """Lose the connection, so that paho makes another after a pause."""
+    connection = client.socket()
+    if isinstance(connection, socket.socket):  # SSLSocket is one, too
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)

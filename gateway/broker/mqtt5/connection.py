@@ -13,7 +13,6 @@ the next one.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
@@ -22,31 +21,14 @@ from typing import Final, cast
 import mqtt5
 from mqtt5 import ConnAckPacket, PubAckPacket, PublishPacket, QoS, SubAckPacket, TopicFilter
 
+from gateway.broker.mqtt5.packets import KEEPALIVE_S, check_unfinished, goodbye, hint
+from gateway.broker.mqtt5.window import SUBSCRIBE_ID, UNSUBSCRIBE_ID, Outgoing, Window
 from gateway.broker.reception import Reception
+from gateway.broker.terms import lacking
 from headrace.errors import PayloadError
-from headrace.limits.broker import BROKER_MAX_PACKET_BYTES, BROKER_SESSION_EXPIRY_S
-
-logger = logging.getLogger(__name__)
-
-KEEPALIVE_S: Final = 30
 
 #: Pause between two looks at a full inbox: a commit takes about this long.
 _ROOM_POLL_S: Final = 0.002
-
-_SUBSCRIBE_ID: Final = 65_535
-_UNSUBSCRIBE_ID: Final = 65_534
-#: Ids of what is published lie below those of the two packets above.
-_MAX_ID: Final = 65_533
-
-#: What to look at where another client comes in under the same id.
-TAKEN_OVER_HINT: Final = (
-    " (another client comes in under the same id? Is a second gateway of this site running? Where the "
-    "broker makes the client id of the user, each of broker.connections needs a certificate of its "
-    "own, or set connections = 1)"
-)
-
-#: Topic, payload, retain.
-Outgoing = tuple[str, bytes, bool]
 
 
 class Refused(Exception):
@@ -66,6 +48,9 @@ class Connection(asyncio.Protocol):
         filters: what to subscribe to; ``unwanted``: what an earlier life of the session may have
             subscribed to instead.
         outgoing: what waits to be published; shared with later connections.
+
+    Attributes:
+        lacking: what the broker grants less of than the gateway promises; known once ``subscribed``.
     """
 
     def __init__(
@@ -80,18 +65,17 @@ class Connection(asyncio.Protocol):
         self._filters = filters
         self._unwanted = unwanted
         self._reception = reception
-        self._outgoing = outgoing
+        self._window = Window(outgoing)
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._unread = bytearray()
         self._settled: deque[int] = deque()
         self._flush_due = False
-        self._in_flight: set[int] = set()
-        self._window = 0
-        self._last_id = 0
+        self._kept_s: int | None = None
         self._heard = 0.0
         self._keepalive_s: float = KEEPALIVE_S
         self.answered = False
+        self.lacking: list[str] = []
         self.subscribed: asyncio.Future[None] = self._loop.create_future()
         self.closed: asyncio.Future[str] = self._loop.create_future()
 
@@ -167,15 +151,14 @@ class Connection(asyncio.Protocol):
     def _handle(self, packet: mqtt5.Packet) -> None:
         match packet:
             case PubAckPacket():
-                self._in_flight.discard(packet.packet_id)
-                if self._outgoing:
+                if self._window.acknowledged(packet.packet_id):
                     self.flush_soon()
             case ConnAckPacket():
                 self._connected(packet)
             case SubAckPacket():
                 self._subscribed(packet)
             case mqtt5.DisconnectPacket():
-                self._end(f"the broker ends it: {_said(packet)}")
+                self._end(f"the broker ends it: {goodbye(packet)}")
             case _:
                 pass  # PINGRESP, UNSUBACK: that they came is all they say
 
@@ -186,7 +169,8 @@ class Connection(asyncio.Protocol):
             self._end(f"refused the connection: {packet.reason_code.name}", too_old=too_old)
             self.close()
             return
-        self._window = packet.receive_max
+        self._window.size = packet.receive_max
+        self._kept_s = packet.session_expiry_interval
         if packet.server_keep_alive is not None:
             # 0 means that the broker does not mind; we do, to notice when it is gone.
             self._keepalive_s = packet.server_keep_alive or KEEPALIVE_S
@@ -194,17 +178,20 @@ class Connection(asyncio.Protocol):
                 self._loop.call_later(self._keepalive_s / 2, self._keep_alive)
         # Also in a session that exists: a setting may have changed since it was made.
         if packet.session_present and self._unwanted:
-            self._write(mqtt5.UnsubscribePacket(_UNSUBSCRIBE_ID, list(self._unwanted)).write())
+            self._write(mqtt5.UnsubscribePacket(UNSUBSCRIBE_ID, list(self._unwanted)).write())
         filters = [TopicFilter(each, max_qos=QoS.AT_LEAST_ONCE) for each in self._filters]
-        self._write(mqtt5.SubscribePacket(_SUBSCRIBE_ID, filters).write())
+        self._write(mqtt5.SubscribePacket(SUBSCRIBE_ID, filters).write())
 
     def _subscribed(self, packet: SubAckPacket) -> None:
         # int(): the codec's codes do not compare with numbers, whatever its stubs say.
         refused = [code for code in packet.reason_codes if int(code) >= 128]
         if refused:
-            self._end(f"refused the subscription: {refused[0].name}")
+            code = refused[0].name
+            self._end(f"refused the subscription: {code}{hint(code)}")
             self.close()
         elif not self.subscribed.done():
+            granted = [int(code) for code in packet.reason_codes]
+            self.lacking = list(lacking(granted, self._kept_s))
             self.subscribed.set_result(None)
             self._flush()
 
@@ -228,28 +215,9 @@ class Connection(asyncio.Protocol):
         while settled:
             packets.append(PubAckPacket(settled.popleft()).write())
         if self.subscribed.done():
-            packets += self._publishes()
+            packets += self._window.publishes()
         if packets:
             self._write(b"".join(packets))
-
-    def _publishes(self) -> list[bytes]:
-        """As much of what waits as the broker's window allows."""
-        made: list[bytes] = []
-        while self._outgoing and len(self._in_flight) < self._window:
-            topic, payload, retain = self._outgoing.popleft()
-            packet_id = self._next_id()
-            self._in_flight.add(packet_id)
-            made.append(
-                PublishPacket(topic, payload, qos=QoS.AT_LEAST_ONCE, retain=retain, packet_id=packet_id).write()
-            )  # fmt: skip
-        return made
-
-    def _next_id(self) -> int:
-        # The window is smaller than the ids are many, so one is free.
-        while True:
-            self._last_id = self._last_id % _MAX_ID + 1
-            if self._last_id not in self._in_flight:
-                return self._last_id
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None:
@@ -278,39 +246,3 @@ class Connection(asyncio.Protocol):
             return
         self._transport.pause_reading()
         self._loop.call_later(_ROOM_POLL_S, self._hold)
-
-
-def _said(packet: mqtt5.DisconnectPacket) -> str:
-    taken_over = packet.reason_code == mqtt5.DisconnectReasonCode.SESSION_TAKEN_OVER
-    text = f"{packet.reason_code.name} {packet.reason_str or ''}".strip()
-    return text + TAKEN_OVER_HINT if taken_over else text
-
-
-def check_unfinished(unread: memoryview) -> None:
-    """Whether more of a packet may come.
-
-    Raises:
-        ValueError: it is larger than we have said we take, or all there and does not parse.
-    """
-    length = 0
-    for place, digit in enumerate(unread[1:5]):
-        length |= (digit & 0x7F) << 7 * place
-        if digit < 0x80:
-            if length > BROKER_MAX_PACKET_BYTES:
-                raise ValueError(f"a packet of {length} bytes, at most {BROKER_MAX_PACKET_BYTES}")
-            if len(unread) >= 2 + place + length:
-                raise ValueError("a packet that is shorter than its fields")
-            return
-
-
-def connect_packet(client_id: str, username: str, password: bytes | None) -> mqtt5.ConnectPacket:
-    """CONNECT for a session that the broker keeps while the gateway is away."""
-    return mqtt5.ConnectPacket(
-        client_id,
-        username=username or None,
-        password=password,
-        clean_start=False,
-        keep_alive=KEEPALIVE_S,
-        session_expiry_interval=BROKER_SESSION_EXPIRY_S,
-        max_packet_size=BROKER_MAX_PACKET_BYTES,
-    )

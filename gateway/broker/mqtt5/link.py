@@ -10,19 +10,15 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from gateway.broker.config import BrokerConfig
-from gateway.broker.mqtt5.connection import (
-    TAKEN_OVER_HINT,
-    Connection,
-    Outgoing,
-    Refused,
-    connect_packet,
-)
+from gateway.broker.mqtt5.connection import Connection, Refused
+from gateway.broker.mqtt5.packets import TAKEN_OVER_HINT, connect_packet
 from gateway.broker.mqtt5.probe import speaks_old
+from gateway.broker.mqtt5.window import Outgoing
 from gateway.broker.paho import tls_context
 from gateway.broker.reception import Reception
 from headrace.limits.agent import RETRY_FIRST_S, RETRY_MAX_S
 from headrace.limits.broker import BROKER_CONNECT_TIMEOUT_S
-from headrace.logs import Condition
+from headrace.logs import Condition, FirstTimes
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +56,7 @@ class Link:
         self._outgoing = outgoing
         self._changed = changed
         self._condition = Condition(logger, f"broker {config.host}:{config.port}")
+        self._lacks = FirstTimes(logger)
         self._connection: Connection | None = None
         self._unanswered = 0
         self.short_lives = 0
@@ -122,6 +119,8 @@ class Link:
             self._set_up(True)
             self._condition.good()
             logger.info("subscribed at broker %s:%d", self._config.host, self._config.port)
+            for each in connection.lacking:
+                self._lacks.warn(f"broker {self._config.host}:{self._config.port}: {each}")
             began, why = clock(), await connection.closed
             lived_s = clock() - began
             self.short_lives = 0 if lived_s >= _SETTLED_S else self.short_lives + 1

@@ -34,8 +34,10 @@ async def speaks_old(
 
 
 def _connect(client_id: str, username: str, password: bytes | None) -> bytes:
-    """With a session that leaves nothing behind."""
-    flags = 0x02 | (0x80 if username else 0) | (0x40 if username and password is not None else 0)
+    """For the session that the gateway has, or will have, there: a clean one would end it, and throw away
+    what the broker has kept for a gateway that was away.
+    """
+    flags = (0x80 if username else 0) | (0x40 if username and password is not None else 0)
     body = _string(b"MQTT") + bytes([4, flags, 0, 30]) + _string(client_id.encode())
     if username:
         body += _string(username.encode())

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.broker.mqtt5.connection import Connection, Refused, connect_packet
+from gateway.broker.mqtt5.connection import Connection, Refused
+from gateway.broker.mqtt5.packets import connect_packet
 from gateway.broker.reception import Reception
 from gateway.ingest.inbox import Inbox
 from gateway.live import Live
@@ -108,6 +109,31 @@ def test_a_refused_subscription_is_said():
     made, ended = talk(CONNACK, refused)
     assert "refused the subscription: NOT_AUTHORIZED" in ended
     assert made.wire.closed
+
+
+def test_a_broker_that_shares_no_subscriptions_is_told_apart():
+    """With the key to change."""
+    code = mqtt5.SubAckReasonCode.SHARED_SUBSCRIPTIONS_NOT_SUPPORTED
+    _, ended = talk(CONNACK, mqtt5.SubAckPacket(65_535, [code]).write())
+    assert "set broker.connections = 1" in ended
+
+
+@pytest.mark.parametrize(
+    ("granted", "kept_s", "said"),
+    [
+        (1, None, []),
+        (1, 604_800, []),
+        (1, 3_600, ["forgets the gateway 3600 s after"]),
+        (0, 60, ["QoS 0", "60 s after"]),
+    ],
+)
+def test_a_broker_that_grants_less_is_used_and_found_out(granted, kept_s, said):
+    """No QoS 1, or a session that ends before the gateway is back."""
+    connack = mqtt5.ConnAckPacket(receive_max=20, session_expiry_interval=kept_s).write()
+    made, ended = talk(connack, mqtt5.SubAckPacket(65_535, [mqtt5.SubAckReasonCode(granted)]).write())  # fmt: skip
+    assert not ended
+    assert len(made.connection.lacking) == len(said)
+    assert all(part in text for part, text in zip(said, made.connection.lacking, strict=True))
 
 
 def test_a_session_that_is_taken_over_says_what_to_look_at():
