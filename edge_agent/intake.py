@@ -96,6 +96,8 @@ class Intake:
             before = source.readings.sampled
             source.readings.add(poll)
             self._metrics.count("sampled_readings", source.readings.sampled - before, input=key)
+            if poll.widened:
+                self._metrics.count("widened_readings", poll.widened, input=key)
             if self._window_s == 0 or source.readings.rows >= MAX_BATCH_ROWS:
                 self._seal([key])
             elif not source.readings.is_empty:

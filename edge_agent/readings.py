@@ -44,6 +44,7 @@ class Poll:
         checkpoint: where to go on after a restart, stored in the transaction that stores the
             readings; None where the input has no such place.
         dropped: readings that the source held but that could not be read, by reason.
+        widened: integers that became the float64 nearest to them, because they have none of their own.
         more: there is more at once; poll again without waiting for the interval.
         done: the source has ended; do not poll again.
     """
@@ -51,6 +52,7 @@ class Poll:
     runs: list[Run] = field(default_factory=list)
     checkpoint: str | None = None
     dropped: Mapping[str, int] = field(default_factory=dict)
+    widened: int = 0
     more: bool = False
     done: bool = False
 

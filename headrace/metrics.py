@@ -36,6 +36,7 @@ TABLE: Final[tuple[Spec, ...]] = (
     Spec("agent", "sampled_readings", "counter", "Readings that inputs produced", ("input",)),
     Spec("agent", "sealed_batches", "counter", "Batches committed to the buffer"),
     Spec("agent", "dropped_readings", "counter", "Readings dropped, by reason", ("reason",)),
+    Spec("agent", "widened_readings", "counter", "Integers that became the nearest float64", ("input",)),
     Spec("agent", "acknowledged_readings", "counter", "Readings that the gateway has on disk"),
     Spec("agent", "resent_batches", "counter", "Batches sent again for want of an ack"),
     Spec("agent", "input_failures", "counter", "Polls of an input that failed", ("input",)),

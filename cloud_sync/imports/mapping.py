@@ -8,6 +8,7 @@ on columns; a chunk costs a handful of Arrow kernels per column.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
@@ -20,12 +21,12 @@ from msgspec import Meta
 from cloud_sync.imports import times
 from cloud_sync.imports.port import ROWS
 from headrace.batch import is_device_id
-from headrace.codecs.columns import NAME_TYPE
+from headrace.codecs.columns import NAME_TYPE, inexact
 from headrace.config import FaultList
 from headrace.errors import UsageError
 
-#: Whole numbers that float64 holds exactly; larger ones stay texts.
-_EXACT: Final = 2**53
+_log = logging.getLogger(__name__)
+
 _NUMBER: Final = r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
 _PLACES: Final = re.compile(r"\{(\w*)\}")
 
@@ -163,17 +164,23 @@ def split(column: Any, mapping: Mapping) -> tuple[pa.Array, pa.Array]:
         value = column.cast(pa.float64(), safe=False)
         return _where(pc.invert(pc.is_nan(value)), value), _no_texts(column)
     if pa.types.is_integer(kind):
-        wide = column.cast(pa.int64(), safe=False)
-        exact = pc.less_equal(pc.abs(wide), _EXACT)
-        return (
-            _where(exact, wide.cast(pa.float64(), safe=False)),
-            _where(pc.invert(exact), column.cast(pa.utf8())),
-        )
+        _say_widened(column)
+        return column.cast(pa.float64(), safe=False), _no_texts(column)
     if pa.types.is_null(kind):
         return pa.nulls(len(column), pa.float64()), _no_texts(column)
     if pa.types.is_nested(kind) or pa.types.is_binary(kind):
         raise UsageError(f"a column of type {kind} is no series", hint="add it to ignore")
     return _split_texts(column.cast(pa.utf8()), mapping)
+
+
+def _say_widened(column: pa.Array) -> None:
+    """Integers without a float64 of their own become the nearest (decision 23)."""
+    whole = column.cast(pa.uint64() if pa.types.is_unsigned_integer(column.type) else pa.int64())
+    count = int(inexact(pc.fill_null(whole, 0).to_numpy(zero_copy_only=False)).sum())
+    if count:
+        _log.warning(
+            "%d integers of %d beyond 2**53 are kept as the nearest that a reading can hold", count, len(column)
+        )  # fmt: skip
 
 
 def _split_texts(column: pa.Array, mapping: Mapping) -> tuple[pa.Array, pa.Array]:

@@ -17,13 +17,14 @@ from typing import Any, Final
 from headrace.limits.inputs import INPUT_MAX_COMPLAINTS, JSON_MAX_DEPTH, JSON_MAX_VALUES
 
 UNREADABLE: Final = "unreadable"
+WIDENED: Final = "widened"
 
 #: Characters of a series name in the log and in the memory of what was said: a name may come from a
 #: device, and be as long as its message.
 _SAID_CHARS: Final = 200
 
 #: Up to here every integer has a float64 of its own.
-_MAX_EXACT: Final = 2**53
+MAX_EXACT: Final = 2**53
 
 #: Words that stand for a switch or a door; a boolean is a reading of 0 or 1.
 _WORDS: Final = {
@@ -39,22 +40,40 @@ class Complaints:
         self._logger = logger
         self._said: dict[str, set[str]] = {}
         self._counts: Counter[str] = Counter()
+        self._widened = 0
 
     def note(self, name: str, why: str, *, reason: str = UNREADABLE, count: int = 1) -> None:
         """One value (or ``count``) of a series was dropped."""
         self._counts[reason] += count
+        if self._is_new(name, reason):
+            self._logger.warning(
+                "%s: %s; dropped and counted as %s", name[:_SAID_CHARS], why, reason
+            )
+
+    def widened(self, name: str, count: int = 1) -> None:
+        """An integer (or ``count``) of a series became the nearest float64 (decision 23)."""
+        self._widened += count
+        if self._is_new(name, WIDENED):
+            self._logger.warning(
+                "%s: an integer beyond 2**53 is kept as the nearest that a reading can hold; "
+                "counted as %s, scale it at the source where each unit counts",
+                name[:_SAID_CHARS], WIDENED,
+            )  # fmt: skip
+
+    def _is_new(self, name: str, reason: str) -> bool:
         name = name[:_SAID_CHARS]
         if name not in self._said and len(self._said) >= INPUT_MAX_COMPLAINTS:
-            return
+            return False
         reasons = self._said.setdefault(name, set())
-        if reason not in reasons:
-            reasons.add(reason)
-            self._logger.warning("%s: %s; dropped and counted as %s", name, why, reason)
+        new = reason not in reasons
+        reasons.add(reason)
+        return new
 
     def heal(self, name: str) -> None:
         """The series can be read: the next failure is news again."""
-        if name[:_SAID_CHARS] in self._said:
-            del self._said[name[:_SAID_CHARS]]
+        reasons = self._said.get(name[:_SAID_CHARS], set())
+        if reasons - {WIDENED}:  # that one is no failure, and stays said
+            reasons &= {WIDENED}
             self._logger.info("%s: can be read again", name)
 
     def take(self) -> Mapping[str, int]:
@@ -62,22 +81,29 @@ class Complaints:
         counts, self._counts = dict(self._counts), Counter()
         return counts
 
+    def take_widened(self) -> int:
+        """The same for ``Poll.widened``."""
+        count, self._widened = self._widened, 0
+        return count
+
 
 def number(text: str) -> float | None:
-    """A finite decimal number; None for anything else (``nan``, ``inf`` and ``1_000`` too).
-
-    An integer that float64 cannot hold exactly is none: a counter that jumps by rounding is worse
-    than one that is missing.
-    """
+    """A finite decimal number; None for anything else (``nan``, ``inf`` and ``1_000`` too)."""
     try:
         value = float(text)
     except ValueError:
         return None
     if not math.isfinite(value) or "_" in text:
         return None
-    if abs(value) >= _MAX_EXACT and text.strip().lstrip("+-").isdigit() and int(text) != value:
-        return None
     return value
+
+
+def is_widened(said: object, value: float) -> bool:
+    """Whether what a source said is an integer without a float64 of its own, so that ``value`` is the nearest."""
+    if abs(value) < MAX_EXACT or isinstance(said, float):
+        return False
+    digits = str(said).strip().lstrip("+-")
+    return digits.isdecimal() and int(digits) != abs(value)
 
 
 def leaf_number(value: object) -> float | None:

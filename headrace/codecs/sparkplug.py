@@ -7,7 +7,7 @@ row of the journal means the same for every reader, without the session that it 
 =================================  ============================================================
 metric                             reading
 =================================  ============================================================
-Int8 … UInt64, Float, Double       value; an integer that float64 cannot hold: its digits as text
+Int8 … UInt64, Float, Double       value; of an integer that float64 cannot hold the nearest, counted
 Boolean                            value, 0 or 1
 DateTime                           value, milliseconds since 1970 UTC
 String, Text, UUID                 text
@@ -21,6 +21,7 @@ Times are the metric's, or the payload's, or that of arrival. The property ``eng
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -89,7 +90,8 @@ def _columns(
         raise PayloadError(
             "bad_value", f"{max(times_ms)} is no time in milliseconds since 1970 UTC"
         )
-    values = [each if type(each) is float else None for each in readings]
+    values = [None if type(each) is str else float(each) for each in readings]
+    widened = Counter(name for name, each in zip(names, readings, strict=True) if type(each) is int)
     texts = [each if type(each) is str else None for each in readings]
     try:
         return checked(
@@ -98,6 +100,7 @@ def _columns(
             pa.array(values, pa.float64()),
             pa.array(texts, pa.utf8()),
             units=units,
+            widened=dict(widened),
         )
     except UnicodeEncodeError as error:
         raise PayloadError("bad_value", f"a text is not valid Unicode: {error}") from error

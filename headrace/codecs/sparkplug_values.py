@@ -17,9 +17,8 @@ import msgspec
 from headrace.codecs.sparkplug_schema import DataSet, Template, check_part, parse_part
 from headrace.errors import PayloadError
 
-Reading = float | str
-
-_EXACT: Final = 2**53
+#: An integer is one that has no float64 of its own; the codec takes the nearest, and counts it.
+Reading = float | int | str
 
 
 class DataType(IntEnum):
@@ -82,7 +81,7 @@ def reading_of(metric: Any) -> Reading:
             "bad_schema", f"metric {metric.name[:80]!r} has no value and is not null"
         )
     value = _plain(kind, field, getattr(metric, field), metric.name)
-    return value if isinstance(value, (float, str)) else json_text(value)
+    return value if isinstance(value, (float, int, str)) else json_text(value)
 
 
 def _plain(kind: int, field: str, value: Any, name: str) -> Any:
@@ -110,10 +109,9 @@ def signed(kind: int, value: int) -> int:
 
 
 def _number(value: int) -> Reading:
-    """As a float where that is exact, else its digits."""
-    if -_EXACT <= value <= _EXACT or int(float(value)) == value:
-        return float(value)
-    return str(value)
+    """As a float where that is exact."""
+    nearest = float(value)
+    return nearest if int(nearest) == value else value
 
 
 def utf8(text: str | bytes) -> str:

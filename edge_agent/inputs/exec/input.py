@@ -37,7 +37,8 @@ class ExecInput(Input):
         runs = list(
             readings(output, settings, now_us=self.clock.now_us(), complaints=self._complaints)
         )
-        return Poll(runs, dropped=self._complaints.take())
+        complaints = self._complaints
+        return Poll(runs, dropped=complaints.take(), widened=complaints.take_widened())
 
     def interrupt(self) -> None:
         """A command may run for minutes; the service manager does not wait that long."""

@@ -22,7 +22,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from edge_agent.inputs.exec.settings import ExecSettings
-from edge_agent.inputs.values import Complaints, flatten, leaf_number, number, parse_json, switch
+from edge_agent.inputs.values import (
+    Complaints,
+    flatten,
+    is_widened,
+    leaf_number,
+    number,
+    parse_json,
+    switch,
+)
 from edge_agent.readings import Run, single
 from headrace.errors import InputError
 
@@ -78,6 +86,8 @@ def _run(one: Value, settings: ExecSettings, now_us: int, complaints: Complaints
     time_us = now_us if one.time_us is None else one.time_us
     if one.value is not None:
         complaints.heal(name)
+        if is_widened(one.text, one.value):
+            complaints.widened(name)
         return single(name, time_us, one.value, settings.units.get(one.name, one.unit))
     if settings.text and one.text:
         return Run(name, array("q", (time_us,)), [one.text])
@@ -95,7 +105,7 @@ def _lines(text: str, complaints: Complaints) -> Iterator[Value]:
             if value is None:
                 yield Value(words[0], None, " ".join(words[1:]))
             else:
-                yield Value(words[0], value, unit=words[2] if len(words) > 2 else "")
+                yield Value(words[0], value, words[1], words[2] if len(words) > 2 else "")
 
 
 def _json(text: str, _complaints: Complaints) -> Iterator[Value]:
@@ -120,12 +130,12 @@ def _line_protocol(output: str, complaints: Complaints) -> Iterator[Value]:
         for key, quoted, bare in _FIELD.findall(match["fields"]):
             name = f"{_plain(match['measurement'])}.{_plain(key)}{suffix}"
             value = _field(bare) if bare else None
-            text = bare or _STRING_ESCAPE.sub(r"\1", quoted)
+            text = bare.rstrip("iu") or _STRING_ESCAPE.sub(r"\1", quoted)
             yield Value(name, value, text, time_us=time_us)
 
 
 def _field(bare: str) -> float | None:
-    return _BOOLEANS.get(bare.lower(), _value(bare.rstrip("iu") if bare[-1] in "iu" else bare))
+    return _BOOLEANS.get(bare.lower(), _value(bare.rstrip("iu")))
 
 
 def _value(word: str) -> float | None:

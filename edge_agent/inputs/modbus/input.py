@@ -51,7 +51,7 @@ class ModbusInput(Input):
         dropped = self._complaints.take()
         if silent is not None and not answered:
             raise silent
-        return Poll(runs, dropped=dropped)
+        return Poll(runs, dropped=dropped, widened=self._complaints.take_widened())
 
     def close(self) -> None:
         self._link.close()
@@ -90,10 +90,12 @@ class ModbusInput(Input):
         for register in group.registers:
             name = self._prefix + register.name
             try:
-                value = value_of(register, group, answer)
+                value, widened = value_of(register, group, answer)
             except ValueError as error:
                 self._complaints.note(name, str(error))
                 continue
             self._complaints.heal(name)
+            if widened:
+                self._complaints.widened(name)
             runs.append(single(name, now, value, register.unit))
         return runs

@@ -44,7 +44,12 @@ class MqttInput(Input):
             self._subscriber.check()
         self._left += messages
         runs = self._runs()
-        return Poll(runs, dropped=self._complaints.take(), more=bool(self._left))
+        return Poll(
+            runs,
+            dropped=self._complaints.take(),
+            widened=self._complaints.take_widened(),
+            more=bool(self._left),
+        )
 
     def close(self) -> None:
         self._subscriber.close()

@@ -14,7 +14,7 @@ from typing import Any
 
 from edge_agent.inputs.mqtt.known import to_known, unit_of
 from edge_agent.inputs.mqtt.settings import TopicSettings
-from edge_agent.inputs.values import Complaints, flatten, leaf_number, parse_json
+from edge_agent.inputs.values import Complaints, flatten, is_widened, leaf_number, parse_json
 from edge_agent.readings import Run, single
 
 
@@ -46,6 +46,8 @@ def readings(
             )
             continue
         complaints.heal(name)
+        if is_widened(value, found):
+            complaints.widened(name)
         if isinstance(document, dict):
             found = to_known(found, unit, document)
         yield single(name, time_us, found, unit)

@@ -50,10 +50,11 @@ class ReplayInput(Input):
         if end == start and not whole:
             return Poll()
         shift_us = self._shift(chunk, start)
-        runs, unreadable = self._source.runs(chunk, start, end, shift_us)
+        runs, unreadable, widened = self._source.runs(chunk, start, end, shift_us)
         self._move(chunk, end, whole, shift_us)
         dropped = self._dropped(unreadable, chunk.unreadable_rows if whole else 0)
-        return Poll(runs, self._checkpoint(), dropped, more=whole or self.lossless)
+        more = whole or self.lossless
+        return Poll(runs, self._checkpoint(), dropped, widened, more=more)
 
     def close(self) -> None:
         self._source.close()

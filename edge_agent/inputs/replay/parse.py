@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from edge_agent.inputs.values import MAX_EXACT, is_widened
 from edge_agent.readings import Run
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -56,8 +58,17 @@ def _or_none(parse: Callable[[str], int], cell: str) -> int | None:
         return None
 
 
-def number_run(name: str, unit: str, times: array[int], cells: Sequence[str]) -> tuple[Run, int]:
-    """A run of numbers, and how many cells were unreadable."""
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """A run of numbers, how many cells were unreadable, and how many became the nearest float64."""
+
+    run: Run
+    unreadable: int = 0
+    widened: int = 0
+
+
+def number_run(name: str, unit: str, times: array[int], cells: Sequence[str]) -> Numbers:
+    """The cells of a column as numbers."""
     try:
         values = array("d", map(float, cells))
     except ValueError:
@@ -65,13 +76,19 @@ def number_run(name: str, unit: str, times: array[int], cells: Sequence[str]) ->
     # float() takes "nan"; a NaN is no reading.
     if any(map(float.__ne__, values, values)):
         return _number_run_by_cell(name, unit, times, cells)
-    return Run(name, times, values, unit), 0
+    return Numbers(Run(name, times, values, unit), widened=_widened(cells, values))
 
 
-def _number_run_by_cell(
-    name: str, unit: str, times: array[int], cells: Sequence[str]
-) -> tuple[Run, int]:
+def _widened(cells: Sequence[str], values: array[float]) -> int:
+    """The usual column has no number of that size: two looks at C speed."""
+    if not values or (max(values) < MAX_EXACT and min(values) > -MAX_EXACT):
+        return 0
+    return sum(map(is_widened, cells, values))
+
+
+def _number_run_by_cell(name: str, unit: str, times: array[int], cells: Sequence[str]) -> Numbers:
     kept_times: array[int] = array("q")
+    kept: list[str] = []
     values = array("d")
     unreadable = 0
     for time, cell in zip(times, cells, strict=True):
@@ -84,7 +101,8 @@ def _number_run_by_cell(
             unreadable += 1
             continue
         kept_times.append(time)
-    return Run(name, kept_times, values, unit), unreadable
+        kept.append(text)
+    return Numbers(Run(name, kept_times, values, unit), unreadable, _widened(kept, values))
 
 
 def text_run(name: str, unit: str, times: array[int], cells: Sequence[str]) -> Run:

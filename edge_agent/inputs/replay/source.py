@@ -100,13 +100,13 @@ class CsvSource:
         good_times = array("q", [time for time in times if time is not None])
         return Chunk(offset, end, good_times, columns, bad)
 
-    def runs(self, chunk: Chunk, start: int, end: int, shift_us: int) -> tuple[list[Run], int]:
-        """Rows ``start`` to ``end`` of a chunk as runs, and how many cells were unreadable."""
+    def runs(self, chunk: Chunk, start: int, end: int, shift_us: int) -> tuple[list[Run], int, int]:
+        """Rows ``start`` to ``end`` of a chunk as runs; how many cells were unreadable, and how many widened."""
         times = chunk.times[start:end]
         if shift_us:
             times = array("q", (time + shift_us for time in times))
         runs: list[Run] = []
-        unreadable = 0
+        unreadable = widened = 0
         for column in self.columns:
             cells = chunk.cells[column.index][start:end] if column.index < len(chunk.cells) else ()
             if not cells:
@@ -114,10 +114,11 @@ class CsvSource:
             if column.is_text:
                 runs.append(text_run(column.name, column.unit, times, cells))
                 continue
-            run, bad = number_run(column.name, column.unit, times, cells)
-            runs.append(run)
-            unreadable += bad
-        return runs, unreadable
+            numbers = number_run(column.name, column.unit, times, cells)
+            runs.append(numbers.run)
+            unreadable += numbers.unreadable
+            widened += numbers.widened
+        return runs, unreadable, widened
 
     def place(self, checkpoint: str | None) -> Place:
         """Where to go on: the checkpoint's place if it belongs to this file, else the start."""
