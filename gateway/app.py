@@ -10,6 +10,7 @@ import signal
 from pathlib import Path
 
 from gateway.assembly import CONSUMERS, Parts
+from gateway.assembly.ways_in import listener_context
 from gateway.reload import Reloader
 from gateway.sources.port import HasCondition
 from headrace.journal import JournalReader
@@ -154,10 +155,13 @@ async def _start_http(parts: Parts, stack: contextlib.AsyncExitStack) -> None:
         from gateway.console import mount
 
         mount(app, parts.common.live, parts.status, models.rows if models else None)
-    server = Listener(app, host=config.host, port=config.port, key="http.port", lifespan=True)
+    server = Listener(
+        app, host=config.host, port=config.port, key="http.port", lifespan=True,
+        context=listener_context(config, parts.pki),
+    )  # fmt: skip
     await server.start()
     stack.push_async_callback(server.stop)
-    logger.info("http://%s:%d", config.host, config.port)
+    logger.info("%s://%s:%d", "https" if config.tls else "http", config.host, config.port)
 
 
 def _stop_workers(parts: Parts) -> None:

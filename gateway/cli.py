@@ -120,7 +120,7 @@ def health(config_path: Path, as_json: bool) -> None:
     http = load(config_path).http
     if not http.enabled:
         raise UsageError("http is off, so there is nobody to ask", hint="set http.enabled = true")
-    answer = probe(http.host, http.port, "/healthz")
+    answer = probe(http.host, http.port, "/healthz", tls=http.tls)
     click.echo(answer if as_json else "OK")
 
 

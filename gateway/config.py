@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from gateway.api.config import IngestConfig, check_ingest
+from gateway.api.config import IngestConfig, check_files, check_ingest
 from gateway.broker.config import (
     BrokerConfig,
     Port,
@@ -66,7 +66,8 @@ class HttpConfig:
     """Metrics, health, API and console. There is no login yet, so it stays on this machine.
 
     ``allow_without_login`` is for a container, whose loopback nobody else reaches: what may reach it
-    is decided by the port that the container engine publishes (decision 9).
+    is decided by the port that the container engine publishes (decision 9). With ``tls`` it shows the
+    certificate in ``certfile`` and ``keyfile``, by default the one that the site's own CA makes.
     """
 
     enabled: bool = True
@@ -74,6 +75,18 @@ class HttpConfig:
     port: Port = 8080
     console: bool = True
     allow_without_login: bool = False
+    tls: bool = False
+    certfile: Path | None = None
+    keyfile: Path | None = None
+
+    @property
+    def uses_tls(self) -> bool:
+        return self.tls
+
+    @property
+    def with_site_certificate(self) -> bool:
+        """Whether the site's CA is asked for one."""
+        return self.enabled and self.tls and self.certfile is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,14 +212,17 @@ def _check(config: GatewayConfig, found: FaultList) -> None:
     plugins.read_plugins(plugins.SOURCES, config.sources, found)
     check_names([(table.key, _name_of(table)) for table in config.sources], found)
     check_sparkplug(config.sparkplug, config.broker.connections, found)
-    if (
-        config.http.enabled
-        and not config.http.allow_without_login
-        and not is_loopback(config.http.host)
-    ):
+    _check_http(config.http, found)
+
+
+def _check_http(config: HttpConfig, found: FaultList) -> None:
+    check_files(config, "http", found)
+    if config.certfile is not None and not config.tls:
+        found.add("http.tls", "expected true where certfile is given, got false")
+    if config.enabled and not config.allow_without_login and not is_loopback(config.host):
         found.add(
             "http.host",
-            f"the console has no login yet; expected a loopback address, got {config.http.host!r}; "
+            f"the console has no login yet; expected a loopback address, got {config.host!r}; "
             "put a reverse proxy with authentication in front of it, or write "
             "http.allow_without_login = true where something else decides who reaches it",
         )

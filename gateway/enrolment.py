@@ -85,8 +85,14 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 def make_pki(config: GatewayConfig, clock: Clock, metrics: Metrics) -> RunningPki | None:
     """The site's CA where something needs it, made at the first use."""
-    shown = config.broker.with_certificates or config.ingest.http.with_site_certificate
-    if config.enrol.enabled or config.enrol.mosquitto_dir or shown:
+    listeners = (config.ingest.http, config.http)
+    shown = any(each.with_site_certificate for each in listeners)
+    if (
+        config.enrol.enabled
+        or config.enrol.mosquitto_dir
+        or config.broker.with_certificates
+        or shown
+    ):
         return RunningPki(config, clock, metrics)
     return None
 
@@ -106,7 +112,11 @@ def open_site(config: GatewayConfig, clock: Clock) -> SitePki:
         hosts=[
             config.enrol.host,
             *([config.broker.host] if embedded else []),
-            *([config.ingest.http.host] if config.ingest.http.with_site_certificate else []),
+            *(
+                each.host
+                for each in (config.ingest.http, config.http)
+                if each.with_site_certificate
+            ),
         ],
         broker_host="" if beside_us else config.broker.host,
         broker_port=config.broker.port,

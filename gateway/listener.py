@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
@@ -24,8 +23,7 @@ class Listener:
     Args:
         key: the setting that moves it elsewhere, for the message when the address is taken.
         lifespan: whether the application wants to hear of start and stop.
-        certfile, keyfile: both for HTTPS, none for HTTP.
-        context: HTTPS with this instead, whose certificate somebody keeps up to date.
+        context: HTTPS with this, whose certificate is kept up to date; None for HTTP.
         protocol: a connection, where uvicorn's own is not bounded enough.
     """
 
@@ -37,8 +35,6 @@ class Listener:
         port: int,
         key: str,
         lifespan: bool = False,
-        certfile: Path | None = None,
-        keyfile: Path | None = None,
         context: ssl.SSLContext | None = None,
         protocol: type[asyncio.Protocol] | None = None,
         max_concurrency: int = _MAX_CONCURRENCY,
@@ -50,8 +46,6 @@ class Listener:
                 app,
                 host=host,
                 port=port,
-                ssl_certfile=certfile,
-                ssl_keyfile=keyfile,
                 log_level="warning",
                 access_log=False,
                 lifespan="on" if lifespan else "off",

@@ -7,33 +7,45 @@ loopback, because that is the one that is there without a network.
 from __future__ import annotations
 
 import http.client
+import ssl
 from ipaddress import ip_address
 
 from headrace.errors import TransportError
 from headrace.limits.process import HEALTH_TIMEOUT_S
 
 
-def probe(host: str, port: int, path: str) -> str:
+def probe(host: str, port: int, path: str, *, tls: bool = False) -> str:
     """What the program answers.
+
+    With ``tls`` any certificate is taken: it is for the name that others use, nothing secret is said, and
+    the question is whether the program lives.
 
     Raises:
         TransportError: nobody answers in time, or not with 200.
     """
-    address = f"{local_address(host)}:{port}"
-    connection = http.client.HTTPConnection(local_address(host), port, timeout=HEALTH_TIMEOUT_S)
+    address = f"{'https' if tls else 'http'}://{local_address(host)}:{port}"
+    connection = _connection(local_address(host), port, tls=tls)
     try:
         connection.request("GET", path)
         reply = connection.getresponse()
         body = reply.read(65_536).decode(errors="replace").strip()
     except (OSError, http.client.HTTPException) as error:
         raise TransportError(
-            f"no answer from http://{address}{path}: {error}", hint="is it running?"
+            f"no answer from {address}{path}: {error}", hint="is it running?"
         ) from error
     finally:
         connection.close()
     if reply.status != http.client.OK:
-        raise TransportError(f"http://{address}{path} says {reply.status}: {body}")
+        raise TransportError(f"{address}{path} says {reply.status}: {body}")
     return body
+
+
+def _connection(host: str, port: int, *, tls: bool) -> http.client.HTTPConnection:
+    if not tls:
+        return http.client.HTTPConnection(host, port, timeout=HEALTH_TIMEOUT_S)
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return http.client.HTTPSConnection(host, port, timeout=HEALTH_TIMEOUT_S, context=context)
 
 
 def local_address(host: str) -> str:

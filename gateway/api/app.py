@@ -50,7 +50,7 @@ def http_listener(
     """The listener, not started.
 
     Args:
-        context: of the site's CA, where no certificate of another one is configured.
+        context: of the site's CA, or of the files that are configured; None for HTTP.
     """
     influx = Influx(desk=desk, device_tag=config.device_tag)
     return Listener(
@@ -58,8 +58,6 @@ def http_listener(
         host=config.host,
         port=config.port,
         key="ingest.http.port",
-        certfile=config.certfile if config.uses_tls else None,
-        keyfile=config.keyfile if config.uses_tls else None,
         context=context,
         protocol=guarded(lambda status: _count(metrics, status)),
         max_concurrency=HTTP_MAX_CONNECTIONS,

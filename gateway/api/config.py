@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from msgspec import Meta
 
@@ -50,15 +50,28 @@ class IngestConfig:
 def check_ingest(config: IngestConfig, found: FaultList) -> None:
     """What single fields cannot say."""
     http = config.http
-    if (http.certfile is None) != (http.keyfile is None):
-        found.add("ingest.http.certfile", "certfile and keyfile belong together; one is missing")
-    for key in ("certfile", "keyfile"):
-        path = getattr(http, key)
-        if path is not None and not path.is_file():
-            found.add(f"ingest.http.{key}", f"no such file: {path}")
+    check_files(http, "ingest.http", found)
     if http.enabled and not http.uses_tls and not is_loopback(http.host):
         found.add(
             "ingest.http.tls",
             f"tokens would cross the network in plain text on {http.host}; leave tls out, or listen "
             "on 127.0.0.1 behind a reverse proxy with TLS",
         )
+
+
+class _Files(Protocol):
+    """A listener's certificate."""
+
+    @property
+    def certfile(self) -> Path | None: ...
+    @property
+    def keyfile(self) -> Path | None: ...
+
+
+def check_files(config: _Files, table: str, found: FaultList) -> None:
+    """Both or none, and there."""
+    if (config.certfile is None) != (config.keyfile is None):
+        found.add(f"{table}.certfile", "certfile and keyfile belong together; one is missing")
+    for key, path in (("certfile", config.certfile), ("keyfile", config.keyfile)):
+        if path is not None and not path.is_file():
+            found.add(f"{table}.{key}", f"no such file: {path}")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from gateway.api.config import HttpIngestConfig
 from gateway.assembly.common import Common
 from gateway.broker.embedded import EmbeddedBroker, password_guard
 from gateway.broker.external import ExternalBroker
 from gateway.broker.port import Broker
 from gateway.broker.reception import Reception
-from gateway.config import GatewayConfig, build_sources
+from gateway.config import GatewayConfig, HttpConfig, build_sources
 from gateway.enrolment import RunningPki
 from gateway.journal import JournalWriter
+from gateway.listener_tls import renewed_context
 from gateway.sources.port import Source as WayIn
 from gateway.sources.port import SourceContext
 from gateway.worker import IngestWorker
@@ -76,6 +79,17 @@ def _sparkplug(common: Common, config: GatewayConfig) -> WayIn:
     )  # fmt: skip
 
 
+def listener_context(
+    config: HttpConfig | HttpIngestConfig, pki: RunningPki | None
+) -> ssl.SSLContext | None:
+    """What a listener of ours shows: a certificate of the site's CA, or one in files; None for HTTP."""
+    if not config.uses_tls:
+        return None
+    if config.certfile is not None and config.keyfile is not None:
+        return renewed_context(config.certfile, config.keyfile)
+    return pki.server_context() if pki is not None else None
+
+
 def make_http_ingest(
     common: Common, ingest: IngestWorker, journal: JournalWriter, pki: RunningPki | None
 ) -> Listener | None:
@@ -98,5 +112,4 @@ def make_http_ingest(
     )
     tokens = Tokens(token_path(common.config.data_dir))
     desk = Desk(tokens=tokens, clock=common.clock, handover=handover)
-    context = pki.server_context() if pki is not None and config.with_site_certificate else None
-    return http_listener(config, desk, common.metrics, context)
+    return http_listener(config, desk, common.metrics, listener_context(config, pki))

@@ -34,6 +34,7 @@ from gateway.broker.keepers import Keeper, OpenKeeper, PasswordKeeper
 from gateway.broker.listener import room_for
 from gateway.broker.reception import Reception
 from gateway.clashes import Clash
+from gateway.listener_tls import renewed_context
 from headrace.errors import TransportError
 from headrace.limits.broker import BROKER_MAX_PUBLISHING, BROKER_OFFLINE_S
 from headrace.logs import FirstTimes
@@ -68,13 +69,10 @@ def password_guard(config: BrokerConfig, data_dir: Path) -> Guard | None:
 
 
 def _own_context(config: BrokerConfig) -> ssl.SSLContext | None:
-    """TLS with the certificate that the configuration names."""
-    if not config.uses_tls or config.certfile is None:
+    """TLS without certificates of clients; None for plain text."""
+    if not config.uses_tls or config.certfile is None or config.keyfile is None:
         return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(config.certfile, config.keyfile)
-    return context
+    return renewed_context(config.certfile, config.keyfile)
 
 
 class EmbeddedBroker:

@@ -34,7 +34,7 @@ def running(config: GatewayConfig, pid: int | None) -> Iterator[Finding]:
         yield ok("gateway", f"runs (pid {pid}); http is off, so it cannot be asked")
         return
     try:
-        health.probe(config.http.host, config.http.port, "/readyz")
+        health.probe(config.http.host, config.http.port, "/readyz", tls=config.http.tls)
     except HeadraceError as error:
         yield fail("gateway", f"runs (pid {pid}): {_reasons(error)}", "see its log")
     else:

@@ -35,7 +35,7 @@ def check(config: GatewayConfig, pid: int | None) -> Iterator[Finding]:
 
 
 def _ask(config: GatewayConfig, path: str) -> Any:
-    return json.loads(health.probe(config.http.host, config.http.port, path))
+    return json.loads(health.probe(config.http.host, config.http.port, path, tls=config.http.tls))
 
 
 def _sources(config: GatewayConfig) -> Iterator[Finding]:

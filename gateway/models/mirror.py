@@ -15,6 +15,7 @@ from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 from gateway.listener import Listener
+from gateway.listener_tls import renewed_context
 from gateway.models.config import Mirror
 
 
@@ -28,11 +29,11 @@ def mirror_listener(folder: Path, config: Mirror, more: Sequence[Route] = ()) ->
     """A listener of its own, so that devices reach the models and not the console."""
     app = Starlette(routes=more)
     app.mount("/models", files_app(folder))
+    files = config.certfile, config.keyfile
     return Listener(
         app,
         host=config.host,
         port=config.port or 0,
         key="model_repository.mirror.port",
-        certfile=config.certfile,
-        keyfile=config.keyfile,
+        context=renewed_context(files[0], files[1]) if files[0] and files[1] else None,
     )

@@ -22,7 +22,7 @@ from gateway.sinks.port import Sink
 from headrace.errors import InputError, SinkUnavailable
 from tests.gateway_entries import series
 from tests.servers import free_port
-from tests.servers.http import http_server
+from tests.servers.http import Reply, Request, http_server
 from tests.servers.influxdb import influxdb
 from tests.servers.kafka import tansu
 from tests.servers.kafka_gate import PASSWORD, USER, gate
@@ -236,12 +236,43 @@ def test_a_broker_that_does_not_know_the_name_is_said_with_what_to_do(site: Site
     assert "check username and password_file" in failed.value.hint, failed.value
 
 
-def test_a_password_that_is_mended_lets_the_readings_through(site: Site) -> None:
+@pytest.mark.parametrize("server", ["influxdb v1", "postgres", "kafka scram-512"])
+def test_a_password_that_is_mended_lets_the_readings_through(site: Site, server: str) -> None:
     """Without a restart of the gateway."""
-    with SERVERS["kafka scram-512"](site, "wrong password") as (sink, _):
+    with SERVERS[server](site, "wrong password") as (sink, _):
         with pytest.raises(SinkUnavailable):
             sink.deliver(BATCH)
         site.secret("good")
+        assert sink.deliver(BATCH) == []
+        sink.close()
+
+
+def test_a_token_that_is_renewed_is_shown_to_the_receiver(site: Site) -> None:
+    """The old one is tried until it is refused; no restart."""
+    token = site.folder / "token"
+    token.write_text("old")
+
+    def answer(request: Request) -> Reply:
+        return Reply(204 if request.headers["Authorization"] == "Bearer new" else 401)
+
+    with http_server(answer) as receiver:
+        url = f"{receiver.url}/hook"
+        settings = webhook_sink.WebhookSettings(url=url, token_file=token, timeout_s=2)
+        sink = webhook_sink.build(settings, site="s")
+        with pytest.raises(SinkUnavailable, match="401"):
+            sink.deliver(BATCH)
+        token.write_text("new")
+        assert sink.deliver(BATCH) == []
+        sink.close()
+
+
+def test_a_certificate_that_is_renewed_is_shown_to_the_other_broker(site: Site) -> None:
+    """One that has ended is refused; the next connection shows the one that is in the files by then."""
+    with to_mqtt(site, "good") as (sink, _):
+        site.authority.issue("gateway", expired=True)
+        with pytest.raises(SinkUnavailable):
+            sink.deliver(BATCH)
+        site.authority.issue("gateway")
         assert sink.deliver(BATCH) == []
         sink.close()
 

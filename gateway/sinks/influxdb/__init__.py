@@ -6,13 +6,13 @@ Reading order: ``config``, ``lines`` (columns to line protocol), ``write`` (the 
 
 from gateway.sinks.influxdb.config import InfluxDBSettings, check
 from gateway.sinks.influxdb.sink import InfluxDBSink
-from gateway.sinks.influxdb.write import make_writer
+from gateway.sinks.influxdb.write import RenewedWriter
 from headrace.plugins import Plugin
 
 
 def build(settings: InfluxDBSettings, *, site: str) -> InfluxDBSink:
     """A sink for these settings."""
-    return InfluxDBSink(make_writer(settings), measurement=settings.measurement, site=site)
+    return InfluxDBSink(RenewedWriter(settings), measurement=settings.measurement, site=site)
 
 
 PLUGIN = Plugin(__name__, InfluxDBSettings, build, check)

@@ -3,14 +3,16 @@
 v2 goes through influxdb-client (InfluxDB 2.x, VictoriaMetrics); v1 is one POST that InfluxDB 1.x has
 understood since 2015, and v3 is one that names each bad line in its answer: neither needs a client.
 None retries: the runner does. None follows a redirect: a token must not go where nobody sent it.
+Tokens, passwords and CAs are renewed in their files while the gateway runs, so after a failure all of it is
+made again (``RenewedWriter``).
 """
 
 from __future__ import annotations
 
 import gzip
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import urlencode
 
 import urllib3
@@ -19,6 +21,9 @@ from gateway.sinks.influxdb.config import InfluxDBSettings
 from gateway.sinks.secret import read_secret
 from gateway.tls_hints import tls_hint
 from headrace.errors import SinkUnavailable
+
+#: A token or password that does not hold; the next one may.
+_LOCKED_OUT: Final = frozenset({401, 403})
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +134,29 @@ class V2Writer:
         self._client.close()
 
 
-def make_writer(settings: InfluxDBSettings) -> Writer:
-    """The writer for the configured API."""
-    writers: dict[str, type[V1Writer | V2Writer | V3Writer]]
-    writers = {"v1": V1Writer, "v2": V2Writer, "v3": V3Writer}
-    return writers[settings.api](settings)
+class RenewedWriter:
+    """The writer for the configured API, made when it is first needed and again after a failure."""
+
+    def __init__(self, settings: InfluxDBSettings) -> None:
+        self._settings = settings
+        self._writer: Writer | None = None
+
+    def post(self, payload: bytes) -> Answer:
+        """As ``Writer`` has it."""
+        self._writer = self._writer or _WRITERS[self._settings.api](self._settings)
+        try:
+            answer = self._writer.post(payload)
+        except SinkUnavailable:
+            self.close()
+            raise
+        if answer.status in _LOCKED_OUT:
+            self.close()
+        return answer
+
+    def close(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
 
 
 def _text(error: Any) -> str:
@@ -149,3 +172,10 @@ def _no_answer(why: object) -> SinkUnavailable:
     return SinkUnavailable(
         f"InfluxDB does not answer: {why}", hint=tls_hint(str(why), ca="ca_file")
     )
+
+
+_WRITERS: Final[Mapping[str, Callable[[InfluxDBSettings], Writer]]] = {
+    "v1": V1Writer,
+    "v2": V2Writer,
+    "v3": V3Writer,
+}

@@ -1,7 +1,7 @@
 """Webhook: CloudEvents over HTTP, to whoever takes a POST.
 
 Reading order: ``config``, ``events`` (SenML records to CloudEvents),
-``request`` (events to one POST, signed), ``sink`` (answers to verdicts).
+``request`` (events to one POST, signed), ``receiver`` (who gets it), ``sink`` (answers to verdicts).
 """
 
 from gateway.sinks.webhook.config import WebhookSettings, check

@@ -23,7 +23,7 @@ from typing import Final
 from urllib.parse import quote
 
 from gateway.sinks.webhook.events import CONTENT_TYPE, Event
-from headrace.errors import SinkError
+from headrace.errors import SinkUnavailable
 
 _SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - tells how the secret is written
 _BATCH: Final = "application/cloudevents-batch+json; charset=UTF-8"
@@ -65,13 +65,13 @@ def secret_key(text: str) -> bytes:
     """The key in ``whsec_<base64>``; any other text is its own key.
 
     Raises:
-        SinkError: what follows ``whsec_`` is not base64.
+        SinkUnavailable: what follows ``whsec_`` is not base64.
     """
     if not text.startswith(_SECRET_PREFIX):
         return text.encode()
     try:
         return base64.b64decode(text.removeprefix(_SECRET_PREFIX), validate=True)
     except binascii.Error as error:
-        raise SinkError(
+        raise SinkUnavailable(
             "signature_secret_file: what follows whsec_ must be base64", hint=str(error)
         ) from error

@@ -16,31 +16,25 @@ any other 4xx                        reject this event; a batch is halved until 
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Sequence
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Final
 
 import numpy as np
-import urllib3
 
 from gateway.consumer import Rejected
 from gateway.feed import Entry
 from gateway.sinks.columns import gather
 from gateway.sinks.port import Sink
 from gateway.sinks.search import ACCEPTED, Items, Refusal, Result, deliver, halves
-from gateway.sinks.secret import read_secret
 from gateway.sinks.senml import sayable
 from gateway.sinks.webhook.config import WebhookSettings
 from gateway.sinks.webhook.events import Event, events
-from gateway.sinks.webhook.request import content, secret_key, signature
-from gateway.tls_hints import tls_hint
-from headrace import __version__
+from gateway.sinks.webhook.receiver import Answer, Receiver
 from headrace.clock import Clock, SystemClock
 from headrace.errors import SinkUnavailable
-from headrace.limits.sinks import SINK_MAX_PROBES, WEBHOOK_MAX_ANSWER_BYTES, WEBHOOK_MAX_PAUSE_S
+from headrace.limits.sinks import SINK_MAX_PROBES, WEBHOOK_MAX_PAUSE_S
 
 _KEPT: Final = frozenset({401, 403, 404, 405, 407, 408, 410, 421, 425, 429})
 
@@ -51,13 +45,6 @@ _HINTS: Final = {
     405: "correct url: it takes no POST",
     410: "the receiver was taken down: correct url or remove this sink",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    status: int
-    text: str
-    retry_after: str
 
 
 class WebhookSink(Sink):
@@ -73,15 +60,7 @@ class WebhookSink(Sink):
         self._site = site
         self._clock = clock or SystemClock()
         self._not_before = 0.0
-        secret = read_secret(settings.signature_secret_file)
-        self._key = secret_key(secret) if secret else b""
-        token = read_secret(settings.token_file)
-        headers = {"User-Agent": f"headrace/{__version__}"}
-        headers |= {"Authorization": f"Bearer {token}"} if token else {}
-        ca = str(settings.ca_file) if settings.ca_file else None
-        self._pool = urllib3.PoolManager(
-            headers=headers, timeout=settings.timeout_s, retries=False, maxsize=1, ca_certs=ca
-        )
+        self._receiver: Receiver | None = Receiver(settings, self._clock)
 
     def write(self, entries: Sequence[Entry]) -> Sequence[Rejected]:
         self._wait_as_told()
@@ -96,7 +75,9 @@ class WebhookSink(Sink):
         return [*rejected, *columns.refusals(readings)]
 
     def close(self) -> None:
-        self._pool.clear()
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            receiver.close()
 
     def _requests(self, made: Sequence[Event]) -> list[Items]:
         """Which events go together."""
@@ -112,7 +93,15 @@ class WebhookSink(Sink):
         return [np.array(request) for request in requests]
 
     def _attempt(self, made: Sequence[Event], items: Items) -> Result:
-        answer = self._post([made[item] for item in items.tolist()])
+        # Made again after a failure: tokens, secrets and CAs are renewed in their files meanwhile.
+        self._receiver = self._receiver or Receiver(self._settings, self._clock)
+        try:
+            return self._verdict(self._receiver.post([made[at] for at in items.tolist()]), items)
+        except SinkUnavailable:
+            self.close()
+            raise
+
+    def _verdict(self, answer: Answer, items: Items) -> Result:
         if 200 <= answer.status < 300:
             return ACCEPTED
         why = f"the receiver answers {answer.status}: {answer.text}"
@@ -122,28 +111,6 @@ class WebhookSink(Sink):
         moved = 300 <= answer.status < 400
         hint = "set url to where it is now" if moved else _HINTS.get(answer.status, "")
         raise SinkUnavailable(why, hint=hint)
-
-    def _post(self, sent: Sequence[Event]) -> _Answer:
-        body, headers = content(self._settings.mode, sent)
-        headers |= self._pool.headers
-        if self._key:
-            headers |= signature(self._key, sent, body, self._clock.now_us() // 1_000_000)
-        if self._settings.gzip:
-            body = gzip.compress(body, compresslevel=1)
-            headers["Content-Encoding"] = "gzip"
-        try:
-            answer = self._pool.request(
-                "POST", self._settings.url, body=body, headers=headers, redirect=False,
-                preload_content=False,
-            )  # fmt: skip
-            # One look: an answer that never ends must not hold the sink.
-            text = answer.read1(WEBHOOK_MAX_ANSWER_BYTES, decode_content=False)
-        except urllib3.exceptions.HTTPError as error:
-            hint = tls_hint(str(error), ca="ca_file")
-            raise SinkUnavailable(f"the receiver does not answer: {error}", hint=hint) from error
-        if answer.connection is not None:  # there is more of it: not to be used again
-            answer.close()
-        return _Answer(answer.status, _line(text), answer.headers.get("Retry-After", ""))
 
     def _wait_as_told(self) -> None:
         left = self._not_before - self._clock.monotonic()
@@ -161,7 +128,3 @@ class WebhookSink(Sink):
         except (ValueError, OverflowError):
             return 0.0
         return min(max(seconds, 0.0), WEBHOOK_MAX_PAUSE_S)
-
-
-def _line(text: bytes) -> str:
-    return " ".join(text.decode("utf-8", "replace").split())[:300]
