@@ -6,9 +6,12 @@ Reading order:
 - ``landing``   columns to Parquet files, and the landing of a range of the journal
 - ``lake``      which manifests to register, and registering them
 - ``maintain``  compaction, retention, expiry and removal
+- ``imports``   history of other systems
+- ``compute``   tables that are computed from readings
 - ``config``    cloud_sync.toml
 - ``beside``    the jobs beside the path, as configured
 - ``service``   the jobs on a schedule, with outages and SIGTERM
+- ``scheduled`` jobs that have a crontab's schedule (``cron``)
 - ``options``   which configuration a command is about
 - ``cli``       the ``cloud-sync`` command
 """

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from cloud_sync.compute import schedule as compute
 from cloud_sync.config import DEFAULT_FILE, CloudSync
-from cloud_sync.imports.schedule import scheduled
+from cloud_sync.imports import schedule as imports
 from cloud_sync.lake.latest import LatestKeeper
 from cloud_sync.maintain.maintainer import Maintainer
 from cloud_sync.raw.keeper import Keeper
@@ -23,7 +24,8 @@ def beside(config: CloudSync, metrics: Metrics) -> list[Job]:
         step = LatestKeeper(config.lake).step
         jobs.append(Job("newest readings", step, interval_s=LATEST_INTERVAL_S, metrics=metrics))
     jobs.append(_keeping(config, metrics))
-    return [*jobs, *scheduled(config, DEFAULT_FILE, metrics)]
+    jobs += imports.scheduled(config, DEFAULT_FILE, metrics)
+    return [*jobs, *compute.scheduled(config, DEFAULT_FILE, metrics)]
 
 
 def _keeping(config: CloudSync, metrics: Metrics) -> Job:

@@ -13,6 +13,8 @@ import msgspec
 from prometheus_client import start_http_server
 
 from cloud_sync import config as configuration
+from cloud_sync.compute import jobs as compute_jobs
+from cloud_sync.compute.commands import compute
 from cloud_sync.config import DEFAULT_FILE, CloudSync
 from cloud_sync.imports import jobs as import_jobs
 from cloud_sync.imports.commands import imports
@@ -45,7 +47,7 @@ def main() -> None:
     """
 
 
-for command in (models, imports, maintain, replay, verify, restore_table, give_up):
+for command in (models, imports, compute, maintain, replay, verify, restore_table, give_up):
     main.add_command(command)
 
 
@@ -132,7 +134,9 @@ def check_config(config_path: Path | None) -> None:
       cloud-sync check-config --config cloud_sync.toml
     """
     path = config_path or Path(DEFAULT_FILE)
-    import_jobs.read(configuration.load(path).imports, str(path))
+    settings = configuration.load(path)
+    import_jobs.read(settings.imports, str(path))
+    compute_jobs.read(settings.compute, str(path))
     click.echo(f"{path}: ok")
 
 

@@ -15,6 +15,7 @@ from msgspec import Meta
 from headrace import config
 from headrace.config import FaultList, PluginTable
 from headrace.lake import config as lake_config
+from headrace.limits.compute import DUCKDB_MEMORY_MB, FEATURE_MAX_STEPS
 from headrace.limits.lake import (
     KEEP_LANDED_BYTES,
     KEEP_LANDED_S,
@@ -40,7 +41,9 @@ from headrace.tracing.config import TracingConfig
 DEFAULT_FILE: Final = "cloud_sync.toml"
 
 Verify = Literal["size", "sha256"]
+EngineName = Literal["duckdb", "spark"]
 Interval = Annotated[float, Meta(ge=0.1, le=86_400)]
+Steps = Annotated[int, Meta(ge=1, le=FEATURE_MAX_STEPS)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +100,49 @@ class Maintain:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Compute:
+    """One ``[[compute]]`` table: rollups, or a table of features.
+
+    ``schedule``: five fields as in a crontab, UTC; empty: only by ``cloud-sync compute run``. The keys from
+    ``step`` on are of features: columns and the series that they are, windows and lags in steps.
+    """
+
+    job: str
+    kind: Literal["rollups", "features"] = "rollups"
+    schedule: str = ""
+    engine: EngineName = "duckdb"
+    step: Literal["1m", "1h"] = "1m"
+    series: dict[str, str] = field(default_factory=dict)
+    devices: tuple[str, ...] = ()
+    windows: tuple[Steps, ...] = ()
+    lags: tuple[Steps, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DuckdbOptions:
+    """``[engines.duckdb]``: 0 threads are as many as there are cores."""
+
+    memory_mb: Annotated[int, Meta(ge=128, le=1_048_576)] = DUCKDB_MEMORY_MB
+    threads: Annotated[int, Meta(ge=0, le=1_024)] = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SparkOptions:
+    """``[engines.spark]``: where Spark is, and its own settings."""
+
+    master: str = "local[*]"
+    properties: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engines:
+    """``[engines]``: what ``engine`` of a compute job stands for."""
+
+    duckdb: DuckdbOptions = DuckdbOptions()
+    spark: SparkOptions = field(default_factory=SparkOptions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
     """``[metrics]``: a page for Prometheus; port 0 is off."""
 
@@ -116,6 +162,8 @@ class CloudSync:
     spool: Spool = field(default_factory=Spool)
     imports: tuple[PluginTable, ...] = ()
     maintain: Maintain = field(default_factory=Maintain)
+    compute: tuple[Compute, ...] = ()
+    engines: Engines = field(default_factory=Engines)
     metrics: Metrics = Metrics()
     tracing: TracingConfig = field(default_factory=TracingConfig)
     log: LogConfig = field(default_factory=LogConfig)

@@ -93,6 +93,7 @@ TABLE: Final[tuple[Spec, ...]] = (
     Spec("cloud_sync", "held_journals", "gauge", "Journals that cannot be registered further at present"),
     Spec("cloud_sync", "failures", "counter", "Steps that failed and are tried again", ("step",)),
     Spec("cloud_sync", "compacted_readings", "counter", "Rows that compaction rewrote"),
+    Spec("cloud_sync", "computed_rows", "counter", "Rows of rollups and features that were computed"),
     Spec("cloud_sync", "compacted_files", "counter", "Data files that compaction replaced"),
     Spec("cloud_sync", "lost_compactions", "counter", "Compactions given up because another process was faster"),
     Spec("cloud_sync", "retired_readings", "counter", "Rows past the days that their table keeps"),

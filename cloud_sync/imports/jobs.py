@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from cloud_sync.cron import trigger
 from headrace.batch import is_device_id
 from headrace.config import FaultList, PluginTable, read_table
 from headrace.errors import ConfigError, UsageError
 from headrace.imported import JOB_PATTERN, is_job_name
 from headrace.plugins import IMPORTS, Plugin, read_plugins
-
-if TYPE_CHECKING:
-    from apscheduler.triggers.cron import CronTrigger
 
 _COMMON: Final = ("job", "site", "schedule")
 
@@ -98,11 +96,3 @@ def _check(job: Common, key: str, found: FaultList) -> None:
             trigger(job.schedule)
         except ValueError as error:
             found.add(f"{key}.schedule", f"expected five fields as in a crontab, got {job.schedule!r}: {error}")  # fmt: skip
-
-
-def trigger(schedule: str) -> CronTrigger:
-    """When a schedule is due, in UTC."""
-    # Imported here: the command line asks for jobs, and seldom for this.
-    from apscheduler.triggers.cron import CronTrigger
-
-    return CronTrigger.from_crontab(schedule, timezone="UTC")

@@ -45,6 +45,9 @@ class Outcome:
     refused: dict[str, int]
     is_complete: bool
 
+    def __str__(self) -> str:
+        return f"{self.readings} readings, refused {self.refused or 0}"
+
 
 class ImportRun:
     """A job and where it works."""

@@ -51,7 +51,7 @@ def maintain(
       cloud-sync maintain --table readings --day 2026-11-23 --json
     """
     settings = load(config_path, data)
-    bars = _Bars(is_quiet=as_json or dry_run)
+    bars = Bars(is_quiet=as_json or dry_run)
     report = _round(settings, bars.begin, tables, days, dry_run)
     bars.end()
     if as_json:
@@ -83,8 +83,8 @@ def _print(report: Report) -> None:
         click.echo(line)
 
 
-class _Bars:
-    """A progress bar for each merge, on stderr; none where the answer is for scripts."""
+class Bars:
+    """A progress bar for each piece of long work, on stderr; none where the answer is for scripts."""
 
     def __init__(self, *, is_quiet: bool) -> None:
         self._is_quiet = is_quiet

@@ -9,13 +9,13 @@ while it was read, because it goes by a condition and not by files.
 The snapshot that a replacement starts from is a requirement of its commit. So one that meets another commit is
 refused, looks whether its files are still there, and is offered again; nobody waits for it. No data
 file has been deleted then, and none is before no snapshot names it (``cloud_sync.maintain.sweep``).
-Table properties, and so the watermarks, are not touched.
+Table properties, and so the watermarks, are not touched, but for those that the caller names (``Marks``).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -43,6 +43,14 @@ class Partition:
     name: str  # as in a path: day=2026-11-23; empty where the table has no partitions
     ends: datetime | None  # when nothing but late rows comes any more; None where nobody knows
     files: tuple[File, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Table properties that a replacement sets in its commit, if they are as they were until then."""
+
+    before: Mapping[str, str | None]
+    after: Mapping[str, str]
 
 
 class LostRaceError(Exception):
@@ -99,8 +107,10 @@ def referenced(table: Table) -> set[str]:
         return {data.file_path for manifest in manifests for data in _entries(table, manifest)}
 
 
-def replace(table: Table, gone: Sequence[File], come: Sequence[str], *, why: str) -> None:
-    """One commit: these files out, those in.
+def replace(
+    table: Table, gone: Sequence[File], come: Sequence[str], *, why: str, marks: Marks | None = None
+) -> None:
+    """One commit: these files out, those in, and what is marked.
 
     Raises:
         LostRaceError: it did not happen, and what was made for it is of no use.
@@ -109,16 +119,16 @@ def replace(table: Table, gone: Sequence[File], come: Sequence[str], *, why: str
     for _ in range(COMMIT_TRIES):
         # Others have committed while files were merged, and maybe expired what the table was read with.
         _refresh(table)
-        if not _are_there(table, gone):
-            if come and _has_happened(table, gone, come):
+        if not _is_as_before(table, gone, marks):
+            if (come or marks) and _has_happened(table, gone, come, marks):
                 return  # an attempt that was called refused was done after all
             break
         try:
             with catalogue_errors("commit"):
-                _replace(table, {file.uri for file in gone}, come, why)
+                _replace(table, {file.uri for file in gone}, come, why, marks)
         except LakeUnavailable as error:
             _refresh(table)
-            if _has_happened(table, gone, come):
+            if _has_happened(table, gone, come, marks):
                 return
             if not isinstance(error.__cause__, (CommitFailedException, FileNotFoundError)):
                 raise
@@ -129,8 +139,14 @@ def replace(table: Table, gone: Sequence[File], come: Sequence[str], *, why: str
     raise LostRaceError
 
 
-def _replace(table: Table, gone: set[str], come: Sequence[str], why: str) -> None:
+def _replace(
+    table: Table, gone: set[str], come: Sequence[str], why: str, marks: Marks | None
+) -> None:
     with table.transaction() as change:
+        if marks is not None:
+            change.set_properties(dict(marks.after))
+        if not gone and not come:
+            return
         producer = change.update_snapshot(snapshot_properties={MARK: why}).overwrite()
         with producer as snapshot:
             found = [data for data in live(table) if data.file_path in gone]
@@ -143,14 +159,23 @@ def _replace(table: Table, gone: set[str], come: Sequence[str], why: str) -> Non
                 snapshot.append_data_file(data)
 
 
-def _has_happened(table: Table, gone: Sequence[File], come: Sequence[str]) -> bool:
+def _has_happened(
+    table: Table, gone: Sequence[File], come: Sequence[str], marks: Marks | None
+) -> bool:
     """Whether a commit whose answer was lost was done: then the new files are there, and the old are not."""
     there = {data.file_path for data in live(table)}
-    return there.isdisjoint(file.uri for file in gone) and there.issuperset(come)
+    is_done = there.isdisjoint(file.uri for file in gone) and there.issuperset(come)
+    return is_done and (marks is None or _has(table, marks.after))
 
 
-def _are_there(table: Table, files: Sequence[File]) -> bool:
-    return {data.file_path for data in live(table)}.issuperset(file.uri for file in files)
+def _is_as_before(table: Table, gone: Sequence[File], marks: Marks | None) -> bool:
+    there = {data.file_path for data in live(table)}
+    is_there = there.issuperset(file.uri for file in gone)
+    return is_there and (marks is None or _has(table, marks.before))
+
+
+def _has(table: Table, properties: Mapping[str, str | None]) -> bool:
+    return all(table.properties.get(key) == value for key, value in properties.items())
 
 
 def _refresh(table: Table) -> None:

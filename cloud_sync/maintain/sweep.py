@@ -88,7 +88,8 @@ def _sweep_record(
     come = [uri for uri in _written(table, record) if uri not in files.named]
     come.reverse()  # the newest first: those that are left are found again from the first on
     is_old = ages.now_us - job_start_us(record.job) >= ages.orphan_us
-    if not files.live.isdisjoint(record.gone):
+    is_open = bool(come) if not record.gone else not files.live.isdisjoint(record.gone)
+    if is_open:
         is_done = is_old  # it has not happened; being old, it never will
     else:
         is_done = files.named.isdisjoint(record.gone) and _is_free_long_enough(

@@ -19,6 +19,7 @@ nowhere else. Configuration may lower or raise those that a key refers to; the o
 - ``lake``         landing, registering
 - ``imports``      import jobs: how other systems are asked
 - ``maintain``     compaction, expiry, removal and retention in the lake
+- ``compute``      the batch layer
 - ``query``        asking
 - ``models``       models in their repository: publishing, signing, training
 - ``edge_models``  models where they run: trial, gates, processes

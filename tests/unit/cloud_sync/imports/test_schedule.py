@@ -6,8 +6,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cloud_sync.imports.runner import ImportRun, Outcome
-from cloud_sync.imports.schedule import ScheduledImport, scheduled
+from cloud_sync.imports.runner import ImportRun
+from cloud_sync.imports.schedule import scheduled
+from cloud_sync.scheduled import ScheduledJob
 from headrace.clock import ManualClock
 from headrace.errors import InputError
 from headrace.metrics import Metrics
@@ -21,8 +22,8 @@ NOON_US = int(datetime(2026, 11, 23, 12, 0, tzinfo=UTC).timestamp()) * 1_000_000
 def test_a_job_runs_when_its_schedule_says(tmp_path: Path) -> None:
     """Not at the start of the service, then once a time."""
     clock, done = ManualClock(NOON_US), []
-    work = lambda _: done.append(clock.now_us()) or Outcome(1, 1, {}, True)  # type: ignore[func-returns-value]  # noqa: E731
-    job = ScheduledImport("history", "30 * * * *", work, Metrics("cloud_sync"), clock=clock)
+    work = lambda _: done.append(clock.now_us()) or "done"  # type: ignore[func-returns-value]  # noqa: E731
+    job = ScheduledJob("import history", "30 * * * *", work, Metrics("cloud_sync"), clock=clock)
     assert job.run() == 30 * 60
     clock.advance(30 * 60)
     assert (job.run(), len(done)) == (60 * 60, 1)
@@ -34,10 +35,10 @@ def test_a_job_that_fails_is_counted_and_runs_again(tmp_path: Path) -> None:
     """The service goes on; it is not what it is for."""
     clock, metrics = ManualClock(NOON_US), Metrics("cloud_sync")
 
-    def work(_: object) -> Outcome:
+    def work(_: object) -> str:
         raise InputError("away")
 
-    job = ScheduledImport("history", "* * * * *", work, metrics, clock=clock)
+    job = ScheduledJob("import history", "* * * * *", work, metrics, clock=clock)
     clock.advance(job.run())
     assert job.run() == 60.0
     assert metrics.value("failures", step="import history") == 1
@@ -83,16 +84,16 @@ def test_a_job_that_is_told_to_give_up_goes_on_at_its_next_time(tmp_path: Path) 
     config, found = configured(tmp_path, table)
     metrics, clock, outcomes = Metrics("cloud_sync"), ManualClock(NOON_US), []
 
-    def work(should_stop: Callable[[], bool]) -> Outcome:
+    def work(should_stop: Callable[[], bool]) -> str:
         if not outcomes:
             assert job.give_up is not None
             job.give_up()
         else:
             should_stop = lambda: False  # noqa: E731 - the service that was started again
         outcomes.append(ImportRun(config, found[0], metrics, should_stop=should_stop).run())
-        return outcomes[-1]
+        return str(outcomes[-1])
 
-    job = ScheduledImport("a", "* * * * *", work, metrics, clock=clock)
+    job = ScheduledJob("import a", "* * * * *", work, metrics, clock=clock)
     for _ in range(3):
         clock.advance(job.run())
     assert [(each.readings, each.landed, each.is_complete) for each in outcomes] == [(1, 1, False), (2, 2, True)]  # fmt: skip

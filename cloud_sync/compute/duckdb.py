@@ -1,0 +1,96 @@
+"""DuckDB, in this process: the engine of one machine.
+
+Files on this machine are read by DuckDB itself, others by Arrow with the lake's own file system, as queries
+do it. Memory is bounded by ``memory_limit``; what does not fit is spilled to a folder that goes with the engine.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from typing import Any, Final
+
+import duckdb
+import ibis
+import pyarrow as pa
+from pyarrow import dataset
+
+from cloud_sync.compute.engines import Engine, Rows
+from cloud_sync.config import DuckdbOptions
+from headrace.errors import LakeUnavailable
+from headrace.lake.config import Lake
+from headrace.lake.opening import arrow_filesystem, arrow_path
+from headrace.limits.compute import DUCKDB_BATCH_ROWS, DUCKDB_MAX_ROWS
+
+_SOURCE: Final = "source"
+
+
+class DuckdbEngine(Engine):
+    """One connection, to a database in memory."""
+
+    name = "duckdb"
+    max_rows = DUCKDB_MAX_ROWS
+
+    def __init__(self, options: DuckdbOptions, lake: Lake) -> None:
+        self._lake = lake
+        self._spill = tempfile.TemporaryDirectory(prefix="headrace-compute-")
+        settings: dict[str, Any] = {
+            "memory_limit": f"{options.memory_mb}MiB",
+            "temp_directory": self._spill.name,
+            # Rows are ordered where order counts; keeping it elsewhere takes memory.
+            "preserve_insertion_order": "false",
+        }
+        if options.threads:
+            settings["threads"] = options.threads
+        self._ibis: Any = ibis.duckdb.connect(**settings)
+        self._db: Any = self._ibis.con
+        for name in ("autoinstall_known_extensions", "autoload_known_extensions"):
+            self._db.execute(f"SET {name} = false")
+
+    def __exit__(self, *_: object) -> None:
+        self._ibis.disconnect()
+        self._spill.cleanup()
+
+    def read(self, rows: Rows) -> Any:
+        columns = ", ".join(
+            "epoch_us(time) AS time" if name == "time" else f'"{name}"' for name in rows.columns
+        )
+        last = rows.area.last_device
+        devices = f" AND device <= {_text(last)}" if last is not None else ""
+        self._db.execute(
+            f"CREATE OR REPLACE TEMP VIEW {_SOURCE} AS SELECT {columns} FROM {self._files(rows)} "  # noqa: S608 - ours
+            f"WHERE time >= make_timestamptz({rows.first_us}) AND time < make_timestamptz({rows.end_us}) "
+            f"AND device >= {_text(rows.area.first_device)}{devices}"
+        )
+        return self._ibis.table(_SOURCE)
+
+    def batches(self, expression: Any) -> Iterator[pa.RecordBatch]:
+        try:
+            result = self._db.sql(self._ibis.compile(expression))
+            yield from result.to_arrow_reader(DUCKDB_BATCH_ROWS)
+        except duckdb.OutOfMemoryException as error:
+            raise LakeUnavailable(
+                f"DuckDB has not enough memory: {_line(error)}",
+                hint="raise engines.duckdb.memory_mb",
+            ) from error
+        except (duckdb.Error, OSError, pa.ArrowException) as error:
+            raise LakeUnavailable(f"a file cannot be computed from: {_line(error)}") from error
+
+    def _files(self, rows: Rows) -> str:
+        if not self._lake.is_local:
+            keys = [arrow_path(uri) for uri in rows.uris]
+            files = arrow_filesystem(self._lake)
+            self._db.register(
+                "elsewhere", dataset.dataset(keys, filesystem=files, format="parquet")
+            )
+            return "elsewhere"
+        paths = ", ".join(_text(uri.removeprefix("file://")) for uri in rows.uris)
+        return f"read_parquet([{paths}], hive_partitioning = false, union_by_name = true)"
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,88 @@
+"""A table that is computed: from which other, with which columns, and by which expression."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.transforms import DayTransform, MonthTransform, Transform, YearTransform
+from pyiceberg.types import DoubleType, LongType, NestedField, StringType, TimestamptzType
+
+from cloud_sync.compute import rollups
+from cloud_sync.compute.features import Wanted, columns_of, features
+
+READINGS: Final = "readings"
+MINUTES, HOURS, DAYS = "readings_1m", "readings_1h", "readings_1d"
+
+_STATISTICS: Final = ("sum", "min", "max", "mean", "first", "last")
+_TIME_ID: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One table; ``back_us``: how far before a day its rows need those of ``source``."""
+
+    name: str
+    source: str
+    columns: tuple[str, ...]  # of the source
+    schema: Schema
+    partitions: PartitionSpec
+    expression: Callable[[Any], Any]
+    definition: str
+    back_us: int = 0
+
+
+def rollup_targets() -> tuple[Target, ...]:
+    """Minutes from readings, hours from minutes, days from hours."""
+    raw = (*rollups.KEYS, "time", "value", "seq")
+    finer = (*rollups.KEYS, "time", "count", *_STATISTICS)
+    schema = _schema(
+        [NestedField(6, "count", LongType(), required=True), *_doubles(_STATISTICS, 7)]
+    )
+    return (
+        Target(MINUTES, READINGS, raw, schema, _by("day", DayTransform()), rollups.minutes, "1"),
+        Target(HOURS, MINUTES, finer, schema, _by("month", MonthTransform()), rollups.hours, "1"),
+        Target(DAYS, HOURS, finer, schema, _by("year", YearTransform()), rollups.days, "1"),
+    )
+
+
+def feature_target(name: str, wanted: Wanted) -> Target:
+    """Features of a job."""
+    schema = _schema(_doubles(columns_of(wanted), 6, required=False), has_series=False)
+    source = {rollups.MINUTE_US: MINUTES, rollups.HOUR_US: HOURS}[wanted.step_us]
+    return Target(
+        name, source, (*rollups.KEYS, "time", "count", "sum", "min", "max"), schema,
+        _by("day", DayTransform()), lambda rows: features(rows, wanted), wanted.said(),
+        wanted.back_us,
+    )  # fmt: skip
+
+
+def _schema(fields: list[NestedField], *, has_series: bool = True) -> Schema:
+    series = [
+        NestedField(3, "name", StringType(), required=True),
+        NestedField(4, "unit", StringType()),
+    ]
+    return Schema(
+        NestedField(1, "site", StringType(), required=True),
+        NestedField(2, "device", StringType(), required=True),
+        *(series if has_series else []),
+        NestedField(_TIME_ID, "time", TimestamptzType(), required=True),
+        *fields,
+    )
+
+
+def _doubles(names: tuple[str, ...], first: int, *, required: bool = True) -> list[NestedField]:
+    return [
+        NestedField(first + at, name, DoubleType(), required=required)
+        for at, name in enumerate(names)
+    ]
+
+
+def _by(name: str, transform: Transform[Any, Any]) -> PartitionSpec:
+    """By the day where a day has many rows; coarser where a long look should open few files."""
+    return PartitionSpec(
+        PartitionField(source_id=_TIME_ID, field_id=1000, transform=transform, name=name)
+    )

@@ -1,0 +1,353 @@
+"""The batch layer on DuckDB: rollups equal their readings, and late ones cost their own part only."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from cloud_sync import cli
+from cloud_sync.compute import region as regions
+from cloud_sync.config import Compute
+from cloud_sync.maintain.iceberg import referenced
+from cloud_sync.maintain.maintainer import Maintainer
+from headrace.clock import ManualClock
+from headrace.errors import LakeUnavailable, UsageError
+from headrace.lake.catalogue import NAMESPACE, open_catalogue
+from headrace.lake.opening import open_store
+from headrace.metrics import Metrics
+from tests.computed import DAY_US, FIRST_US, MINUTE_US, ComputedLake, computed_lake
+from tests.servers import wait_until
+
+SECOND_US = 1_000_000
+TABLES = ("readings_1m", "readings_1h", "readings_1d")
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Iterator[ComputedLake]:
+    made = computed_lake(tmp_path)
+    yield made
+    made.journal.close()
+
+
+def fill(lake: ComputedLake, *, days: int = 2, devices: int = 3, seed: int = 0) -> None:
+    """Three hours around each midnight, a reading in ten seconds, in no order of time."""
+    chance = np.random.default_rng(seed)
+    for day in range(days):
+        for device in range(devices):
+            times = FIRST_US + day * DAY_US + np.arange(0, 3 * 3_600, 10) * SECOND_US
+            times = chance.permutation(times + chance.integers(0, 900_000, len(times)))
+            lake.append(f"pump-{device}", "flow", times.tolist(), chance.normal(20, 3, len(times)).tolist())  # fmt: skip
+    lake.register()
+
+
+def same(found: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
+    """Equal; sums within the last place, as the reference rounds once and the product a few times."""
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        for key in ("sum", "mean"):
+            assert math.isclose(one[key], other[key], rel_tol=1e-15, abs_tol=1e-25), (one, other)
+        rest = {key: one[key] for key in one if key not in ("sum", "mean")}
+        assert rest == {key: other[key] for key in rest}
+
+
+def snapshots(lake: ComputedLake, name: str) -> int:
+    return len(open_catalogue(lake.config.lake).load_table((NAMESPACE, name)).snapshots())
+
+
+def test_minutes_are_what_their_readings_say(lake: ComputedLake) -> None:
+    """Every statistic of every minute, from readings that came in no order."""
+    fill(lake)
+    outcomes = lake.run()
+    assert [outcome.table for outcome in outcomes] == list(TABLES)
+    assert outcomes[0].days == ("2026-11-20", "2026-11-21")
+    same(lake.table("readings_1m"), lake.expected_minutes())
+
+
+def test_hours_are_made_of_minutes_and_days_of_hours(lake: ComputedLake) -> None:
+    """Counts, extremes, first and last are those of the readings themselves."""
+    fill(lake)
+    lake.run()
+    for name, unit in (("readings_1h", "hour"), ("readings_1d", "day")):
+        found = lake.table(name)
+        expected = lake.ask(
+            f"SELECT device, date_trunc('{unit}', time) AS time, count(*) AS count, min(value) AS min, "
+            "max(value) AS max, arg_min(value, time) AS first, arg_max(value, time) AS last, "
+            "fsum(value) AS sum FROM readings GROUP BY ALL ORDER BY device, time"
+        ).to_pylist()
+        assert len(found) == len(expected)
+        for one, other in zip(found, expected, strict=True):
+            total = other.pop("sum")
+            assert {key: one[key] for key in other} == other
+            assert math.isclose(one["sum"], total, rel_tol=1e-14)
+            assert one["mean"] == one["sum"] / one["count"]
+
+
+def test_a_second_run_finds_nothing_to_do(lake: ComputedLake) -> None:
+    """And commits nothing."""
+    fill(lake)
+    lake.run()
+    before = [snapshots(lake, name) for name in TABLES]
+    assert [outcome.days for outcome in lake.run()] == [(), (), ()]
+    assert [snapshots(lake, name) for name in TABLES] == before
+
+
+def test_what_is_no_number_does_not_count_and_units_are_kept_apart(lake: ComputedLake) -> None:
+    """Texts, NaN and infinity; a series that changes its unit has two rows in that minute."""
+    times = [FIRST_US + at * SECOND_US for at in range(4)]
+    lake.append("pump-1", "t", times, [1.0, math.nan, math.inf, -0.0], unit="Cel")
+    lake.append("pump-1", "t", [FIRST_US + 9 * SECOND_US], [33.8], unit="F")
+    lake.append("pump-1", "note", [FIRST_US], [None], texts=["checked"])
+    lake.append("pump-1", "bare", [FIRST_US, FIRST_US], [2.0, 1.0])
+    lake.register()
+    lake.run()
+    found = [
+        (row["name"], row["unit"], row["count"], row["sum"], row["min"], row["first"], row["last"])
+        for row in lake.table("readings_1m")
+    ]
+    assert found == [
+        ("bare", None, 2, 3.0, 1.0, 2.0, 1.0),
+        ("t", "Cel", 2, 1.0, 0.0, 1.0, 0.0),
+        ("t", "F", 1, 33.8, 33.8, 33.8, 33.8),
+    ]
+    assert math.copysign(1.0, found[1][4]) == 1.0
+
+
+def test_late_readings_of_one_device_cost_that_device_alone(lake: ComputedLake) -> None:
+    """The rows of the others are not computed, and everything is as if it had come in time."""
+    fill(lake, devices=4)
+    lake.run()
+    late = [FIRST_US + 30 * MINUTE_US + at * SECOND_US for at in range(3)]
+    lake.append("pump-2", "flow", late, [100.0, 200.0, 300.0])
+    lake.register()
+    minutes, hours, days = lake.run()
+    assert (minutes.days, minutes.rows) == (("2026-11-20",), 180)
+    assert (hours.days, hours.rows) == (("2026-11-20",), 3)
+    assert (days.days, days.rows) == (("2026-11-20",), 1)
+    same(lake.table("readings_1m"), lake.expected_minutes())
+    (row,) = lake.ask("SELECT max, count FROM readings_1d WHERE device = 'pump-2' AND time = '2026-11-20'").to_pylist()  # fmt: skip
+    assert row == {"max": 300.0, "count": 1083}
+
+
+def test_a_day_in_pieces_of_devices_is_the_same_day(
+    lake: ComputedLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many rows at once as an engine may be asked about."""
+    from cloud_sync.compute.duckdb import DuckdbEngine
+
+    fill(lake, devices=5)
+    monkeypatch.setattr(DuckdbEngine, "max_rows", 2_500)
+    assert lake.run()[0].rows == 5 * 2 * 180
+    same(lake.table("readings_1m"), lake.expected_minutes())
+
+
+def test_days_can_be_computed_again_on_demand(lake: ComputedLake) -> None:
+    """From a day on; each once, and with the same result."""
+    fill(lake)
+    lake.run()
+    before = [lake.table(name) for name in TABLES]
+    from cloud_sync.compute.days import day_of
+
+    outcomes = lake.run(since=day_of("2026-11-21"))
+    assert [outcome.days for outcome in outcomes] == [("2026-11-21",)] * 3
+    assert [lake.table(name) for name in TABLES] == before
+
+
+def test_a_run_that_met_another_one_leaves_each_row_once(
+    lake: ComputedLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second looks again, and finds the day done."""
+    fill(lake, days=1)
+    real, others = regions.RegionJob._kept, []
+
+    def while_another_runs(self: regions.RegionJob, *args: Any) -> Any:
+        return real(self, *args)
+
+    original = regions.RegionJob._write
+
+    def write(self: regions.RegionJob, *args: Any) -> int:
+        rows = original(self, *args)
+        if not others:
+            others.append(None)
+            others[0] = lake.run()  # type: ignore[call-overload]
+        return rows
+
+    monkeypatch.setattr(regions.RegionJob, "_kept", while_another_runs)
+    monkeypatch.setattr(regions.RegionJob, "_write", write)
+    outcomes = lake.run()
+    assert others[0] is not None
+    assert [outcome.left for outcome in outcomes] == [(), (), ()]
+    same(lake.table("readings_1m"), lake.expected_minutes())
+
+
+def test_a_failure_before_the_commit_leaves_no_file_behind(
+    lake: ComputedLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was written goes at once, and the next run is none the wiser."""
+    fill(lake, days=1)
+
+    def fail(*_: object, **__: object) -> None:
+        raise LakeUnavailable("away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(regions.RegionJob, "_kept", fail)
+        lake.run()
+        lake.append("pump-1", "flow", [FIRST_US], [1.0])
+        lake.register()
+        with pytest.raises(LakeUnavailable, match="away"):
+            lake.run()
+    assert len(list((lake.folder / "lake").glob("warehouse/**/readings_1m/data/computed/*"))) == 1
+    lake.run()
+    same(lake.table("readings_1m"), lake.expected_minutes())
+
+
+def test_a_killed_run_is_repeated_and_leaves_nothing(lake: ComputedLake, tmp_path: Path) -> None:
+    """SIGKILL when the first file is being written; maintenance removes what nobody committed."""
+    fill(lake, days=3)
+    folder = lake.folder / "lake" / "warehouse"
+    argv = [sys.executable, "-m", "cloud_sync", "compute", "run", "--data", str(lake.folder)]
+    written = lambda: list(folder.glob("**/readings_1m/data/computed/*.parquet"))  # noqa: E731
+    for seen in range(2):
+        with (tmp_path / "run.log").open("ab") as log:
+            process = subprocess.Popen(argv, stdout=log, stderr=log)
+        wait_until(lambda: len(written()) > seen or process.poll() is not None, 60, "a file")  # noqa: B023
+        process.kill()
+        process.wait()
+    lake.run()
+    same(lake.table("readings_1m"), lake.expected_minutes())
+    clock = ManualClock(FIRST_US + 10_000 * DAY_US)
+    maintainer = Maintainer(lake.config, open_store(lake.config.lake), clock, Metrics("cloud_sync"))
+    for _ in range(3):
+        maintainer.round(tables=["readings_1m"])
+        clock.advance(3 * 86_400)
+    same(lake.table("readings_1m"), lake.expected_minutes())
+    table = open_catalogue(lake.config.lake).load_table((NAMESPACE, "readings_1m"))
+    named = {uri.removeprefix("file://") for uri in referenced(table)}
+    assert {str(path) for path in written()} <= named
+
+
+def test_compaction_of_a_computed_table_changes_nothing_for_it(lake: ComputedLake) -> None:
+    """Late readings are computed into what compaction made."""
+    fill(lake, days=2)
+    lake.run()
+    for seed in range(3):
+        lake.append("pump-0", "flow", [FIRST_US + seed * MINUTE_US], [float(seed)])
+        lake.register()
+        lake.run()
+    clock = ManualClock(FIRST_US + 10 * DAY_US)
+    maintainer = Maintainer(lake.config, open_store(lake.config.lake), clock, Metrics("cloud_sync"))
+    assert not maintainer.round().problems
+    assert [outcome.days for outcome in lake.run()] == [(), (), ()]
+    lake.append("pump-1", "flow", [FIRST_US + 5 * MINUTE_US], [50.0])
+    lake.register()
+    assert lake.run()[0].rows == 180
+    same(lake.table("readings_1m"), lake.expected_minutes())
+
+
+def test_features_stand_side_by_side_with_what_was_before(tmp_path: Path) -> None:
+    """A row per minute with both series; windows and lags by time, over midnight too."""
+    lake = computed_lake(
+        tmp_path,
+        Compute(
+            job="pumps", kind="features", series={"flow": "flow", "vib": "vibration/x"},
+            devices=("pump-*",), windows=(3,), lags=(2,),
+        ),
+    )  # fmt: skip
+    start = FIRST_US + DAY_US - 3 * MINUTE_US
+    minutes = [start + at * MINUTE_US for at in range(6) if at != 4]
+    for device in ("pump-1", "fan-1"):
+        lake.append(device, "flow", minutes, [float(at) for at in range(6) if at != 4])
+        lake.append(device, "vibration/x", minutes, [0.5] * 5)
+    lake.append("pump-1", "flow", [start + 4 * MINUTE_US], [99.0])  # without the other: no row
+    lake.register()
+    lake.run()
+    (outcome,) = lake.run("pumps")
+    assert (outcome.table, outcome.rows) == ("features_pumps", 5)
+    rows = lake.table("features_pumps")
+    assert {row["device"] for row in rows} == {"pump-1"}
+    assert [row["flow"] for row in rows] == [0.0, 1.0, 2.0, 3.0, 5.0]
+    assert [row["flow_mean_3"] for row in rows] == [0.0, 0.5, 1.0, 2.0, 4.0]
+    assert [row["flow_min_3"] for row in rows] == [0.0, 0.0, 0.0, 1.0, 3.0]
+    assert [row["flow_max_3"] for row in rows] == [0.0, 1.0, 2.0, 3.0, 5.0]
+    assert [row["flow_lag_2"] for row in rows] == [None, None, 0.0, 1.0, 3.0]
+    assert {row["vib_mean_3"] for row in rows} == {0.5}
+    lake.append("pump-1", "flow", [start + 2 * MINUTE_US + 1], [4.0])
+    lake.register()
+    lake.run()
+    assert lake.run("pumps")[0].days == ("2026-11-20", "2026-11-21")
+    assert [row["flow_lag_2"] for row in lake.table("features_pumps")] == [
+        None,
+        None,
+        0.0,
+        1.0,
+        3.0,
+    ]
+    assert [row["flow"] for row in lake.table("features_pumps")] == [0.0, 1.0, 3.0, 3.0, 5.0]
+    lake.journal.close()
+
+
+def test_a_table_of_another_definition_is_not_mixed_in(tmp_path: Path) -> None:
+    """It is named, with what to do."""
+    one = Compute(job="pumps", kind="features", series={"flow": "flow"})
+    lake = computed_lake(tmp_path, one)
+    fill(lake, days=1)
+    lake.run()
+    lake.run("pumps")
+    lake.journal.close()
+    other = computed_lake(tmp_path, Compute(job="pumps", kind="features", series={"flow": "f"}))
+    with pytest.raises(UsageError, match="another name"):
+        other.run("pumps")
+    other.journal.close()
+
+
+def test_the_command_runs_lists_and_says_how_it_is(lake: ComputedLake) -> None:
+    """For people and for scripts."""
+    fill(lake)
+    place = ["--data", str(lake.folder)]
+
+    def call(*words: str) -> str:
+        done = CliRunner().invoke(cli.main, ["compute", *words, *place])
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    assert "rollups" in call("list")
+    waiting = json.loads(call("status", "--json"))
+    assert waiting[0]["waiting"] == ["2026-11-20", "2026-11-21"]
+    ran = json.loads(call("run", "rollups", "--json"))
+    assert [each["table"] for each in ran] == list(TABLES)
+    state = json.loads(call("status", "rollups", "--json"))[0]
+    assert (state["days"], state["waiting"], state["engine"]) == (2, [], "duckdb")
+    assert "0 days wait" in call("status")
+    assert "readings_1m: 0 days" in call("run")
+    assert json.loads(call("list", "--json"))[0]["tables"] == list(TABLES)
+    wrong = CliRunner().invoke(cli.main, ["compute", "run", "nothing", *place])
+    assert (wrong.exit_code, "known: rollups" in wrong.stderr) == (2, True)
+
+
+def test_a_lake_with_nothing_in_it_has_nothing_to_compute(lake: ComputedLake) -> None:
+    """And no table is made."""
+    assert [outcome.days for outcome in lake.run()] == [(), (), ()]
+    place = ["--data", str(lake.folder)]
+    said = CliRunner().invoke(cli.main, ["compute", "status", *place]).stdout
+    assert "nothing yet" in said
+
+
+def test_the_service_computes_on_its_schedule(tmp_path: Path) -> None:
+    """Its job is there, by its name, and does the work when it is due."""
+    from cloud_sync.compute.schedule import scheduled
+
+    lake = computed_lake(tmp_path, Compute(job="rollups", schedule="*/5 * * * *"))
+    fill(lake, days=1)
+    (job,) = scheduled(lake.config, "test", Metrics("cloud_sync"))
+    assert job.name == "compute rollups"
+    job._do()
+    same(lake.table("readings_1m"), lake.expected_minutes())
+    lake.journal.close()
