@@ -36,6 +36,9 @@ _ODD_NAME = re.compile(
 _MANIFEST_NAME = re.compile(
     r"(?:^|/)site=([^/]+)/journal=([0-9a-f]{16})/([0-9]{20})-([0-9]{20})\.json$"
 )
+_DATA_NAME = re.compile(
+    r"(?:^|/)site=([^/]+)/journal=([0-9a-f]{16})/([0-9]{20})-([0-9]{20})\.[^/]+\.parquet$"
+)
 
 
 class DataFile(msgspec.Struct, frozen=True):
@@ -135,6 +138,14 @@ def parse_manifest_name(path: str) -> ManifestName | None:
     if match is None:
         return None
     return ManifestName(match[1], match[2], int(match[3]), int(match[4]), path)
+
+
+def manifest_of(path: str) -> ManifestName | None:
+    """The manifest beside which a data file was put, whatever it names; None for any other object."""
+    match = _DATA_NAME.search(path)
+    if match is None:
+        return None
+    return manifest_name(match[1], match[2], int(match[3]), int(match[4]))
 
 
 def watermark_key(site: str, journal: str) -> str:

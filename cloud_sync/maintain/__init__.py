@@ -9,6 +9,7 @@ Reading order:
 - ``iceberg``     the one place that replaces files in a table
 - ``records``     what a rewriting is about to do, written down first
 - ``compaction``  the steps of one rewriting and what a kill between them leaves behind
+- ``landings``    files of landings that were made again, and so are needed no more
 - ``sweep``       removing what nobody needs
 - ``estimate``    what a day would take when it is compacted
 - ``report``      what a round did

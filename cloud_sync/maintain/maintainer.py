@@ -8,7 +8,6 @@ that does not heal is a problem of the report, and never stops landing and regis
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -18,18 +17,17 @@ from pyiceberg.table import Table
 
 from cloud_sync.config import CloudSync
 from cloud_sync.lake.snapshots import are_due, expire, expired
-from cloud_sync.maintain import records, report
+from cloud_sync.maintain import landings, records, report
 from cloud_sync.maintain.compaction import Compaction, Settings, StoppedError
 from cloud_sync.maintain.estimate import estimate
 from cloud_sync.maintain.iceberg import LostRaceError, Partition, partitions, replace
 from cloud_sync.maintain.merge import UnusableFileError
-from cloud_sync.maintain.records import Record
 from cloud_sync.maintain.report import Day, Report, Size
-from cloud_sync.maintain.runs import Choice, File, choose, job_name, runs_of
+from cloud_sync.maintain.runs import Choice, File, choose, runs_of
 from cloud_sync.maintain.sweep import Ages, sweep
 from headrace.clock import Clock
 from headrace.errors import LakeError, LakeUnavailable
-from headrace.lake.catalogue import NAMESPACE, catalogue_errors, exists, open_catalogue
+from headrace.lake.catalogue import NAMESPACE, READINGS, catalogue_errors, exists, open_catalogue
 from headrace.lake.store import Store
 from headrace.metrics import Metrics
 
@@ -197,6 +195,7 @@ class Maintainer:
         with catalogue_errors("read the table back"):
             table.refresh()
         retired = self._retire(table, dry_run) if everything else Size()
+        strays = self._strays(table, dry_run) if everything else Size()
         count = len(table.snapshots())
         old = expired(table, keep)
         forgotten = (len(old) if are_due(old, keep) else 0) if dry_run else expire(table, keep)
@@ -207,7 +206,7 @@ class Maintainer:
         files = [file for each in partitions(table) for file in each.files]
         return report.Table(
             name, _size(files), count, forgotten, retired,
-            len(swept.files), len(swept.metadata), swept.waiting,
+            len(swept.files), len(swept.metadata), swept.waiting, strays,
         )  # fmt: skip
 
     def _retire(self, table: Table, dry_run: bool) -> Size:
@@ -215,7 +214,8 @@ class Maintainer:
         old = [each for each in partitions(table) if self._is_retired(table, each)]
         files = [file for each in old for file in each.files]
         if files and not dry_run:
-            self._record_retirement(table, files)
+            uris = (file.uri for file in files)
+            records.put(self._store, records.removal(table, uris, self._clock.now_us()))
             try:
                 replace(table, files, [], why="retention")
             except LostRaceError:
@@ -224,12 +224,16 @@ class Maintainer:
             self._metrics.count("retired_readings", sum(file.rows for file in files))
         return _size(files)
 
-    def _record_retirement(self, table: Table, files: Sequence[File]) -> None:
-        records.put(self._store, Record(
-            job_name(self._clock.now_us(), secrets.token_hex(4)), table.name()[-1],
-            str(table.metadata.table_uuid), "", tuple(file.uri for file in files),
-            table.location_provider().new_data_location("retired"),
-        ))  # fmt: skip
+    def _strays(self, table: Table, dry_run: bool) -> Size:
+        """Files of landings that nobody needs: found now, removed by the sweep."""
+        if table.name()[-1] != READINGS[-1]:
+            return Size()
+        now_us = self._clock.now_us()
+        found = landings.find(self._store, table, now_us)
+        size = sum(self._store.size(path) or 0 for path in found.paths)
+        if not dry_run:
+            landings.take(self._store, table, found, now_us)
+        return Size(len(found.paths), size)
 
     def _is_retired(self, table: Table, partition: Partition) -> bool:
         days = self._config.maintain.keep_days.get(table.name()[-1])

@@ -7,15 +7,20 @@
 A record names the files that go and where those that come will lie. It is put before the first file is
 written, and stays until nobody needs either kind: so what a kill leaves behind is known by name, and
 nothing is ever deleted because a listing looked odd. A landed file is touched only when the record of a
-committed rewriting names it; what a lander is writing, or what is not registered yet, stands in none.
+committed rewriting names it, or one of landings that nobody needs (``landings``); what a lander is writing, or what
+is not registered yet, stands in none.
 """
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
+from pyiceberg.table import Table
 
+from cloud_sync.maintain.runs import job_name
 from headrace.errors import LakeError
 from headrace.lake.store import Store
 
@@ -37,6 +42,14 @@ class Record(msgspec.Struct, frozen=True):
     @property
     def path(self) -> str:
         return f"{PREFIX}/{self.table}/{self.job}.json"
+
+
+def removal(table: Table, uris: Iterable[str], now_us: int) -> Record:
+    """Of files that go while none come."""
+    return Record(
+        job_name(now_us, secrets.token_hex(4)), table.name()[-1], str(table.metadata.table_uuid), "",
+        tuple(uris), table.location_provider().new_data_location("removed"),
+    )  # fmt: skip
 
 
 def put(store: Store, record: Record) -> None:

@@ -36,7 +36,7 @@ class Day(msgspec.Struct, frozen=True):
 
 
 class Table(msgspec.Struct, frozen=True):
-    """One table as a round left it."""
+    """One table as a round left it; ``strays``: files of landings that nobody needs, found in this round."""
 
     table: str
     size: Size
@@ -46,6 +46,7 @@ class Table(msgspec.Struct, frozen=True):
     removed_files: int = 0
     removed_metadata: int = 0
     waiting_records: int = 0
+    strays: Size = Size()
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -85,7 +86,12 @@ def lines(report: Report) -> list[str]:
             found.append(
                 f"{table.table}: {table.expired_snapshots} of {table.snapshots} snapshots {verb}"
             )
+        if table.strays.files:
+            found.append(
+                f"{table.table}: {table.strays.files} files of landings that were made again, "
+                f"{table.strays.bytes / 1e6:,.1f} MB, {'would go' if report.dry_run else 'go'} after their grace"
+            )
         if table.removed_files or table.removed_metadata:
-            gone = f"{table.removed_files} replaced files, {table.removed_metadata} stray metadata files"
+            gone = f"{table.removed_files} files that nobody needs, {table.removed_metadata} stray metadata files"
             found.append(f"{table.table}: {gone} {verb}")
     return [*found, report.health]

@@ -6,6 +6,7 @@ By the records (``cloud_sync.maintain.records``), never by guessing from a listi
   any more, because a query may have planned with an older one;
 - a file that a rewriting wrote and no snapshot names goes with them, or ``orphan_age_s`` after the rewriting
   began if it has never happened;
+- files of landings that were made again (``cloud_sync.maintain.landings``) are such files;
 - a record goes when both are done. One of another table of the same name (it was dropped and made anew)
   is left alone with its files: registration may need them.
 

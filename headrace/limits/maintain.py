@@ -57,3 +57,7 @@ ORPHAN_AGE_S: Final = 86_400.0
 
 #: Rows that a dry run encodes of each merge to say what it would save: about a second of CPU.
 ESTIMATE_ROWS: Final = 262_144
+
+#: Seconds behind which no file comes any more to a landing that is registered: a site that was off in the middle of
+#: one may be back after a week-end, or a holiday. What is older is not listed again.
+LANDING_SETTLED_S: Final = 14 * 86_400.0
