@@ -34,10 +34,22 @@ class Journal:
         """One batch; returns its offset. It arrives when its newest reading was taken, or later."""
         if received_at is None:
             received_at = max(START_US, *rows.column(1).cast(pa.int64()).to_pylist())
-        first = self.seqs.get((device, stream), 0) + 1
-        last = first + rows.num_rows - 1
-        self.seqs[device, stream] = last
+        first = self.next_seq(device, stream)
         payload = arrow.encode(rows, stream=stream, first_seq=first, units=units, clock=clock)
+        return self.append_payload(
+            device, payload, rows.num_rows, stream=stream, received_at=received_at
+        )
+
+    def next_seq(self, device: str, stream: str = STREAM) -> int:
+        """The first seq of the next batch."""
+        return self.seqs.get((device, stream), 0) + 1
+
+    def append_payload(
+        self, device: str, payload: bytes, rows: int, *, received_at: int, stream: str = STREAM
+    ) -> int:
+        """A batch as it came, in the arrow format; returns its offset."""
+        first = self.next_seq(device, stream)
+        last = self.seqs[device, stream] = first + rows - 1
         cursor = self.db.execute(
             "INSERT INTO batches (received_at, device, stream, first_seq, last_seq, rows, format, "
             "crc, payload) VALUES (?, ?, ?, ?, ?, ?, 'arrow', ?, ?)",
@@ -47,7 +59,7 @@ class Journal:
                 stream,
                 first,
                 last,
-                rows.num_rows,
+                rows,
                 checksum(payload),
                 payload,
             ),

@@ -77,6 +77,10 @@ def _device(folder: Path, share: float) -> None:
     print_device(run_device(folder, 60 * share))
 
 
+def _landing(*, on_s3: bool) -> Run:
+    return lambda folder, share: lake.landing(folder, share, on_s3=on_s3)
+
+
 def _merging(folder: Path, share: float) -> None:
     lake.merging(folder, round(160 * share))
 
@@ -118,6 +122,8 @@ RUNS: dict[str, Run] = {
     "asking: 10 million readings": _asking(10_000_000),
     "asking: 100 million readings": _asking(100_000_000),
     "asking: 1 billion readings": _asking(1_000_000_000),
+    "lake: journal to table, a folder": _landing(on_s3=False),
+    "lake: journal to table, S3 (SeaweedFS)": _landing(on_s3=True),
     "lake: bytes per reading": lake.sizes,
     "lake: compaction of a day of 16 million": _merging,
     "lake: 10,000 commits with maintenance on": _commits,

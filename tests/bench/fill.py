@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from array import array
+from collections.abc import Iterator
 from pathlib import Path
 
 from edge_agent.buffer.store import Store
@@ -29,19 +30,15 @@ STEP_US = 1_000
 START_US = 1_790_000_000_000_000
 
 
-def polls(readings: int, steps: int, seed: int) -> list[Poll]:
-    """Polls of ``steps`` steps of a pump at 1 kHz, made before anything is timed."""
-    recorded = record(min(20_000, readings // SERIES), seed)
+def polls(readings: int, steps: int, seed: int, *, distinct: int = 20_000) -> Iterator[Poll]:
+    """Polls of ``steps`` steps of a pump at 1 kHz, which come again after ``distinct`` steps."""
+    recorded = record(min(distinct, readings // SERIES), seed)
     length = len(next(iter(recorded.values())))
-    made = []
     for first in range(0, readings // SERIES, steps):
         at = first % max(1, length - steps)
         start = START_US + first * STEP_US
         times = array("q", range(start, start + steps * STEP_US, STEP_US))
-        made.append(
-            Poll([Run(name, times, values[at : at + steps]) for name, values in recorded.items()])
-        )
-    return made
+        yield Poll([Run(name, times, values[at : at + steps]) for name, values in recorded.items()])
 
 
 def record(steps: int, seed: int) -> dict[str, array[float]]:
@@ -63,7 +60,8 @@ def main() -> None:
         metrics=metrics, sealed=lambda: None,
     )  # fmt: skip
     intake.add_source("bench", lossless=False)
-    made = polls(int(readings), min(int(rows), MAX_BATCH_ROWS) // SERIES, int(seed))
+    # Made before anything is timed.
+    made = list(polls(int(readings), min(int(rows), MAX_BATCH_ROWS) // SERIES, int(seed)))
     before, started = usage(os.getpid()), time.perf_counter()
     stopping = threading.Event()
     for poll in made:

@@ -24,6 +24,14 @@ def sizes(landing_s: int, batch_s: int) -> None:
 
 
 @main.command()
+@click.option("--s3", "on_s3", is_flag=True, help="On SeaweedFS instead of a folder.")
+@click.option("--share", default=1.0, help="Of the 4, 16 and 64 million readings.")
+def landing(on_s3: bool, share: float) -> None:
+    """From the journal into the table: readings a second, CPU and memory."""
+    _in_folder(lambda folder: printed.landing(folder, share, on_s3=on_s3))
+
+
+@main.command()
 @click.option("--landings", default=160, help="Landings of the day, of 100,000 readings each.")
 @click.option("--level", default=3, help="zstd level of the dense files.")
 def merging(landings: int, level: int) -> None:

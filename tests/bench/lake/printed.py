@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from tests.bench.lake.commits import run_commits
+from tests.bench.lake.landing import run_landing
 from tests.bench.lake.merging import run_merging
 from tests.bench.lake.recordings import host, rig
 from tests.bench.lake.sizes import run_sizes
@@ -67,4 +69,28 @@ def commits(folder: Path, count: int, *, is_maintained: bool = True) -> None:
             f"| {result.snapshots} | {result.metadata_files} | {result.maintenance_cpu_s:.1f} |",
             flush=True,
         )
+    print(flush=True)
+
+
+def landing(folder: Path, share: float, *, on_s3: bool = False) -> None:
+    """Three sizes; the largest is some 20 s of work."""
+    print(
+        "| readings | **readings/s** | s landing, registering | CPU s per million | of the store's server "
+        "| peak MB | B/reading |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    for millions in (4, 16, 64):
+        place = folder / str(millions)
+        place.mkdir()
+        result = run_landing(place, readings=round(millions * 1_000_000 * share), on_s3=on_s3)
+        landed, server = result.landed, result.server
+        million = landed.readings / 1e6
+        print(
+            f"| {landed.readings:,} | {landed.readings_per_s:,.0f} | {landed.landing_s:.2f}, "
+            f"{landed.seconds - landed.landing_s:.2f} | {landed.cpu_s / million:.3f} "
+            f"| {f'{server.cpu_s / million:.3f}' if server else '-'} | {landed.peak_mb:.0f} "
+            f"| {result.bytes_per_reading:.2f} |",
+            flush=True,
+        )
+        shutil.rmtree(place)  # a journal and a lake of the largest take 700 MB
     print(flush=True)
