@@ -142,7 +142,7 @@ class Outage:
             self.site.publish(device, batch(device, PER_DEVICE + 1, 1, self.start_us))
         wait_until(shown, 60, "the newest readings are there")
         assert self.gateway.metric(backlog) > 0, "and history is not"
-        wait_until(lambda: self.gateway.metric(backlog) == 0, 90, "history has followed")
+        wait_until(lambda: self.gateway.metric(backlog) == 0, 300, "history has followed")
         self.look(f"with all in the sink after {time.monotonic() - began:.0f} s")
 
     def look(self, when: str) -> None:
