@@ -81,7 +81,6 @@ def test_the_readmes_queries_answer(demo):
     assert len(lines) > 100
 
 
-@pytest.mark.timeout(240)
 def test_a_second_run_goes_on_in_the_folder_and_ctrl_c_ends_it(demo):
     """Counts go on from the first run, and Ctrl-C is an orderly end."""
     folder, first_output = demo

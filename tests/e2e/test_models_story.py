@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from headrace.models.store import read_slots
 
 
@@ -17,7 +15,6 @@ def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, capture_output=True, text=True, timeout=280)
 
 
-@pytest.mark.timeout(340)
 def test_a_worse_version_is_rolled_back_and_a_better_one_reaches_everybody(tmp_path) -> None:
     """Two gateways and four devices end on version 3; the canary says why it left version 2."""
     data = tmp_path / "story"

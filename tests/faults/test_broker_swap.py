@@ -115,7 +115,6 @@ class Writer:
         return answer.status == 204
 
 
-@pytest.mark.timeout(170)
 @pytest.mark.skipif(EXECUTABLE is None, reason="mosquitto is not installed")
 @pytest.mark.parametrize("killed", [False, True], ids=["as the page says", "killed amid it"])
 def test_a_swap_of_the_broker_and_back_loses_and_doubles_nothing(

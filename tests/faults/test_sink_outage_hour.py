@@ -181,7 +181,6 @@ def outage(programs: Programs, folder: Path, sink: str, config: str) -> Iterator
     assert found.peak_mb < MOST_MB
 
 
-@pytest.mark.timeout(170)
 @pytest.mark.skipif(EXECUTABLE is None, reason="mosquitto is not installed")
 def test_an_hour_without_influxdb_loses_and_doubles_nothing(
     programs: Programs, tmp_path: Path
@@ -200,7 +199,6 @@ def test_an_hour_without_influxdb_loses_and_doubles_nothing(
         assert in_influxdb(server) == [EACH] * len(DEVICES)
 
 
-@pytest.mark.timeout(170)
 @pytest.mark.skipif(EXECUTABLE is None, reason="mosquitto is not installed")
 def test_an_hour_without_the_other_gateway_loses_and_doubles_nothing(
     programs: Programs, tmp_path: Path

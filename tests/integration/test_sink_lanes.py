@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.batches import T0, payload
 from tests.devices import Device
 from tests.programs import Programs, make_gateway
@@ -29,7 +27,6 @@ backfill_readings_per_s = {rate}
 """
 
 
-@pytest.mark.timeout(170)
 def test_a_database_that_comes_back_shows_the_present_before_the_past(
     programs: Programs, tmp_path: Path
 ) -> None:

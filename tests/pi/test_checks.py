@@ -14,7 +14,6 @@ INSTALL = "/src/deploy/raspberry_pi/install.sh"
 
 pytestmark = [
     pytest.mark.skipif(not BASE, reason="an emulated Pi is made by: make pi-test"),
-    pytest.mark.timeout(300),
 ]
 
 
