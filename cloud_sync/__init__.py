@@ -8,6 +8,8 @@ Reading order:
 - ``maintain``  compaction, retention, expiry and removal
 - ``imports``   history of other systems
 - ``compute``   tables that are computed from readings
+- ``catalog``   the table of series
+- ``quality``   the table of quality: complete, regular, plausible, in time
 - ``config``    cloud_sync.toml
 - ``beside``    the jobs beside the path, as configured
 - ``service``   the jobs on a schedule, with outages and SIGTERM

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from cloud_sync.catalog.keeper import SeriesKeeper
 from cloud_sync.compute import schedule as compute
 from cloud_sync.config import DEFAULT_FILE, CloudSync
 from cloud_sync.imports import schedule as imports
 from cloud_sync.lake.latest import LatestKeeper
 from cloud_sync.maintain.maintainer import Maintainer
+from cloud_sync.quality.keeper import QualityKeeper
 from cloud_sync.raw.keeper import Keeper
 from cloud_sync.service import Job
 from headrace.clock import SystemClock
@@ -23,6 +25,10 @@ def beside(config: CloudSync, metrics: Metrics) -> list[Job]:
     if config.register.enabled:
         step = LatestKeeper(config.lake).step
         jobs.append(Job("newest readings", step, interval_s=LATEST_INTERVAL_S, metrics=metrics))
+        series = SeriesKeeper(config, SystemClock()).step
+        jobs.append(Job("series", series, interval_s=config.catalog.interval_s, metrics=metrics))
+    if config.quality.enabled and config.register.enabled:
+        jobs.append(_judging(config, metrics))
     jobs.append(_keeping(config, metrics))
     jobs += imports.scheduled(config, DEFAULT_FILE, metrics)
     return [*jobs, *compute.scheduled(config, DEFAULT_FILE, metrics)]
@@ -32,6 +38,14 @@ def _keeping(config: CloudSync, metrics: Metrics) -> Job:
     """Also where it is off: then it lets go of the journal."""
     keeper = Keeper(config, open_store(config.lake), metrics)
     return Job("keeping payloads", keeper.step, interval_s=config.raw.interval_s, metrics=metrics)
+
+
+def _judging(config: CloudSync, metrics: Metrics) -> Job:
+    keeper = QualityKeeper(config, SystemClock(), metrics)
+    return Job(
+        "judging quality", keeper.step, interval_s=config.quality.interval_s, metrics=metrics,
+        give_up=keeper.stop,
+    )  # fmt: skip
 
 
 def _maintaining(config: CloudSync, metrics: Metrics) -> Job:

@@ -22,6 +22,7 @@ from cloud_sync.lake.commands import give_up, restore_table, verify
 from cloud_sync.maintain.commands import maintain
 from cloud_sync.models.commands import models
 from cloud_sync.options import config_option, data_option, load
+from cloud_sync.quality.commands import quality
 from cloud_sync.raw.commands import replay
 from headrace import __version__, logs, memory
 from headrace.commands import reports_errors, verbose_option
@@ -30,6 +31,7 @@ from headrace.landing import watermark_key
 from headrace.metrics import Metrics
 
 if TYPE_CHECKING:
+    from cloud_sync.catalog.keeper import SeriesKeeper
     from cloud_sync.lake.latest import LatestKeeper
     from cloud_sync.pipeline import Pipeline
     from cloud_sync.raw.keeper import Keeper
@@ -47,7 +49,9 @@ def main() -> None:
     """
 
 
-for command in (models, imports, compute, maintain, replay, verify, restore_table, give_up):
+for command in (
+    models, imports, compute, maintain, quality, replay, verify, restore_table, give_up,
+):  # fmt: skip
     main.add_command(command)
 
 
@@ -102,6 +106,7 @@ def once(config_path: Path | None, data: Path | None, as_json: bool) -> None:
     registered = pipeline.register() if settings.register.enabled else pipeline.ask()
     if settings.register.enabled:
         _latest(settings).step()
+        _series(settings).step()
     is_whole = settings.register.enabled and settings.landing.enabled
     watermark = _watermark(pipeline) if is_whole else None
     held = [str(each) for each in pipeline.registrar.held]
@@ -185,6 +190,13 @@ def _latest(settings: CloudSync) -> LatestKeeper:
     from cloud_sync.lake.latest import LatestKeeper
 
     return LatestKeeper(settings.lake)
+
+
+def _series(settings: CloudSync) -> SeriesKeeper:
+    from cloud_sync.catalog.keeper import SeriesKeeper
+    from headrace.clock import SystemClock
+
+    return SeriesKeeper(settings, SystemClock())
 
 
 def _keeper(settings: CloudSync, metrics: Metrics) -> Keeper:

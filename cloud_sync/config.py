@@ -15,6 +15,7 @@ from msgspec import Meta
 from headrace import config
 from headrace.config import FaultList, PluginTable
 from headrace.lake import config as lake_config
+from headrace.limits.catalog import SERIES_INTERVAL_S
 from headrace.limits.compute import DUCKDB_MEMORY_MB, FEATURE_MAX_STEPS
 from headrace.limits.lake import (
     KEEP_LANDED_BYTES,
@@ -34,6 +35,12 @@ from headrace.limits.maintain import (
     ORPHAN_AGE_S,
     SETTLE_S,
     TARGET_BYTES,
+)
+from headrace.limits.quality import (
+    GAP_FACTOR,
+    OUTLIER_DEVIATIONS,
+    QUALITY_INTERVAL_S,
+    QUALITY_SETTLE_S,
 )
 from headrace.logs import LogConfig
 from headrace.tracing.config import TracingConfig
@@ -143,6 +150,46 @@ class Engines:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TagRule:
+    """``[[catalog.tags]]``: which series, by shell patterns, and what is said of them."""
+
+    site: str = "*"
+    device: str = "*"
+    name: str = "*"
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """``[catalog]``: the table of series, kept by the process that registers."""
+
+    interval_s: Interval = SERIES_INTERVAL_S
+    tags: tuple[TagRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """``[[quality.expected]]``: how often series speak, by shell patterns; 0: nobody knows."""
+
+    site: str = "*"
+    device: str = "*"
+    name: str = "*"
+    interval_s: Annotated[float, Meta(ge=0, le=86_400)] = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """``[quality]``: by the process that registers."""
+
+    enabled: bool = True
+    interval_s: Interval = QUALITY_INTERVAL_S
+    settle_s: Annotated[float, Meta(ge=0, le=30 * 86_400)] = QUALITY_SETTLE_S
+    gap_factor: Annotated[float, Meta(ge=1.5, le=1_000)] = GAP_FACTOR
+    outlier_deviations: Annotated[float, Meta(ge=1, le=1_000)] = OUTLIER_DEVIATIONS
+    expected: tuple[Expected, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
     """``[metrics]``: a page for Prometheus; port 0 is off."""
 
@@ -164,6 +211,8 @@ class CloudSync:
     maintain: Maintain = field(default_factory=Maintain)
     compute: tuple[Compute, ...] = ()
     engines: Engines = field(default_factory=Engines)
+    catalog: Catalog = Catalog()
+    quality: Quality = Quality()
     metrics: Metrics = Metrics()
     tracing: TracingConfig = field(default_factory=TracingConfig)
     log: LogConfig = field(default_factory=LogConfig)
@@ -189,3 +238,6 @@ def check(value: CloudSync, found: FaultList) -> None:
     lake_config.check(value.lake, found, needs_catalogue=value.register.enabled)
     if not (value.landing.enabled or value.register.enabled):
         found.add("landing.enabled", "landing and registering are both off: nothing is left to do")
+    for place, rule in enumerate(value.catalog.tags):
+        if not rule.tags:
+            found.add(f"catalog.tags[{place}].tags", 'missing; for example tags = { line = "3" }')

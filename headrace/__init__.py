@@ -33,6 +33,8 @@ Reading order:
 - ``lake``      object store, catalogue and columns of the lake (needs pyarrow: not for the agent)
 - ``query``     SQL over lake, landing zone and journal tail
 - ``serve``     the same by HTTP, read-only (needs starlette and uvicorn: not for the agent)
+- ``catalog``   what the lake's tables and columns mean, and `headrace catalog` (not for the agent)
+- ``quality``   the page about how good readings are (not for the agent)
 - ``client``    the same from Python: what ``headrace.connect`` opens
 - ``grafana``   dashboards and what makes Grafana show them
 - ``demo``      the whole system on one machine

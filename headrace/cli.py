@@ -9,7 +9,9 @@ from pathlib import Path
 import click
 
 from headrace import __version__
+from headrace.catalog.commands import catalog
 from headrace.commands import reports_errors
+from headrace.quality.commands import quality
 from headrace.query.commands import query
 from headrace.serve.commands import serve
 
@@ -25,8 +27,8 @@ def main() -> None:
     """
 
 
-main.add_command(query)
-main.add_command(serve)
+for command in (query, serve, catalog, quality):
+    main.add_command(command)
 
 
 @main.command()

@@ -18,7 +18,8 @@
     │   └── SinkRefused           the destination will never take this
     ├── LakeError
     │   ├── LakeUnavailable       object store or catalogue is away                         retryable
-    │   └── CommitUnknown         the answer to a commit was lost: read back, then decide   retryable
+    │   ├── CommitUnknown         the answer to a commit was lost: read back, then decide   retryable
+    │   └── LakeNewer             written by a later version of Headrace: nothing is wrong with it
     ├── ModelError                a model file or its card is unusable
     │   └── ModelUntrusted        signatures, versions or expiry of the model repository do not hold
     └── QueryError                a SQL statement cannot be answered
@@ -188,6 +189,10 @@ class CommitUnknown(LakeError):
     """The answer to a commit was lost; the table must be read back before trying again."""
 
     retryable = True
+
+
+class LakeNewer(LakeError):
+    """What a later version has written, and this one must not touch; updating mends it."""
 
 
 class ModelError(HeadraceError):

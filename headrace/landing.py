@@ -24,7 +24,7 @@ from typing import Final
 
 import msgspec
 
-from headrace.errors import LakeError
+from headrace.errors import LakeError, LakeNewer
 
 MANIFEST_VERSION: Final = 1
 PREFIX: Final = "landing"
@@ -171,12 +171,18 @@ def decode(payload: bytes, path: str) -> Manifest:
     """A manifest from JSON.
 
     Raises:
-        LakeError: not a manifest of this version.
+        LakeNewer: a manifest of a later version. LakeError: not a manifest of this one.
     """
     try:
         manifest = msgspec.json.decode(payload, type=Manifest)
     except msgspec.MsgspecError as error:
         raise LakeError(f"manifest {path}: not readable: {error}") from error
+    if manifest.version > MANIFEST_VERSION:
+        raise LakeNewer(
+            f"manifest {path}: landed by a later Headrace (version {manifest.version}, this one knows "
+            f"{MANIFEST_VERSION})",
+            hint="update Headrace here; it waits",
+        )
     if manifest.version != MANIFEST_VERSION:
         raise LakeError(
             f"manifest {path}: expected version {MANIFEST_VERSION}, got {manifest.version}"

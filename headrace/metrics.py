@@ -101,6 +101,8 @@ TABLE: Final[tuple[Spec, ...]] = (
     Spec("cloud_sync", "table_files", "gauge", "Data files of a table", ("table",)),
     Spec("cloud_sync", "table_bytes", "gauge", "Bytes of a table's data files", ("table",)),
     Spec("cloud_sync", "table_snapshots", "gauge", "Snapshots of a table", ("table",)),
+    Spec("cloud_sync", "judged_days", "counter", "Days whose quality was computed"),
+    Spec("cloud_sync", "incomplete_series", "gauge", "Series of the newest judged day that is over with less than 95 % of what is expected"),
     Spec("cloud_sync", "lag_batches", "gauge", "Journal batches that have not landed yet"),
     Spec("cloud_sync", "unregistered_batches", "gauge", "Journal batches that have landed and are not registered yet"),
     Spec("cloud_sync", "raw_payloads", "counter", "Payloads kept in the raw zone"),

@@ -20,7 +20,7 @@ from cloud_sync.lake.registration import Held, Plan, new_marks, plan
 from cloud_sync.lake.repairs import Repairs
 from cloud_sync.lake.sharing import Sharing
 from cloud_sync.lake.table import ReadingsTable
-from headrace.errors import CommitUnknown, LakeError, LakeUnavailable
+from headrace.errors import CommitUnknown, LakeError, LakeNewer, LakeUnavailable
 from headrace.lake.manifests import unregistered, watermark_of
 from headrace.lake.store import Store
 from headrace.landing import Manifest, ManifestName, manifest_name
@@ -66,12 +66,13 @@ class Registrar:
         """A new pass: what was bad is looked at again, it may have been mended.
 
         Raises:
-            LakeError: the table is gone, or is another one.
+            LakeError: the table is gone, is another one, or is of a version that must not be written to.
         """
         self._blocked.clear()
         self._said &= set(self.held)
         self._table.watermarks()
         self._record.check(self._table.identity())
+        self._table.bring_up()
 
     def next(self) -> Plan:
         """What to commit next."""
@@ -124,6 +125,9 @@ class Registrar:
             return self._inspector.examine(name)
         except LakeUnavailable:
             raise
+        except LakeNewer as error:
+            self._block(name, str(error))  # sound, so the site is not asked for it again
+            return None
         except LakeError as error:
             waits_for = self._repairs.settle(name, error.message)
             if waits_for:

@@ -36,6 +36,8 @@ from pyiceberg.types import DoubleType, LongType, NestedField, StringType, Times
 from cloud_sync.lake.metadata import newest_metadata
 from cloud_sync.lake.record import TableId
 from cloud_sync.lake.snapshots import expire
+from headrace.catalog.evolution import columns_properties, evolve
+from headrace.catalog.schemas import described
 from headrace.errors import LakeError, LakeUnavailable
 from headrace.lake.catalogue import (
     READINGS,
@@ -54,18 +56,21 @@ _TIME_ID: Final = 4
 #: Bytes at the end of a Parquet file: the footer's length and the magic number.
 _FOOTER_END: Final = 8
 
-READINGS_COLUMNS: Final = Schema(
-    NestedField(1, "site", StringType(), required=True),
-    NestedField(2, "device", StringType(), required=True),
-    NestedField(3, "name", StringType(), required=True),
-    NestedField(_TIME_ID, "time", TimestamptzType(), required=True),
-    NestedField(5, "value", DoubleType()),
-    NestedField(6, "text", StringType()),
-    NestedField(7, "unit", StringType()),
-    NestedField(8, "stream", StringType(), required=True),
-    NestedField(9, "seq", LongType(), required=True),
-    NestedField(10, "received", TimestamptzType(), required=True),
-    NestedField(11, "clock", StringType()),
+READINGS_COLUMNS: Final = described(
+    "readings",
+    Schema(
+        NestedField(1, "site", StringType(), required=True),
+        NestedField(2, "device", StringType(), required=True),
+        NestedField(3, "name", StringType(), required=True),
+        NestedField(_TIME_ID, "time", TimestamptzType(), required=True),
+        NestedField(5, "value", DoubleType()),
+        NestedField(6, "text", StringType()),
+        NestedField(7, "unit", StringType()),
+        NestedField(8, "stream", StringType(), required=True),
+        NestedField(9, "seq", LongType(), required=True),
+        NestedField(10, "received", TimestamptzType(), required=True),
+        NestedField(11, "clock", StringType()),
+    ),
 )
 
 READINGS_PARTITIONS: Final = PartitionSpec(
@@ -86,6 +91,7 @@ _PROPERTIES: Final = {
         f"write.metadata.metrics.column.{name}": "truncate(64)"
         for name in ("site", "device", "name", "time", "received")
     },
+    **columns_properties("readings"),
 }
 
 
@@ -107,6 +113,14 @@ class ReadingsTable(ABC):
     @abstractmethod
     def identity(self) -> TableId | None:
         """Which table ``watermarks`` has read; None where there was none."""
+
+    @abstractmethod
+    def bring_up(self) -> None:
+        """Give a table of an older version the columns and comments of this one; its files stay.
+
+        Raises:
+            LakeNewer: it is of a version that this program must not write to.
+        """
 
     @abstractmethod
     def restore(self, location: str) -> TableId:
@@ -166,6 +180,10 @@ class IcebergReadings(ReadingsTable):
     def identity(self) -> TableId | None:
         table = self._table
         return None if table is None else TableId(str(table.metadata.table_uuid), table.location())
+
+    def bring_up(self) -> None:
+        if self._table is not None and evolve(self._table, READINGS_COLUMNS):
+            self._table = load_readings(self._catalogue())
 
     def restore(self, location: str) -> TableId:
         catalogue = self._catalogue()

@@ -147,8 +147,9 @@ def _replace(
             change.set_properties(dict(marks.after))
         if not gone and not come:
             return
-        producer = change.update_snapshot(snapshot_properties={MARK: why}).overwrite()
-        with producer as snapshot:
+        update = change.update_snapshot(snapshot_properties={MARK: why})
+        # Where nothing goes, manifests are merged as the table's properties say; an overwriting leaves each as it is.
+        with update.overwrite() if gone else update.merge_append() as snapshot:
             found = [data for data in live(table) if data.file_path in gone]
             if len(found) < len(gone):
                 raise ValidationException("a file that was to be replaced is not there any more")

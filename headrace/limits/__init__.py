@@ -20,6 +20,8 @@ nowhere else. Configuration may lower or raise those that a key refers to; the o
 - ``imports``      import jobs: how other systems are asked
 - ``maintain``     compaction, expiry, removal and retention in the lake
 - ``compute``      the batch layer
+- ``catalog``      the table of series, and what is shown of tables
+- ``quality``      what is looked at together, and from where on it is remarkable
 - ``query``        asking
 - ``models``       models in their repository: publishing, signing, training
 - ``edge_models``  models where they run: trial, gates, processes
