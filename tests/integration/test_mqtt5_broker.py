@@ -9,52 +9,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-import paho.mqtt.client as mqtt
 import pytest
 
-from headrace.journal import JournalReader
 from tests.batches import payload
-from tests.devices import Device
-from tests.programs import Gateway, make_gateway
+from tests.devices import Device, Sender, journalled
+from tests.programs import make_gateway
 from tests.servers import free_port, listens, start_process, wait_until
 from tests.servers.mosquitto import EXECUTABLE, MosquittoProgram, mosquitto
 
 STREAM = "0123456789abcdef"
-DATA = "headrace/v1/pump-1/data/arrow"
 
 pytestmark = pytest.mark.skipif(EXECUTABLE is None, reason="mosquitto is not installed")
-
-
-class Sender:
-    """A device without the wire contract's acks: what the broker has taken, it forgets."""
-
-    def __init__(self, port: int) -> None:
-        self._client = mqtt.Client(
-            mqtt.CallbackAPIVersion.VERSION2, client_id="sender", clean_session=False
-        )
-        self._client.reconnect_delay_set(1, 1)
-        self._client.max_inflight_messages_set(100)
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
-        self._sent: list[mqtt.MQTTMessageInfo] = []
-
-    def send(self, first: int, count: int) -> None:
-        for number in range(first, first + count):
-            body = payload(STREAM, number * 10 + 1, 10)
-            self._sent.append(self._client.publish(DATA, body, qos=1))
-
-    @property
-    def taken(self) -> int:
-        return sum(each.is_published() for each in self._sent)
-
-    def close(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
-
-
-def readings(gateway: Gateway) -> int:
-    with JournalReader(gateway.journal) as reader:
-        return sum(row.rows for row in reader.read(0, max_rows=10**9, max_bytes=10**9))
 
 
 def test_a_gateway_that_is_killed_loses_nothing_that_the_broker_took(programs, tmp_path):
@@ -63,14 +28,14 @@ def test_a_gateway_that_is_killed_loses_nothing_that_the_broker_took(programs, t
         gateway = make_gateway(programs, kind="external", mqtt_port=broker.port)
         gateway.start()
         gateway.wait_ready()
-        sender = Sender(broker.port)
+        sender = Sender("pump-1", broker.port)
         for round_ in range(3):
             sender.send(round_ * 200, 200)
             wait_until(lambda n=round_: sender.taken > n * 200 + 50, 20, "some are with the broker")
             gateway.program.kill()
             gateway.start()
         wait_until(lambda: sender.taken == 600, 20, "all are with the broker")
-        wait_until(lambda: readings(gateway) == 6_000, 30, "all are in the journal, once")
+        wait_until(lambda: journalled(gateway) == 6_000, 30, "all are in the journal, once")
         sender.close()
 
 
@@ -101,7 +66,7 @@ def test_a_broker_that_is_killed_loses_and_doubles_nothing(programs, tmp_path, c
         device.publish(payload(STREAM, number * 10 + 1, 10))
     device.wait_acked(1000)
     device.close()
-    wait_until(lambda: readings(gateway) == 2_000, 20, "all, once")
+    wait_until(lambda: journalled(gateway) == 2_000, 20, "all, once")
     broker.close()
 
 

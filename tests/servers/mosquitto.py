@@ -38,6 +38,16 @@ class Mosquitto:
     pid: int
 
 
+def configuration(
+    port: int, data: Path, *, persistence: bool = True, anonymous: bool = True
+) -> str:
+    """What all brokers of tests have in common."""
+    return _CONFIG.format(
+        port=port, folder=data.resolve(),
+        anonymous=str(anonymous).lower(), persistence=str(persistence).lower(),
+    )  # fmt: skip
+
+
 @contextmanager
 def mosquitto(
     folder: Path,
@@ -58,12 +68,7 @@ def mosquitto(
     data = folder / "mosquitto"
     data.mkdir(parents=True, exist_ok=True)
     config = data / "mosquitto.conf"
-    text = _CONFIG.format(
-        port=port,
-        anonymous=str(anonymous).lower(),
-        persistence=str(persistence).lower(),
-        folder=data.resolve(),
-    )
+    text = configuration(port, data, persistence=persistence, anonymous=anonymous)
     config.write_text(text + "\n".join(lines) + "\n", encoding="utf-8")
     with start_process(
         [EXECUTABLE, "-c", config], log=data / "log.txt", ready=lambda: listens(port)
@@ -79,10 +84,7 @@ class MosquittoProgram(Program):
         data = folder / "mosquitto"
         data.mkdir(parents=True, exist_ok=True)
         config = data / "mosquitto.conf"
-        config.write_text(
-            _CONFIG.format(port=port, anonymous="true", persistence="true", folder=data.resolve()),
-            encoding="utf-8",
-        )
+        config.write_text(configuration(port, data), encoding="utf-8")
         super().__init__("mosquitto", config, data / "log.txt")
 
     @property
