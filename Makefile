@@ -13,7 +13,7 @@ DATA    ?= headrace-data
 JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test pi-test firmware-test check format bench constraints clean dashboards-test container-test demo-models models-test stores-test spark-test fuzz kills
+.PHONY: help setup demo test pi-test firmware-test check format bench constraints clean dashboards-test container-test demo-models models-test stores-test spark-test brokers-test fuzz kills
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,10 @@ stores-test: $(VENV)/.develop ## Test every store and catalogue (npm, Java; inst
 spark-test: $(VENV)/.develop ## Test the batch layer and the stream on Spark (Java from Debian; 450 MB below .venv)
 	@sh tests/servers/install-spark.sh "$(VENV)"
 	@$(BIN)/pytest tests/integration/test_compute_spark.py tests/integration/test_spark_stream.py $(ARGS)
+
+brokers-test: $(VENV)/.develop ## Test brokers of other makes and Apache Kafka (Maven, npm; root for RabbitMQ)
+	@sh tests/servers/install-brokers.sh $(VENV)
+	@$(BIN)/pytest tests/contract/test_brokers.py tests/integration/test_kafka.py tests/integration/test_source_kafka.py $(ARGS)
 
 pi-test: $(VENV)/.develop ## Install the agent on an emulated Pi, cut its link (root; PI_RELEASE=trixie, PI_ARCH=armhf)
 	@base=$$(sh tests/pi/rootfs.sh) && HEADRACE_PI_BASE=$$base $(BIN)/pytest -s tests/pi $(ARGS)

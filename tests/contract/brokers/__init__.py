@@ -6,6 +6,7 @@ is in ``NAMES``. ``tests/servers/install-brokers.sh`` installs those that ``make
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
@@ -47,6 +48,8 @@ class Broker:
     def close(self) -> None:
         if self._process is not None and self._process.poll() is None:
             stop_process(self._process)
+            with contextlib.suppress(ProcessLookupError):  # nobody else was in its group
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     def _is_up(self) -> bool:
         assert self._process is not None

@@ -24,20 +24,22 @@ mqtt.subscription_ttl = 604800000
 
 def make(folder: Path) -> Make:
     program = shutil.which("rabbitmq-server", path="/usr/lib/rabbitmq/bin:/usr/sbin:/usr/bin")
-    if program is None:
+    if program is None or shutil.which("epmd") is None:
         pytest.skip("RabbitMQ is not installed (Debian package rabbitmq-server)")
-    config, plugins, own = folder / "rabbitmq.conf", folder / "plugins", free_port()
+    config, plugins = folder / "rabbitmq.conf", folder / "plugins"
+    own, names = free_port(), free_port()
     plugins.write_text("[rabbitmq_mqtt].\n")
 
     def argv(port: int) -> Sequence[str | Path]:
         config.write_text(_CONFIG.format(port=port))
-        return [program]
+        # Erlang's registry of names too: else one is started for the whole machine, and stays.
+        return ["sh", "-c", f"epmd -address 127.0.0.1 -port {names} & exec {program}"]
 
     env = {
         "HOME": str(folder), "RABBITMQ_NODENAME": f"headrace-{own}@localhost", "RABBITMQ_DIST_PORT": str(own),
         "RABBITMQ_CONFIG_FILE": str(config), "RABBITMQ_ENABLED_PLUGINS_FILE": str(plugins),
         "RABBITMQ_MNESIA_BASE": str(folder / "data"), "RABBITMQ_LOG_BASE": str(folder / "log"),
-        "RABBITMQ_SERVER_START_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false -erl_epmd_port "
-        f"{own}",
+        "RABBITMQ_SERVER_START_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+        "ERL_EPMD_PORT": str(names), "ERL_EPMD_ADDRESS": "127.0.0.1",
     }  # fmt: skip
     return Make(Broker(argv, folder, env=env), "3.1.1", shares=False, retains=False)
