@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -56,6 +56,9 @@ class Quarantined(msgspec.Struct, frozen=True):
     manifest: str
     missing: tuple[str, ...] = ()
     rows: int | None = None
+
+
+Said = TypeVar("Said", Request, Answer, Quarantined)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -110,37 +113,13 @@ def encode(said: Request | Answer | Quarantined) -> bytes:
     return msgspec.json.encode(said)
 
 
-def decode_request(payload: bytes, path: str) -> Request:
-    """A registrar's request.
+def decode(payload: bytes, path: str, kind: type[Said]) -> Said:
+    """What was said in the object of that path.
 
     Raises:
-        LakeError: not one.
+        LakeError: nothing of the kind.
     """
     try:
-        return msgspec.json.decode(payload, type=Request)
+        return msgspec.json.decode(payload, type=kind)
     except msgspec.MsgspecError as error:
-        raise LakeError(f"request {path}: not readable: {error}") from error
-
-
-def decode_answer(payload: bytes, path: str) -> Answer:
-    """A site's answer.
-
-    Raises:
-        LakeError: not one.
-    """
-    try:
-        return msgspec.json.decode(payload, type=Answer)
-    except msgspec.MsgspecError as error:
-        raise LakeError(f"answer {path}: not readable: {error}") from error
-
-
-def decode_quarantined(payload: bytes, path: str) -> Quarantined:
-    """The record of a landing that was given up.
-
-    Raises:
-        LakeError: not one.
-    """
-    try:
-        return msgspec.json.decode(payload, type=Quarantined)
-    except msgspec.MsgspecError as error:
-        raise LakeError(f"record {path}: not readable: {error}") from error
+        raise LakeError(f"{kind.__name__.lower()} {path}: not readable: {error}") from error

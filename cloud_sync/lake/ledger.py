@@ -28,7 +28,7 @@ from headrace.lake.store import Store
 from headrace.landing import Manifest, ManifestName, Seen, folder, parse_manifest_name
 from headrace.limits.lake import LEDGER_EVERY_MANIFESTS, LEDGER_MAX_STREAMS
 from headrace.ranges import Range, RangeSet
-from headrace.resend import decode_quarantined, quarantine_folder
+from headrace.resend import Quarantined, decode, quarantine_folder
 
 log = logging.getLogger(__name__)
 
@@ -203,7 +203,7 @@ class Ledger:
         missing: Container[str] = ()
         payload = self._store.get(record) or b""
         with suppress(LakeError):  # it may have been put there by hand, empty
-            missing = decode_quarantined(payload, record).missing
+            missing = decode(payload, record, Quarantined).missing
         for file in manifest.files:
             if file.path in missing:
                 continue

@@ -116,6 +116,6 @@ class Repairs:
         if payload is None:
             return None
         try:
-            return resend.decode_answer(payload, path)
+            return resend.decode(payload, path, Answer)
         except LakeError:
             return _UNREADABLE

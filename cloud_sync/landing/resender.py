@@ -47,7 +47,7 @@ class Resender:
         ]
 
     def _answer(self, name: RequestName) -> bool:
-        request = resend.decode_request(self._store.get(name.path) or b"{}", name.path)
+        request = resend.decode(self._store.get(name.path) or b"{}", name.path, Request)
         try:
             answer = self._made_again(name, request)
         except StorageCorrupt as error:

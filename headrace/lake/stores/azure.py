@@ -27,14 +27,11 @@ from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobPrefix, ContainerClient
 from pyarrow import fs
 
-from headrace.errors import LakeError, LakeUnavailable
 from headrace.lake.config import Lake
 from headrace.lake.store import Data, Store
-from headrace.lake.stores.kind import StoreKind
+from headrace.lake.stores.kind import REFUSED, StoreKind, failure
 from headrace.limits.lake import STORE_CONNECT_TIMEOUT_S, STORE_READ_TIMEOUT_S
 
-#: Answers that no retry will change.
-_REFUSED: Final = frozenset({400, 401, 403, 404})
 _HINT: Final = (
     "check container, credential (has it expired?) and its roles: docs/how-to/lake-stores.md"
 )
@@ -119,17 +116,14 @@ class AzureStore(Store):
         try:
             yield
         except (HttpResponseError, ClientAuthenticationError) as error:
-            message = f"lake {self._lake.uri}: cannot {what}: {_one_line(error)}"
             # A chain without any credential has no status.
-            if error.status_code in _REFUSED or error.status_code is None:
-                raise LakeError(message, hint=_HINT) from error
-            raise LakeUnavailable(message) from error
+            is_refused = error.status_code in REFUSED or error.status_code is None
+            hint = _HINT if is_refused else ""
+            raise failure(self._lake.uri, what, error, hint=hint) from error
         except ValueError as error:  # a key or an endpoint that cannot be one
-            raise LakeError(f"lake {self._lake.uri}: cannot {what}: {error}", hint=_HINT) from error
+            raise failure(self._lake.uri, what, error, hint=_HINT) from error
         except AzureError as error:
-            raise LakeUnavailable(
-                f"lake {self._lake.uri}: cannot {what}: {_one_line(error)}"
-            ) from error
+            raise failure(self._lake.uri, what, error) from error
 
 
 def _credential(lake: Lake) -> Any:
@@ -145,10 +139,6 @@ def _only_the_blob(error: ResourceNotFoundError) -> None:
     """A missing blob is nothing; a missing container is an error."""
     if str(getattr(error, "error_code", "")) == "ContainerNotFound":
         raise error
-
-
-def _one_line(error: AzureError) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def arrow_filesystem(lake: Lake) -> fs.FileSystem:

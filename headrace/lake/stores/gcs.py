@@ -23,18 +23,15 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 from pyarrow import fs
 from requests.exceptions import RequestException
 
-from headrace.errors import LakeError, LakeUnavailable
 from headrace.lake.config import Lake
 from headrace.lake.store import Data, Store
-from headrace.lake.stores.kind import StoreKind, after_scheme
+from headrace.lake.stores.kind import REFUSED, StoreKind, after_scheme, failure
 from headrace.limits.lake import (
     STORE_CONNECT_TIMEOUT_S,
     STORE_READ_TIMEOUT_S,
     STORE_RETRY_S,
 )
 
-#: Answers that no retry will change: bad request, no valid credential, not allowed, no such bucket.
-_REFUSED: Final = frozenset({400, 401, 403, 404})
 _HINT: Final = (
     "check bucket, credential (has it expired?) and its roles: docs/how-to/lake-stores.md"
 )
@@ -118,14 +115,12 @@ class GcsStore(Store):
         try:
             yield
         except GoogleAPICallError as error:
-            message = f"lake {self._lake.uri}: cannot {what}: {error}"
-            if error.code in _REFUSED:
-                raise LakeError(message, hint=_HINT) from error
-            raise LakeUnavailable(message) from error
+            hint = _HINT if error.code in REFUSED else ""
+            raise failure(self._lake.uri, what, error, hint=hint) from error
         except (TransportError, RequestException, RetryError) as error:
-            raise LakeUnavailable(f"lake {self._lake.uri}: cannot {what}: {error}") from error
+            raise failure(self._lake.uri, what, error) from error
         except GoogleAuthError as error:
-            raise LakeError(f"lake {self._lake.uri}: cannot {what}: {error}", hint=_HINT) from error
+            raise failure(self._lake.uri, what, error, hint=_HINT) from error
 
 
 def arrow_filesystem(lake: Lake) -> fs.FileSystem:

@@ -27,10 +27,9 @@ from hdfs_native import Client, WriteOptions
 from hdfs_native.fsspec import HdfsFileSystem
 from pyarrow import fs
 
-from headrace.errors import LakeError, LakeUnavailable
 from headrace.lake.config import Lake
 from headrace.lake.store import Data, Store
-from headrace.lake.stores.kind import StoreKind
+from headrace.lake.stores.kind import StoreKind, failure
 from headrace.limits.lake import STORE_RETRY_S
 
 #: What a name node says when no retry will help. (hdfs-native knows few of them as errors of Python.)
@@ -145,10 +144,8 @@ class HdfsStore(Store):
             yield
         except (OSError, RuntimeError) as error:
             said = str(error).partition("\\n")[0].partition("\n")[0]  # the rest is Java's stack
-            message = f"lake {self._lake.uri}: cannot {what}: {said}"
-            if isinstance(error, _REFUSALS) or any(name in said for name in _REFUSED):
-                raise LakeError(message, hint=_HINT) from error
-            raise LakeUnavailable(message) from error
+            is_refused = isinstance(error, _REFUSALS) or any(name in said for name in _REFUSED)
+            raise failure(self._lake.uri, what, said, hint=_HINT if is_refused else "") from error
 
 
 def _client(lake: Lake) -> Client:

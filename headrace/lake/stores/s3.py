@@ -16,10 +16,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
 from pyarrow import fs
 
-from headrace.errors import LakeError, LakeUnavailable
 from headrace.lake.config import Lake
 from headrace.lake.store import Data, Store
-from headrace.lake.stores.kind import StoreKind, after_scheme
+from headrace.lake.stores.kind import StoreKind, after_scheme, failure
 from headrace.lake.stores.s3_uploads import Uploads
 from headrace.limits.lake import (
     STORE_CONNECT_TIMEOUT_S,
@@ -135,14 +134,12 @@ class S3Store(Store):
         try:
             yield
         except ClientError as error:
-            message = f"lake {self._where}: cannot {what}: {error}"
-            if _code(error) in _REFUSED:
-                raise LakeError(message, hint=_HINT) from error
-            raise LakeUnavailable(message) from error
+            hint = _HINT if _code(error) in _REFUSED else ""
+            raise failure(self._where, what, error, hint=hint) from error
         except NoCredentialsError as error:
-            raise LakeError(f"lake {self._where}: cannot {what}: {error}", hint=_HINT) from error
+            raise failure(self._where, what, error, hint=_HINT) from error
         except (BotoCoreError, HTTPClientError) as error:
-            raise LakeUnavailable(f"lake {self._where}: cannot {what}: {error}") from error
+            raise failure(self._where, what, error) from error
 
 
 def _code(error: ClientError) -> str:
