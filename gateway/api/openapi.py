@@ -1,22 +1,13 @@
-"""What the paths are: an OpenAPI document for programs, and a page of it for people.
-
-The document is written here and not derived from code, because bodies are bytes of a declared kind and no
-models; schemathesis compares it with what is answered (tests/integration/test_http_schema.py). The page
-is plain HTML without scripts: it refers to no other host.
-"""
+"""What the paths of the HTTP ingest are, as an OpenAPI document and a page (``headrace.openapi``)."""
 
 from __future__ import annotations
 
 from functools import cache
-from html import escape
 from typing import Any, Final
 
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from gateway.api.answers import json_answer
-from headrace import __version__
+from headrace import openapi
 from headrace.batch import DEVICE_PATTERN
 from headrace.codecs.line import FORMAT_OF_PRECISION
 from headrace.limits.http import HTTP_MAX_KEY_CHARS, KEY_REMEMBERED_S
@@ -39,24 +30,16 @@ _REFUSALS: Final = {
 
 def routes() -> list[Route]:
     """Both forms."""
-    return [
-        Route("/openapi.json", _document, methods=["GET"]),
-        Route("/", _page, methods=["GET"]),
-    ]
+    return openapi.routes(document(), openapi.page(document(), _example))
 
 
 @cache
 def document() -> dict[str, Any]:
     """The whole document."""
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Headrace: readings by HTTP",
-            "version": __version__,
-            "description": "204 is answered when the readings are on the gateway's disk.",
-        },
-        "security": [{"token": []}],
-        "paths": {
+    return openapi.document(
+        title="Headrace: readings by HTTP",
+        description="204 is answered when the readings are on the gateway's disk.",
+        paths={
             "/v1/readings/{device}": {"post": _readings()},
             "/api/v2/write": {"post": _write("InfluxDB 2", ["ns", "us", "ms", "s"], ["org", "bucket"])},
             "/write": {"post": _write("InfluxDB 1", list(FORMAT_OF_PRECISION), ["db", "rp"])},
@@ -71,11 +54,11 @@ def document() -> dict[str, Any]:
             "/ping": {"get": _probe("Whether somebody is there", {"204": {"description": "Yes"}})},
             "/health": {"get": _probe("Whether readings are taken", _health())},
         },
-        "components": {
-            "schemas": {"Error": _error(), "Health": _health_schema()},
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        schemas={
+            "Error": openapi.error_schema("code", "message", "error"),
+            "Health": _health_schema(),
         },
-    }  # fmt: skip
+    )  # fmt: skip
 
 
 def _readings() -> dict[str, Any]:
@@ -143,7 +126,7 @@ def _query() -> dict[str, Any]:
                 "description": "There is nothing to do",
                 "content": {"application/json": {"schema": {"type": "object"}}},
             },
-            **{status: _refusal(text) for status, text in _REFUSALS.items()},
+            **openapi.refusals(_REFUSALS),
         },
     }  # fmt: skip
 
@@ -161,15 +144,7 @@ def _health() -> dict[str, Any]:
 
 
 def _answers() -> dict[str, Any]:
-    refusals = {status: _refusal(text) for status, text in _REFUSALS.items()}
-    return {"204": {"description": "On the gateway's disk"}, **refusals}
-
-
-def _refusal(text: str) -> dict[str, Any]:
-    return {
-        "description": text,
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
-    }
+    return {"204": {"description": "On the gateway's disk"}, **openapi.refusals(_REFUSALS)}
 
 
 def _lines() -> dict[str, Any]:
@@ -190,15 +165,6 @@ def _encodings() -> list[dict[str, Any]]:
     return [{"name": "Content-Encoding", "in": "header", "schema": schema}]
 
 
-def _error() -> dict[str, Any]:
-    text = {"type": "string"}
-    return {
-        "type": "object",
-        "required": ["code", "message", "error"],
-        "properties": {"code": text, "message": text, "error": text},
-    }
-
-
 def _health_schema() -> dict[str, Any]:
     return {
         "type": "object",
@@ -212,56 +178,13 @@ def _health_schema() -> dict[str, Any]:
     }
 
 
-async def _document(_request: Request) -> Response:
-    return json_answer(document())
-
-
-async def _page(_request: Request) -> Response:
-    return HTMLResponse(page())
-
-
-@cache
-def page() -> str:
-    """The document for people."""
-    info = document()["info"]
-    parts = [
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(info['title'])}</title>",
-        "<style>body{font:16px/1.5 sans-serif;max-width:50em;margin:2em auto;padding:0 1em}"
-        "pre,code{background:#f3f3f3;padding:.1em .3em}pre{padding:.7em;overflow:auto}"
-        "td{padding:.1em 1em .1em 0;vertical-align:top}</style>",
-        f"<h1>{escape(info['title'])}</h1><p>{escape(info['description'])} For programs: "
-        "<a href=openapi.json>openapi.json</a>.",
-    ]
-    for path, methods in document()["paths"].items():
-        parts += [_section(method.upper(), path, what) for method, what in methods.items()]
-    return "\n".join(parts)
-
-
-def _section(method: str, path: str, what: dict[str, Any]) -> str:
-    rows = [
-        (parameter["name"], f"{parameter['in']}: {parameter.get('description', '')}")
-        for parameter in what.get("parameters", ())
-    ]
-    rows += [(status, answer["description"]) for status, answer in what["responses"].items()]
-    table = "".join(f"<tr><td><code>{escape(name)}</code><td>{escape(text)}" for name, text in rows)
-    kinds = what.get("requestBody", {}).get("content", {})
-    body = (
-        f"<p>Body: {', '.join(f'<code>{escape(kind)}</code>' for kind in kinds)}" if kinds else ""
-    )
-    return (
-        f"<h2>{method} <code>{escape(path)}</code></h2><p>{escape(what['summary'])}{body}"
-        f"{_example(path, kinds)}<table>{table}</table>"
-    )
-
-
 def _example(path: str, kinds: dict[str, Any]) -> str:
     if not kinds:
         return ""
     kind = next(iter(kinds))
     body = '[{"n": "level", "u": "m", "v": 1.53}]' if "json" in kind else _LINES.strip()
-    command = (
+    return (
         f"curl -i 'http://127.0.0.1:8087{path.replace('{device}', 'pump-7')}' \\\n"
         f"    -H \"Authorization: Token $TOKEN\" -H 'Content-Type: {kind}' \\\n"
         f"    --data-binary '{body}'"
     )
-    return f"<pre>{escape(command)}</pre>"

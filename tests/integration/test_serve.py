@@ -9,10 +9,7 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,108 +20,19 @@ import pytest
 import headrace
 from headrace.client.http import ARROW
 from headrace.errors import LakeUnavailable, QueryError, QueryStopped, UsageError
-from tests import lakes
 from tests.bench.meter import children
-from tests.journals import START_US, Journal, readings
+from tests.journals import START_US
 from tests.servers import free_port, wait_until
+from tests.serving import TOKEN, Server, serving
 
-TOKEN = "0123456789abcdef0123456789abcdef"
 SLOW = "SELECT count(*) FROM range(100000000000) a, range(1000) b"
 FEW = "SELECT device, name, value FROM readings WHERE device = $device ORDER BY ALL LIMIT 3"
 
 
-@dataclass
-class Server:
-    """A running server and what it is asked."""
-
-    process: subprocess.Popen[bytes]
-    port: int
-    data: Path
-    tokens: Path
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def ask(
-        self, method: str, path: str, body: str | bytes | None = None, **headers: str
-    ) -> tuple[int, bytes, http.client.HTTPMessage]:
-        """Status, body, headers; a header's name has ``_`` for ``-``."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        given = {"Authorization": f"Bearer {TOKEN}"} | {
-            name.replace("_", "-"): value for name, value in headers.items()
-        }
-        try:
-            connection.request(method, path, body, given)
-            reply = connection.getresponse()
-            return reply.status, reply.read(), reply.headers
-        finally:
-            connection.close()
-
-    def sql(self, sql: str, **headers: str) -> tuple[int, Any]:
-        status, body, _ = self.ask("POST", "/api/v1/sql", sql, Content_Type="text/plain", **headers)
-        return status, json.loads(body)
-
-    def metric(self, line_start: str) -> float:
-        text = self.ask("GET", "/metrics")[1].decode()
-        for line in text.splitlines():
-            if line.startswith(line_start + " "):
-                return float(line.rsplit(" ", 1)[1])
-        return 0.0
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Two workers, 3 s, 64 MB and 100,000 rows a question; a lake with something in each of its layers."""
-    folder = tmp_path_factory.mktemp("serve")
-    config = lakes.settings(folder)
-    journal, path = Journal(config.journal.path), lakes.pipeline(config)
-    for number in range(3):
-        journal.append(f"pump-{number}", readings(400, seed=number), units={"s0": "Cel"})
-        if number < 2:
-            path.land()
-        if number < 1:
-            path.register()
-    port, tokens = free_port(), folder / "tokens"
-    tokens.write_text(f"# of the tests\n{TOKEN}\n", encoding="utf-8")
-    file = folder / "serve.toml"
-    file.write_text(
-        f"""
-[journal]
-path = "{config.journal.path}"
-[lake]
-uri = "{config.lake.uri}"
-[serve]
-port = {port}
-token_file = "{tokens}"
-max_seconds = 3.0
-max_rows = 100000
-max_memory_mb = 64
-spill_mb = 0
-""",
-        encoding="utf-8",
-    )
-    with (folder / "serve.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "headrace.cli", "serve", "--config", str(file)],
-            stdout=log, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-    made = Server(process, port, folder, tokens)
-    try:
-        wait_until(lambda: answers(made), 60, (folder / "serve.log").read_text)
+    with serving(tmp_path_factory.mktemp("serve")) as made:
         yield made
-    finally:
-        process.kill()
-        process.wait()
-        journal.close()
-
-
-def answers(server: Server) -> bool:
-    assert server.process.poll() is None, (server.data / "serve.log").read_text()
-    try:
-        return server.ask("GET", "/healthz")[0] == 200
-    except OSError:
-        return False
 
 
 def test_a_statement_is_answered_as_json_csv_or_arrow(server: Server) -> None:
