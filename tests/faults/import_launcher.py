@@ -1,15 +1,10 @@
-"""Runs an import job in child processes that kill themselves at a chosen step.
+"""Runs the first job of ``cloud_sync.toml`` in processes that kill themselves (``stepping``).
 
-``python tests/faults/import_launcher.py FOLDER STEP [STEP …]``: for each STEP a child runs the first job
-of ``FOLDER/<index>/cloud_sync.toml`` and gets SIGKILL when it reaches that step. Steps are those of
-``lake_launcher``, and before and behind each transaction of the spool. Prints one line per child.
+Steps are those of ``lake_launcher``, and before and behind each transaction of the spool.
 """
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +15,8 @@ from cloud_sync.imports.port import Chunk, ImportSource
 from cloud_sync.imports.runner import ImportRun
 from cloud_sync.pipeline import Parts
 from headrace.metrics import Metrics
-from tests.faults.lake_launcher import MortalReadings, MortalStore, Steps, mortal_journal
+from tests.faults.lake_launcher import MortalReadings, MortalStore, mortal_journal
+from tests.faults.stepping import Steps, main
 from tests.imports import configured
 
 MAX_ROWS = 40
@@ -46,30 +42,16 @@ def mortal(job: ImportJob, steps: Steps) -> ImportJob:
     return replace(job, plugin=replace(job.plugin, build=build))
 
 
-def run(folder: Path, fatal: int) -> int:
-    """Import, land and register once; the number of steps, if it lives to tell."""
+def run(folder: Path, steps: Steps) -> None:
+    """Import, land and register once."""
     tables = (folder / "tables.toml").read_text(encoding="utf-8").replace("FOLDER", str(folder))
     config, jobs = configured(folder, tables, max_rows=MAX_ROWS)
-    steps = Steps(fatal)
     store = MortalStore(config.lake.folder, steps)
     parts = Parts(store, MortalReadings(config.lake, steps), mortal_journal(steps))
     one = ImportRun(config, mortal(jobs[0], steps), Metrics("cloud_sync"), parts=parts)
     one.run()
     one.register()
-    return steps.count
-
-
-def main() -> None:
-    root = Path(sys.argv[1])
-    for index, fatal in enumerate(map(int, sys.argv[2:])):
-        child = os.fork()
-        if child == 0:
-            count = run(root / str(index), fatal)
-            (root / str(index) / "steps").write_text(str(count))
-            os._exit(0)
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        print("killed" if status == -signal.SIGKILL else f"exit {status}", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    main(run)

@@ -1,16 +1,11 @@
-"""Runs maintenance in child processes that kill themselves at a chosen step.
+"""Maintains a data folder in processes that kill themselves (``stepping``).
 
-``python tests/faults/maintain_launcher.py FOLDER NOW_US STEP [STEP …]``: for each STEP a child maintains the data
-folder ``FOLDER/<index>`` and gets SIGKILL when it reaches that step. Steps are counted before and after
-everything that leaves a trace: each record put, each data file opened, each row group written, each request to
-the catalogue, each deletion. Prints one line per child, as ``lake_launcher`` does.
+Steps are before and after each record put, each data file opened, each row group written, each request to the
+catalogue, each deletion.
 """
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,16 +15,21 @@ import pyarrow.parquet as pq
 from pyiceberg.catalog.sql import SqlCatalog
 
 from cloud_sync.config import Maintain, Register
+from cloud_sync.landing.parquet import DAY_US
 from cloud_sync.maintain.maintainer import Maintainer
 from headrace.clock import ManualClock
 from headrace.lake.fileio import SyncedFileIO
 from headrace.lake.store import LocalStore
 from headrace.metrics import Metrics
-from tests.faults.lake_launcher import Steps
+from tests.faults.stepping import Steps, main
+from tests.journals import START_US
 from tests.lakes import settings
 
 #: A round, one that stamps what is free, and one that removes it.
 ROUNDS = 3
+
+#: Two days behind the readings of the tests.
+NOW_US = START_US // DAY_US * DAY_US + 3 * DAY_US
 
 
 def maintain(folder: Path, now_us: int) -> None:
@@ -66,20 +66,11 @@ def _wrap(kind: type, name: str, steps: Steps) -> None:
     setattr(kind, name, mortal)
 
 
-def main() -> None:
-    root, now_us = Path(sys.argv[1]), int(sys.argv[2])
-    for index, fatal in enumerate(map(int, sys.argv[3:])):
-        child = os.fork()
-        if child == 0:
-            steps = Steps(fatal)
-            make_mortal(steps)
-            maintain(root / str(index), now_us)
-            (root / str(index) / "steps").write_text(str(steps.count))
-            os._exit(0)
-        _, status = os.waitpid(child, 0)
-        killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
-        print("killed" if killed else f"exit {os.waitstatus_to_exitcode(status)}", flush=True)
+def run(folder: Path, steps: Steps) -> None:
+    """Maintain at ``NOW_US``."""
+    make_mortal(steps)
+    maintain(folder, NOW_US)
 
 
 if __name__ == "__main__":
-    main()
+    main(run)

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
+from tests.faults.stepping import chosen, count, launch
 from tests.imports import readings, run
-
-LAUNCHER = Path(__file__).with_name("import_launcher.py")
-REPOSITORY = LAUNCHER.parents[2]
-NO_KILL = 10**9
 
 TABLES = """
 [[imports]]
@@ -41,15 +35,6 @@ def make_files(folder: Path) -> set[tuple[str, str, float]]:
     return expected
 
 
-def launch(root: Path, steps: list[int]) -> list[str]:
-    done = subprocess.run(
-        [sys.executable, str(LAUNCHER), str(root), *map(str, steps)],
-        capture_output=True, text=True, check=True, cwd=REPOSITORY, timeout=170,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-    )  # fmt: skip
-    return done.stdout.split("\n")[:-1]
-
-
 def in_the_lake(folder: Path) -> list[tuple[str, str, float]]:
     rows = readings(
         folder, "SELECT device, epoch(time)::BIGINT::VARCHAR t, value, seq FROM readings"
@@ -62,15 +47,14 @@ def in_the_lake(folder: Path) -> list[tuple[str, str, float]]:
 def test_killed_at_any_step_an_import_has_each_reading_once(tmp_path: Path) -> None:
     """Every eighth part of the way, and with ``HEADRACE_LONG_TESTS`` each step, is the last one; the next run ends with what a run without kills has."""
     make_files(tmp_path / "count" / "0")
-    assert launch(tmp_path / "count", [NO_KILL]) == ["exit 0"]
-    steps = int((tmp_path / "count" / "0" / "steps").read_text())
+    steps = count("import", tmp_path / "count")
     assert steps >= 40
     root = tmp_path / "killed"
-    chosen = list(range(1, steps + 1, 1 if "HEADRACE_LONG_TESTS" in os.environ else steps // 8))
-    wanted = [make_files(root / str(index)) for index in range(len(chosen))]
-    assert launch(root, chosen) == ["killed"] * len(chosen)
+    fatal = chosen(steps, parts=8)
+    wanted = [make_files(root / str(index)) for index in range(len(fatal))]
+    assert launch("import", root, fatal) == ["killed"] * len(fatal)
     # The second run is killed too, at another step; the third is left alone.
-    launch(root, [7 + 5 * (index % 6) for index in range(len(chosen))])
+    launch("import", root, [7 + 5 * (index % 6) for index in range(len(fatal))])
     for index, expected in enumerate(wanted):
         folder = root / str(index)
         run(folder, (folder / "tables.toml").read_text().replace("FOLDER", str(folder)))

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 from cloud_sync.landing.parquet import DAY_US
 from tests.faults.lake_launcher import MAX_ROWS
+from tests.faults.stepping import copies, count, launch
 from tests.journals import START_US, Journal, readings
 from tests.lakes import Identity, assert_each_once, identities, journalled, pipeline, settings
-
-LAUNCHER = Path(__file__).with_name("lake_launcher.py")
-REPOSITORY = LAUNCHER.parents[2]
-NO_KILL = 10**9
 
 
 def make_data(folder: Path) -> set[Identity]:
@@ -26,20 +19,6 @@ def make_data(folder: Path) -> set[Identity]:
         journal.append(f"pump-{at % 2}", readings(100, start_us=start, seed=at))
     journal.close()
     return journalled(journal.path)
-
-
-def launch(root: Path, steps: list[int]) -> list[str]:
-    done = subprocess.run(
-        [sys.executable, str(LAUNCHER), str(root), *map(str, steps)],
-        capture_output=True, text=True, check=True, cwd=REPOSITORY, timeout=170,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-    )  # fmt: skip
-    return done.stdout.split("\n")[:-1]
-
-
-def copies(template: Path, root: Path, count: int) -> None:
-    for index in range(count):
-        shutil.copytree(template, root / str(index))
 
 
 def seen(folder: Path) -> None:
@@ -53,13 +32,12 @@ def test_killed_at_any_step_the_lake_has_each_reading_once(tmp_path: Path) -> No
     expected = make_data(tmp_path / "template")
     assert len(expected) == 2 * MAX_ROWS
     copies(tmp_path / "template", tmp_path / "count", 1)
-    assert launch(tmp_path / "count", [NO_KILL]) == ["exit 0"]
-    steps = int((tmp_path / "count" / "0" / "steps").read_text())
+    steps = count("lake", tmp_path / "count")
     assert steps >= 26  # attach, 2 × (intent, 2 files, manifest, cursor), namespace, table, commit
 
     root = tmp_path / "killed"
     copies(tmp_path / "template", root, steps)
-    assert launch(root, list(range(1, steps + 1))) == ["killed"] * steps
+    assert launch("lake", root, list(range(1, steps + 1))) == ["killed"] * steps
     for index in range(steps):
         seen(root / str(index))
     for index in range(steps):
@@ -77,8 +55,8 @@ def test_killed_twice_the_lake_has_each_reading_once(tmp_path: Path) -> None:
     root = tmp_path / "killed"
     first = [3, 5, 8, 11, 14, 20, 24, 26]
     copies(tmp_path / "template", root, len(first))
-    launch(root, first)
-    launch(root, [4, 2, 6, 3, 7, 5, 2, 1])
+    launch("lake", root, first)
+    launch("lake", root, [4, 2, 6, 3, 7, 5, 2, 1])
     for index in range(len(first)):
         seen(root / str(index))
         again = pipeline(settings(root / str(index)))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from headrace.journal import LAKE, REGISTERED, JournalReader
 from tests.faults.lake_launcher import MAX_ROWS
-from tests.faults.test_lake_kill import NO_KILL, copies, launch
+from tests.faults.stepping import chosen, copies, count, launch
 from tests.lakes import Identity, pipeline, settings
 from tests.sites import BATCH, Site, names
 
@@ -36,14 +35,13 @@ def test_killed_at_any_step_after_a_lost_disk_each_reading_is_registered_once(
     """
     sent = make_data(tmp_path / "template")
     copies(tmp_path / "template", tmp_path / "count", 1)
-    assert launch(tmp_path / "count", [NO_KILL]) == ["exit 0"]
-    steps = int((tmp_path / "count" / "0" / "steps").read_text())
+    steps = count("lake", tmp_path / "count")
 
     root = tmp_path / "killed"
-    chosen = list(range(1, steps + 1, 1 if "HEADRACE_LONG_TESTS" in os.environ else 2))
-    copies(tmp_path / "template", root, len(chosen))
-    assert launch(root, chosen) == ["killed"] * len(chosen)
-    for index in range(len(chosen)):
+    fatal = chosen(steps, parts=steps // 2)
+    copies(tmp_path / "template", root, len(fatal))
+    assert launch("lake", root, fatal) == ["killed"] * len(fatal)
+    for index in range(len(fatal)):
         config = settings(root / str(index))
         with JournalReader(config.journal.path) as reader:
             told = reader.cursor(REGISTERED)

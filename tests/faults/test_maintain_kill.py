@@ -1,26 +1,20 @@
 """SIGKILL at steps of maintenance: 0 lost, 0 doubled, and nothing left behind in the end.
 
-Each fourth step, so that it is over in some seconds; HEADRACE_EVERY_STEP=1 takes all of them.
+Each fourth step, so that it is over in some seconds; HEADRACE_LONG_TESTS=1 takes all of them.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 from cloud_sync.landing.parquet import DAY_US
 from headrace.lake.catalogue import load_readings, open_catalogue
 from headrace.lake.config import Lake
-from tests.faults.maintain_launcher import maintain
-from tests.journals import START_US, Journal, readings
+from tests.faults.maintain_launcher import NOW_US, maintain
+from tests.faults.stepping import count, is_long, launch
+from tests.journals import Journal, readings
 from tests.lakes import Identity, assert_each_once, identities, journalled, pipeline, settings
 
-LAUNCHER = Path(__file__).with_name("maintain_launcher.py")
-REPOSITORY = LAUNCHER.parents[2]
-NO_KILL = 10**9
-NOW_US = START_US // DAY_US * DAY_US + 3 * DAY_US
 A_DAY_LATER_US = NOW_US + DAY_US
 
 
@@ -37,15 +31,6 @@ def make_data(folder: Path) -> set[Identity]:
     return journalled(settings(folder).journal.path)
 
 
-def launch(root: Path, steps: list[int]) -> list[str]:
-    done = subprocess.run(
-        [sys.executable, str(LAUNCHER), str(root), str(NOW_US), *map(str, steps)],
-        capture_output=True, text=True, check=True, cwd=REPOSITORY, timeout=170,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-    )  # fmt: skip
-    return done.stdout.split("\n")[:-1]
-
-
 def data_files(folder: Path) -> set[Path]:
     return {path for path in (folder / "lake").rglob("*.parquet") if not path.name.startswith(".")}
 
@@ -56,20 +41,15 @@ def named(lake: Lake) -> set[Path]:
     return {Path(task.file.file_path.removeprefix("file://")) for task in table.scan().plan_files()}
 
 
-def steps_of(folder: Path) -> int:
-    make_data(folder / "0")
-    assert launch(folder, [NO_KILL]) == ["exit 0"]
-    return int((folder / "0" / "steps").read_text())
-
-
 def test_killed_at_any_step_maintenance_loses_and_doubles_nothing(tmp_path: Path) -> None:
     """Each step in turn is the last one; the lake is exact then, and tidy after the rounds of another day."""
-    steps = steps_of(tmp_path / "count")
+    make_data(tmp_path / "count" / "0")
+    steps = count("maintain", tmp_path / "count")
     assert steps >= 16  # record, file, row group, commit, expiry, deletions: before and after each
-    fatal = range(1, steps + 1) if os.environ.get("HEADRACE_EVERY_STEP") else range(2, steps + 1, 4)
+    fatal = range(1, steps + 1) if is_long() else range(2, steps + 1, 4)
     root = tmp_path / "killed"
     expected = [make_data(root / str(index)) for index in range(len(fatal))]
-    assert launch(root, list(fatal)) == ["killed"] * len(fatal)
+    assert launch("maintain", root, fatal) == ["killed"] * len(fatal)
     for index, step in enumerate(fatal):
         folder = root / str(index)
         lake = settings(folder).lake

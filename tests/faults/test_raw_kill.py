@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -17,12 +13,9 @@ from headrace.lake.store import LocalStore
 from headrace.query.engine import Engine
 from headrace.query.sources import File, Sources
 from tests.faults.raw_launcher import ASKED, run
+from tests.faults.stepping import NO_KILL, Steps, chosen, copies, count, launch
 from tests.journals import START_US, Journal, readings
 from tests.lakes import Identity, assert_each_once, journalled, settings
-
-LAUNCHER = Path(__file__).with_name("raw_launcher.py")
-REPOSITORY = LAUNCHER.parents[2]
-NO_KILL = 10**9
 
 
 def make_data(folder: Path) -> set[Identity]:
@@ -40,15 +33,6 @@ def make_data(folder: Path) -> set[Identity]:
     return journalled(journal.path)
 
 
-def launch(root: Path, steps: list[int]) -> list[str]:
-    done = subprocess.run(
-        [sys.executable, str(LAUNCHER), str(root), *map(str, steps)],
-        capture_output=True, text=True, check=True, cwd=REPOSITORY, timeout=170,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-    )  # fmt: skip
-    return done.stdout.split("\n")[:-1]
-
-
 def replayed(folder: Path) -> Counter[Identity]:
     lake = settings(folder).lake
     uris = tuple(File(uri, "registered") for uri in ReplayTable(lake, "again", ASKED).files())
@@ -61,19 +45,17 @@ def test_killed_at_any_step_payloads_are_kept_once_and_replayed_once(tmp_path: P
     """Every eighth part of the way, with ``HEADRACE_LONG_TESTS`` each step, is the last one, then one more; the run
     after it ends it."""
     expected = make_data(tmp_path / "template")
-    shutil.copytree(tmp_path / "template", tmp_path / "count" / "0")
-    assert launch(tmp_path / "count", [NO_KILL]) == ["exit 0"]
-    steps = int((tmp_path / "count" / "0" / "steps").read_text())
+    copies(tmp_path / "template", tmp_path / "count", 1)
+    steps = count("raw", tmp_path / "count")
     assert steps >= 40
-    chosen = list(range(1, steps + 1, 1 if "HEADRACE_LONG_TESTS" in os.environ else steps // 8))
+    fatal = chosen(steps, parts=8)
     root = tmp_path / "killed"
-    for index in range(len(chosen)):
-        shutil.copytree(tmp_path / "template", root / str(index))
-    assert launch(root, chosen) == ["killed"] * len(chosen)
-    launch(root, [3 + 4 * (index % 7) for index in range(len(chosen))])
-    for index in range(len(chosen)):
+    copies(tmp_path / "template", root, len(fatal))
+    assert launch("raw", root, fatal) == ["killed"] * len(fatal)
+    launch("raw", root, [3 + 4 * (index % 7) for index in range(len(fatal))])
+    for index in range(len(fatal)):
         folder = root / str(index)
-        run(folder, NO_KILL)
+        run(folder, Steps(NO_KILL))
         store = LocalStore(settings(folder).lake.folder)
         kept = [(each.kind, each.number) for name in files.listed(store) for part in files.decode(store, name) for each in part]  # fmt: skip
         assert sorted(kept) == [("batch", at) for at in range(1, 6)] + [("quarantined", 1), ("quarantined", 2)]  # fmt: skip
