@@ -144,17 +144,22 @@ class Keeper:
         today = files.day_of(self._clock.now_us())
         if today == self._tidied:
             return
-        days = [place.rpartition("day=")[2] for place in self._store.folders(files.folder(reader.site, reader.journal_id))]  # fmt: skip
-        newest = min(today, max(days, default=today))
-        oldest = (date.fromisoformat(newest) - timedelta(days=self._days)).isoformat()
         try:
-            for day in sorted(each for each in days if each < oldest):
-                self._remove(files.folder(reader.site, reader.journal_id, day))
+            self._remove_old(reader, today)
         except LakeUnavailable:
             raise
         except LakeError as error:
-            log.warning("raw: what is older than %s stays: %s", oldest, error)
+            log.warning("raw: what is older than %d days stays: %s", self._days, error)
         self._tidied = today
+
+    def _remove_old(self, reader: JournalReader, today: str) -> None:
+        """Needs permission to list and to delete, which not every site has."""
+        places = self._store.folders(files.folder(reader.site, reader.journal_id))
+        days = [place.rpartition("day=")[2] for place in places]
+        newest = min(today, max(days, default=today))
+        oldest = (date.fromisoformat(newest) - timedelta(days=self._days)).isoformat()
+        for day in sorted(each for each in days if each < oldest):
+            self._remove(files.folder(reader.site, reader.journal_id, day))
 
     def _remove(self, place: str) -> None:
         names = self._store.names(place)

@@ -55,7 +55,7 @@ def test_google_and_azure_conditions_name_the_landing_zone() -> None:
     prefixes = re.findall(r"startsWith\('([^']+)'\)", expression)
     (azure,) = re.findall(r"<!-- policy: azure -->\n```\n(.*?)```", TEXT, re.S)
     prefixes += [each.removesuffix("*") for each in re.findall(r"StringLike '([^']+)'", azure)]
-    assert len(prefixes) == 5
+    assert len(prefixes) == 6
     for each in prefixes:
         assert re.search(r"headrace/(landing|odd|raw)/site=harbour/$", each)
 
@@ -95,6 +95,7 @@ def test_a_site_may_write_below_its_own_prefix_and_nowhere_else(moto: Moto, tmp_
 
     assert may("put_object", "landing/site=harbour/journal=1/1.json")
     assert may("put_object", "odd/site=harbour/journal=1/1.parquet")
+    assert may("put_object", "raw/site=harbour/journal=1/day=2026-11-23/1-2.parquet")
     assert may("get_object", "receipts/site=harbour/1.json")
     assert not may("put_object", "receipts/site=harbour/1.json")
     assert not may("put_object", "landing/site=harbour-2/journal=1/1.json")

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from cloud_sync import cli
 from cloud_sync import config as configuration
+from cloud_sync.raw import files
 from headrace.errors import LakeError
 from headrace.journal import LAKE, REGISTERED, JournalReader
 from headrace.lake.catalogue import load_readings, open_catalogue
@@ -40,6 +41,8 @@ ASKS = [
     *below("List", "resend/site=south"),
     *below("Write", "landing/site=south", "odd/site=south", "resend/site=south"),
 ]
+#: To land, and to keep payloads as they were received.
+KEEPS = below("Write", "landing/site=east", "odd/site=east", "raw/site=east")
 #: To land, and to learn what its devices may forget.
 LEARNS = [
     *below("Write", "landing/site=west", "odd/site=west"),
@@ -59,7 +62,8 @@ class Site:
 @pytest.fixture(scope="module")
 def weed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Weed]:
     folder = tmp_path_factory.mktemp("weed")
-    with run_weed(folder, others={"north": WRITES, "south": ASKS, "west": LEARNS}) as server:
+    others = {"north": WRITES, "south": ASKS, "west": LEARNS, "east": KEEPS}
+    with run_weed(folder, others=others) as server:
         yield server
 
 
@@ -99,6 +103,40 @@ def test_a_site_that_may_only_write_lands_and_another_identity_registers(
     found = identities(lake, None)
     own = Counter({each: n for each, n in found.items() if each[0] in ("crane", "lost")})
     assert_each_once(own, journalled(site.journal.path))
+
+
+def test_a_site_that_may_only_write_keeps_its_payloads(
+    weed: Weed, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It can neither list nor delete: what is too old stays, and that is said, not tried each time."""
+    site = make_site(weed, tmp_path, "east")
+    site.config.write_text(site.config.read_text() + "[raw]\ndays = 7\n")
+    for number in range(2):
+        site.journal.append("crane", readings(100, seed=number))
+    result = once(site.config)
+    assert (result["landed"], result["raw"]) == (200, 2)
+    assert "raw: what is older than 7 days stays" in caplog.text
+    site.journal.db.execute("UPDATE cursors SET offset = 0 WHERE consumer = 'raw'")
+    assert once(site.config)["raw"] == 2  # the same object again
+    lake = configuration.load(registrar(weed, tmp_path)).lake
+    (name,) = files.listed(open_store(lake))
+    assert (name.site, name.first, name.last) == ("east", 1, 2)
+    with pytest.raises(LakeError, match="check bucket, keys"):
+        open_store(configuration.load(site.config).lake).put("raw/site=north/x", b"not mine")
+
+
+def test_payloads_that_a_site_may_not_keep_do_not_hold_up_its_landing(
+    weed: Weed, tmp_path: Path
+) -> None:
+    """Whoever turns [raw] on without the permission is told; the readings are in the landing zone."""
+    site = make_site(weed, tmp_path, "north")
+    site.config.write_text(site.config.read_text() + "[raw]\ndays = 7\n")
+    site.journal.append("crane", readings(100))
+    done = CliRunner().invoke(cli.main, ["once", "--config", str(site.config)])
+    assert done.exit_code == 1
+    assert "cannot put raw/site=north/" in done.output
+    with JournalReader(site.journal.path) as reader:
+        assert reader.cursor(LAKE) == 1
 
 
 def test_it_is_refused_everywhere_else(weed: Weed, tmp_path: Path) -> None:
