@@ -22,12 +22,12 @@ from cloud_sync.landing.resender import Resender
 from cloud_sync.landing.steps import Bounds, Encoded, Next
 from cloud_sync.tracing.port import OFF, Trace
 from headrace.batch import is_device_id
-from headrace.errors import LakeError, LakeUnavailable, StorageError, UsageError
+from headrace.errors import CommitConflict, LakeError, LakeUnavailable, StorageError, UsageError
 from headrace.journal import JournalReader
 from headrace.lake.opening import open_store
 from headrace.lake.store import Store
-from headrace.landing import folder, odd_folder, watermark_key
-from headrace.limits.lake import UPLOAD_ABANDONED_S
+from headrace.landing import Manifest, folder, odd_folder, watermark_key
+from headrace.limits.lake import REGISTER_MAX_CONFLICTS, UPLOAD_ABANDONED_S
 from headrace.logs import Condition
 from headrace.metrics import Metrics
 
@@ -134,29 +134,43 @@ class Pipeline:
 
     def register(self) -> int:
         """Register all that has landed; returns the number of readings."""
-        registered, registrar = 0, self.registrar
-        registrar.begin()
-        while True:
-            plan = registrar.next()
-            self._confirm()
-            if not plan.manifests:
-                break
-            sound = registrar.check(plan.manifests)
-            manifests = self._once.only_new(sound, registrar.marks, registrar.refuse)
-            if not manifests:
-                continue  # all of them bad: their journals are left out of the next plan
-            with self._trace.registration([each.path for each in manifests]):
-                added = registrar.commit(manifests)
-            self._ledger.keep_up(manifests)
-            registrar.tidy()
-            landed = {each.path: each.rows for each in sound}
-            repeated = sum(landed[each.path] - each.rows for each in manifests)
-            self._metrics.count("repeated_readings", repeated)
-            self._metrics.count("registered_readings", added.rows)
-            self._metrics.count("registered_files", added.files)
-            registered += added.rows
-        self._metrics.set("held_journals", len(registrar.held))
+        registered, conflicts = 0, 0
+        self.registrar.begin()
+        while (sound := self._next()) is not None:
+            try:
+                registered += self._commit(sound)
+            except CommitConflict as error:
+                # Mostly a compaction's commit: it takes 50 ms, a pause would take a second.
+                conflicts += 1
+                if conflicts > REGISTER_MAX_CONFLICTS:
+                    raise
+                self._metrics.count("lost_registrations")
+                log.info("%s; again at once", error)
+        self._metrics.set("held_journals", len(self.registrar.held))
         return registered
+
+    def _next(self) -> list[Manifest] | None:
+        """What to commit next; None when nothing is left."""
+        plan = self.registrar.next()
+        self._confirm()
+        return self.registrar.check(plan.manifests) if plan.manifests else None
+
+    def _commit(self, sound: list[Manifest]) -> int:
+        """Register manifests in one commit; the number of readings that it added."""
+        registrar = self.registrar
+        manifests = self._once.only_new(sound, registrar.marks, registrar.refuse)
+        if not manifests:
+            return 0  # all of them bad: their journals are left out of the next plan
+        with self._trace.registration([each.path for each in manifests]):
+            added = registrar.commit(manifests)
+        self._ledger.keep_up(manifests)
+        registrar.tidy()
+        landed = {each.path: each.rows for each in sound}
+        repeated = sum(landed[each.path] - each.rows for each in manifests)
+        self._metrics.count("repeated_readings", repeated)
+        self._metrics.count("registered_readings", added.rows)
+        self._metrics.count("registered_files", added.files)
+        return added.rows
 
     def ask(self) -> int:
         """Where a registrar elsewhere registers: learn how far it is. Returns 0: nothing is registered here."""

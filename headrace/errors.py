@@ -18,6 +18,7 @@
     │   └── SinkRefused           the destination will never take this
     ├── LakeError
     │   ├── LakeUnavailable       object store or catalogue is away                         retryable
+    │   │   └── CommitConflict    another writer was first: read again, then decide         retryable
     │   ├── CommitUnknown         the answer to a commit was lost: read back, then decide   retryable
     │   └── LakeNewer             written by a later version of Headrace: nothing is wrong with it
     ├── ModelError                a model file or its card is unusable
@@ -183,6 +184,10 @@ class LakeUnavailable(LakeError):
     """Object store or catalogue is away; nothing was changed."""
 
     retryable = True
+
+
+class CommitConflict(LakeUnavailable):
+    """Another writer was first, and nothing was changed: what is left to do must be decided anew."""
 
 
 class CommitUnknown(LakeError):

@@ -33,6 +33,9 @@ ODD_PREFIX: Final = "odd"
 _ODD_NAME = re.compile(
     r"(?:^|/)site=([^/]+)/journal=([0-9a-f]{16})/([0-9]{20})-([0-9]{20})\.parquet$"
 )
+_DATA_NAME = re.compile(
+    r"(?:^|/)site=([^/]+)/journal=([0-9a-f]{16})/([0-9]{20})-([0-9]{20})\.[^/]*\.parquet$"
+)
 _MANIFEST_NAME = re.compile(
     r"(?:^|/)site=([^/]+)/journal=([0-9a-f]{16})/([0-9]{20})-([0-9]{20})\.json$"
 )
@@ -127,6 +130,14 @@ def odd_path(site: str, journal: str, first: int, last: int) -> str:
 def parse_odd_name(path: str) -> ManifestName | None:
     """What the path of such a file says, in the terms of the manifest beside which it was put."""
     match = _ODD_NAME.search(path)
+    if match is None:
+        return None
+    return ManifestName(match[1], match[2], int(match[3]), int(match[4]), path)
+
+
+def parse_data_name(path: str) -> ManifestName | None:
+    """Of which landing a data file is, or None for any other object; ``path`` is the file's."""
+    match = _DATA_NAME.search(path)
     if match is None:
         return None
     return ManifestName(match[1], match[2], int(match[3]), int(match[4]), path)

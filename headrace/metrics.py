@@ -90,6 +90,7 @@ TABLE: Final[tuple[Spec, ...]] = (
     Spec("cloud_sync", "registered_readings", "counter", "Readings added to the Iceberg table"),
     Spec("cloud_sync", "registered_files", "counter", "Data files added to the Iceberg table"),
     Spec("cloud_sync", "repeated_readings", "counter", "Readings kept out of the table, because another journal of their site has brought them"),
+    Spec("cloud_sync", "lost_registrations", "counter", "Commits that another writer was faster than, tried again at once"),
     Spec("cloud_sync", "held_journals", "gauge", "Journals that cannot be registered further at present"),
     Spec("cloud_sync", "failures", "counter", "Steps that failed and are tried again", ("step",)),
     Spec("cloud_sync", "compacted_readings", "counter", "Rows that compaction rewrote"),

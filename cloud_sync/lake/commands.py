@@ -18,6 +18,8 @@ from headrace.errors import EXIT_FAILURE, UsageError
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
 
+    from cloud_sync.lake.record import TableState
+    from cloud_sync.lake.table import ReadingsTable
     from cloud_sync.lake.verification import Report, Scope, Verifier
 
 MIB = 2**20
@@ -49,7 +51,7 @@ def verify(
     """Compare the lake's files with their checksums.
 
     What is damaged is asked for at its site, which sends it again as long as its journal has the
-    readings. Exit status 1 if anything is damaged.
+    readings. A table that is gone or was set back counts as damaged, too. Exit status 1 if anything is.
 
     \b
     Example:
@@ -91,41 +93,68 @@ def _print(report: Report, *, as_json: bool) -> None:
 @click.command("restore-table")
 @config_option
 @data_option
-@click.option("--anew", is_flag=True, help="Begin a new table from what is in the landing zone.")
+@click.option(
+    "--anew",
+    is_flag=True,
+    help="Take the table as it is; where there is none, begin one from what is in the landing zone.",
+)
+@click.option(
+    "--over",
+    is_flag=True,
+    help="Bring ours back also where others have written to the table since; theirs is out of it then.",
+)
 @verbose_option
 @reports_errors
-def restore_table(config_path: Path | None, data: Path | None, anew: bool) -> None:
-    """Put a table that somebody dropped back into the catalogue.
+def restore_table(config_path: Path | None, data: Path | None, anew: bool, over: bool) -> None:  # fmt: skip
+    """Bring back a table that somebody dropped, rolled back, or took watermarks from.
 
-    Its metadata and files must still be there; a catalogue that was told to purge has removed them. With
-    --anew the next registration makes a new table and registers every landing whose files are still there:
-    what maintenance has rewritten is not among them.
+    The record of the last commit says what the table had (tables/ in the lake). A table that was dropped
+    comes back from its newest metadata, which must still be there: a catalogue that was told to purge has
+    removed it. One that was set back gets its snapshot and its watermarks again, in one commit.
+
+    With --anew the table that is there is put on record as it is. Where there is none the next registration
+    makes one, of every landing whose files are still there: what maintenance has rewritten is not among them.
 
     \b
     Example:
       cloud-sync restore-table --data headrace-data
     """
-    from cloud_sync.lake.record import TableId, TableRecord
+    from cloud_sync.lake.record import TableRecord, TableState
     from cloud_sync.lake.table import IcebergReadings
     from headrace.lake.opening import open_store
 
     lake = load(config_path, data).lake
     record, table = TableRecord(open_store(lake)), IcebergReadings(lake)
+    known = TableState() if anew else record.read()
     table.watermarks()
-    found, known = table.identity(), record.read()
+    found = table.state()
     if anew or (found is None and not known.uuid):
-        record.write(found or TableId())
+        record.write(found or TableState())
         click.echo(
             "on record: " + (f"the table {found.uuid}" if found else "none; one will be made")
         )
         return
-    if found is not None:
-        raise UsageError(
-            f"there is a table: {found.uuid} at {found.location}", hint="--anew takes it"
-        )
-    restored = table.restore(known.location)
+    lost = "it is gone" if found is None else _lost(table, known, found)
+    restored = table.restore(known, over=over)
     record.write(restored)
-    click.echo(f"restored: {restored.uuid} at {restored.location}, {len(table.files())} files")
+    click.echo(
+        f"restored: {restored.uuid} at {restored.location}, {len(table.files())} files ({lost})"
+    )
+
+
+def _lost(table: ReadingsTable, known: TableState, found: TableState) -> str:
+    """What a table that is there has lost of its record.
+
+    Raises:
+        UsageError: nothing, or it is another table.
+    """
+    lost = found.lacks(known, follows=table.follows(known)) if found.uuid == known.uuid else ""
+    if not lost:
+        raise UsageError(
+            f"there is a table: {found.uuid} at {found.location}; on record: {known.uuid or 'none'}",
+            hint="--anew takes it as it is",
+        )
+    return lost
 
 
 @click.command("give-up")

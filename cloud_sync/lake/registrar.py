@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from cloud_sync.config import Verify
@@ -20,7 +21,7 @@ from cloud_sync.lake.registration import Held, Plan, new_marks, plan
 from cloud_sync.lake.repairs import Repairs
 from cloud_sync.lake.sharing import Sharing
 from cloud_sync.lake.table import ReadingsTable
-from headrace.errors import CommitUnknown, LakeError, LakeNewer, LakeUnavailable
+from headrace.errors import CommitConflict, CommitUnknown, LakeError, LakeNewer, LakeUnavailable
 from headrace.lake.manifests import unregistered, watermark_of
 from headrace.lake.store import Store
 from headrace.landing import Manifest, ManifestName, manifest_name
@@ -66,17 +67,24 @@ class Registrar:
         """A new pass: what was bad is looked at again, it may have been mended.
 
         Raises:
-            LakeError: the table is gone, is another one, or is of a version that must not be written to.
+            LakeError: as ``next``, or the table is of a version that must not be written to.
         """
         self._blocked.clear()
         self._said &= set(self.held)
+        self._record.read()  # before the table: another registrar may commit in between
         self._table.watermarks()
-        self._record.check(self._table.identity())
+        self._record.check(self._table.state(), self._table.follows)
         self._table.bring_up()
 
     def next(self) -> Plan:
-        """What to commit next."""
-        marks = self.marks = self._table.watermarks()
+        """What to commit next.
+
+        Raises:
+            LakeError: the table is gone, is another one, or has lost what was registered.
+        """
+        marks = self._table.watermarks()
+        self._record.check(self._table.state(), self._table.follows)
+        self.marks = marks
         names = self._with_given_up(unregistered(self._store, marks), marks)
         found = plan(names, marks, limit=REGISTER_MAX_MANIFESTS, blocked=frozenset(self._blocked))
         for each in found.held:
@@ -105,6 +113,7 @@ class Registrar:
         """Add the manifests' files in one commit.
 
         Raises:
+            CommitConflict: it did not happen, because another writer was first.
             LakeUnavailable: it did not happen, try again. CommitUnknown: nobody knows yet.
         """
         uris = [self._store.uri(file.path) for each in manifests for file in each.files]
@@ -113,12 +122,13 @@ class Registrar:
             self._table.add(uris, marks)
         except LakeUnavailable as error:
             self._read_back(marks, error)
-        self._record.see(self._table.identity())
+        self._record.follow(self._table.state())
         return Registered(len(manifests), len(uris), sum(each.rows for each in manifests))
 
     def tidy(self) -> None:
-        """Keep the table's metadata small."""
-        self._table.expire(self._keep_snapshots)
+        """Keep the table's metadata small; where another process does it at the same time, next time."""
+        with suppress(CommitConflict):
+            self._table.expire(self._keep_snapshots)
 
     def _examined(self, name: ManifestName) -> Manifest | None:
         try:

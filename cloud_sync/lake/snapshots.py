@@ -12,7 +12,7 @@ from contextlib import suppress
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
 
-from headrace.errors import LakeUnavailable
+from headrace.errors import CommitConflict
 from headrace.lake.catalogue import catalogue_errors
 
 
@@ -39,7 +39,7 @@ def expire(table: Table, keep: int) -> int:
         How many.
 
     Raises:
-        LakeUnavailable: the catalogue is away, or another process did it at the same time.
+        LakeUnavailable: the catalogue is away. CommitConflict: another process did it at the same time.
     """
     old = expired(table, keep)
     if not are_due(old, keep):
@@ -51,7 +51,7 @@ def expire(table: Table, keep: int) -> int:
         try:
             table.maintenance.expire_snapshots().by_ids(sorted(going)).commit()
         except ValueError as error:  # they are gone, or have got a name since the table was read
-            raise LakeUnavailable(f"catalogue: another process expired first: {error}") from error
+            raise CommitConflict(f"catalogue: another process expired first: {error}") from error
         # Killed here, a few kilobytes stay behind until orphans are removed.
         for path in unused:
             with suppress(FileNotFoundError):

@@ -13,37 +13,31 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.catalog import Catalog
-from pyiceberg.exceptions import TableAlreadyExistsError
 from pyiceberg.io import FileIO, load_file_io
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
-from pyiceberg.table.refs import MAIN_BRANCH
-from pyiceberg.table.update import (
-    AssertRefSnapshotId,
-    AssertTableUUID,
-    SetPropertiesUpdate,
-    TableRequirement,
-)
+from pyiceberg.table.update import SetPropertiesUpdate
 from pyiceberg.transforms import DayTransform
 from pyiceberg.types import DoubleType, LongType, NestedField, StringType, TimestamptzType
 
-from cloud_sync.lake.metadata import newest_metadata
-from cloud_sync.lake.record import TableId
+from cloud_sync.lake import history
+from cloud_sync.lake.record import TableState
+from cloud_sync.lake.restoring import put_back, set_forward
 from cloud_sync.lake.snapshots import expire
 from headrace.catalog.evolution import columns_properties, evolve
 from headrace.catalog.schemas import described
-from headrace.errors import LakeError, LakeUnavailable
+from headrace.errors import LakeError
 from headrace.lake.catalogue import (
     READINGS,
     catalogue_errors,
+    create_table,
     load_readings,
-    make_namespace,
     open_catalogue,
 )
 from headrace.lake.config import Lake
@@ -111,8 +105,12 @@ class ReadingsTable(ABC):
         """
 
     @abstractmethod
-    def identity(self) -> TableId | None:
-        """Which table ``watermarks`` has read; None where there was none."""
+    def state(self) -> TableState | None:
+        """The table as ``watermarks`` or a commit has seen it; None where there was none."""
+
+    @abstractmethod
+    def follows(self, known: TableState) -> bool:
+        """Whether its snapshot was made from that of an earlier state."""
 
     @abstractmethod
     def bring_up(self) -> None:
@@ -123,11 +121,15 @@ class ReadingsTable(ABC):
         """
 
     @abstractmethod
-    def restore(self, location: str) -> TableId:
-        """Put a table that was dropped back into the catalogue, from the newest metadata at its place.
+    def restore(self, known: TableState, *, over: bool = False) -> TableState:
+        """Bring back a table that was dropped or set back, to what is on record of it.
+
+        Args:
+            known: the record.
+            over: also where others have written to it since; what they wrote is out of it then.
 
         Raises:
-            LakeError: there is none.
+            LakeError: what is lost is not to be found. UsageError: others have written to it.
         """
 
     @abstractmethod
@@ -170,28 +172,33 @@ class IcebergReadings(ReadingsTable):
         with catalogue_errors("commit"):
             if not uris:
                 self._catalogue().commit_table(
-                    table, _as_it_is(table), (SetPropertiesUpdate(updates=properties),)
+                    table, history.as_it_is(table), (SetPropertiesUpdate(updates=properties),)
                 )
                 return
             with table.transaction() as change:
                 change.add_files(list(uris), check_duplicate_files=False)
                 change.set_properties(properties)
 
-    def identity(self) -> TableId | None:
-        table = self._table
-        return None if table is None else TableId(str(table.metadata.table_uuid), table.location())
+    def state(self) -> TableState | None:
+        return None if self._table is None else history.state_of(self._table.metadata)
+
+    def follows(self, known: TableState) -> bool:
+        return self._table is None or history.follows(self._table.metadata, known)
 
     def bring_up(self) -> None:
         if self._table is not None and evolve(self._table, READINGS_COLUMNS):
             self._table = load_readings(self._catalogue())
 
-    def restore(self, location: str) -> TableId:
-        catalogue = self._catalogue()
-        with catalogue_errors("put the table back"):
-            newest = newest_metadata(load_file_io(catalogue.properties, location), location)
-            make_namespace(catalogue, self._lake)
-            self._table = catalogue.register_table(READINGS, newest)
-        return TableId(str(self._table.metadata.table_uuid), self._table.location())
+    def restore(self, known: TableState, *, over: bool = False) -> TableState:
+        catalogue, table = self._catalogue(), load_readings(self._catalogue())
+        if table is None:
+            table = put_back(catalogue, self._lake, known)
+        else:
+            set_forward(catalogue, table, known, over=over)
+            with catalogue_errors("read the table back"):
+                table.refresh()
+        self._table = table
+        return history.state_of(table.metadata)
 
     def columns(self) -> pa.Schema:
         schema = READINGS_COLUMNS if self._table is None else self._table.schema()
@@ -246,28 +253,8 @@ class IcebergReadings(ReadingsTable):
         return self._opened
 
     def _create(self) -> Table:
-        catalogue = self._catalogue()
-        with catalogue_errors("make the table"):
-            make_namespace(catalogue, self._lake)
-            try:
-                self._table = _create_readings(catalogue)
-            except TableAlreadyExistsError as error:
-                # Another writer's, who may have registered the same files into it: look again first.
-                raise LakeUnavailable("catalogue: another writer has made the table") from error
+        self._table = create_table(
+            self._catalogue(), self._lake, READINGS, READINGS_COLUMNS,
+            partition_spec=READINGS_PARTITIONS, properties=_PROPERTIES,
+        )  # fmt: skip
         return self._table
-
-
-def _create_readings(catalogue: Catalog) -> Table:
-    options: dict[str, Any] = {"partition_spec": READINGS_PARTITIONS, "properties": _PROPERTIES}
-    return catalogue.create_table(READINGS, READINGS_COLUMNS, **options)
-
-
-def _as_it_is(table: Table) -> tuple[TableRequirement, ...]:
-    """That nobody has added or removed files since the table was read."""
-    snapshot = table.current_snapshot()
-    return (
-        AssertTableUUID(uuid=table.metadata.table_uuid),
-        AssertRefSnapshotId.model_validate(
-            {"ref": MAIN_BRANCH, "snapshot-id": snapshot.snapshot_id if snapshot else None}
-        ),
-    )

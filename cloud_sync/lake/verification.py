@@ -2,7 +2,8 @@
 
 Each data file with a manifest is read and compared with its checksum; of files that maintenance has written
 since, the table's own entry says the size, and the footer must be readable. What is damaged is asked for
-at its site (``repairs``), which puts it back byte for byte as long as its journal has the readings.
+at its site (``repairs``), which puts it back byte for byte as long as its journal has the readings. The table
+itself is held against the record of it (``record``).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from cloud_sync.lake.inspection import check_content
+from cloud_sync.lake.record import TABLE, TableRecord
 from cloud_sync.lake.repairs import Repairs
 from cloud_sync.lake.table import ReadingsTable
 from headrace.errors import LakeError, LakeUnavailable
@@ -64,6 +66,8 @@ class Verifier:
         self._table = table
         self._choice = choice
         self._repairs = Repairs(store)
+        self._record = TableRecord(store)
+        self._record.read()  # before the table: others may commit in between
         self.marks = table.watermarks()
         #: Sizes of the table's files by their addresses; those that were not looked at yet.
         self.files = table.files()
@@ -71,12 +75,21 @@ class Verifier:
 
     def run(self) -> Iterator[int]:
         """Verify; yields the bytes of each object that was looked at, for a progress bar."""
+        self._held_against_record()
         for name in all_manifests(self._store, site=self._choice.site):
             registered = name.last <= watermark_of(self.marks, name)
             if self._choice.scope in ("all", "registered" if registered else "landed"):
                 yield from self._landing(name, registered=registered)
         if self._choice.scope != "landed" and not self._choice.site:
             yield from self._others()
+
+    def _held_against_record(self) -> None:
+        try:
+            self._record.check(self._table.state(), self._table.follows)
+        except LakeUnavailable:
+            raise
+        except LakeError as error:
+            self.report.damaged.append(Damage(TABLE, error.message, error.hint))
 
     def _landing(self, name: ManifestName, *, registered: bool) -> Iterator[int]:
         manifest = self._manifest(name, registered=registered)

@@ -16,6 +16,8 @@ from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.table import Table
 
 from cloud_sync.config import CloudSync
+from cloud_sync.lake.history import follows, state_of
+from cloud_sync.lake.record import TableRecord
 from cloud_sync.lake.snapshots import are_due, expire, expired
 from cloud_sync.maintain import landings, records, report
 from cloud_sync.maintain.compaction import Compaction, Settings, StoppedError
@@ -59,6 +61,7 @@ class Maintainer:
         self._metrics = metrics
         self._watch = watch
         self._is_stopping = False
+        self._record = TableRecord(store)
         self._opened: Catalog | None = None
 
     def stop(self) -> None:
@@ -79,12 +82,15 @@ class Maintainer:
         Raises:
             LakeUnavailable: store or catalogue are away; the next round goes on.
         """
+        self._record.read()  # before the tables: a registrar may commit in between
         done: list[Day] = []
         states: list[report.Table] = []
         problems: list[str] = []
         for name in tables or self._names():
             try:
                 table = self._load(name)
+                if name == READINGS[1] and not dry_run:
+                    self._check(table)
                 done += self._compact(table, days, dry_run)
                 states.append(self._tidy(table, dry_run, everything=not days))
             except LakeUnavailable:
@@ -111,6 +117,10 @@ class Maintainer:
                 return self._catalogue().load_table((NAMESPACE, name))
             except (NoSuchTableError, NoSuchNamespaceError) as error:
                 raise LakeError(f"no table {NAMESPACE}.{name}", hint="see --table") from error
+
+    def _check(self, table: Table) -> None:
+        """Nothing is rewritten in a table that somebody has set back: it would be in the way of what was there."""
+        self._record.check(state_of(table.metadata), lambda known: follows(table.metadata, known))
 
     def _catalogue(self) -> Catalog:
         if self._opened is None:

@@ -9,24 +9,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from pyiceberg.catalog import Catalog
-from pyiceberg.exceptions import (
-    NoSuchNamespaceError,
-    NoSuchTableError,
-    TableAlreadyExistsError,
-)
+from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.table import Table
 
 from cloud_sync.lake.table import READINGS_COLUMNS, READINGS_PARTITIONS
-from headrace.errors import UsageError
+from headrace.errors import CommitConflict, UsageError
 from headrace.lake.catalogue import (
     NAMESPACE,
     READINGS,
     catalogue_errors,
-    make_namespace,
+    create_table,
     open_catalogue,
 )
 from headrace.lake.config import Lake
@@ -98,18 +94,18 @@ class ReplayTable:
         return table
 
     def _create(self) -> Table:
-        make_namespace(self._catalogue, self._lake)
-        options: dict[str, Any] = {
-            "partition_spec": READINGS_PARTITIONS,
-            "properties": {
-                _ASKED: self._said(), "commit.retry.num-retries": "0",
-                "commit.manifest-merge.enabled": "true",
-            },
+        name = (NAMESPACE, self.name)
+        properties = {
+            _ASKED: self._said(), "commit.retry.num-retries": "0",
+            "commit.manifest-merge.enabled": "true",
         }  # fmt: skip
         try:
-            return self._catalogue.create_table((NAMESPACE, self.name), READINGS_COLUMNS, **options)
-        except TableAlreadyExistsError:
-            return self._catalogue.load_table((NAMESPACE, self.name))
+            return create_table(
+                self._catalogue, self._lake, name, READINGS_COLUMNS,
+                partition_spec=READINGS_PARTITIONS, properties=properties,
+            )  # fmt: skip
+        except CommitConflict:
+            return self._catalogue.load_table(name)
 
     def _said(self) -> str:
         return msgspec.json.encode(self._asked).decode()

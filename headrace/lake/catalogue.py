@@ -22,14 +22,16 @@ from pyiceberg.exceptions import (
     NotInstalledError,
     OAuthError,
     RESTError,
+    TableAlreadyExistsError,
     UnauthorizedError,
 )
+from pyiceberg.schema import Schema
 from pyiceberg.table import Table
 from requests.exceptions import RequestException
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
-from headrace.errors import LakeError, LakeUnavailable, UsageError
+from headrace.errors import CommitConflict, LakeError, LakeUnavailable, UsageError
 from headrace.lake.config import CATALOGUE_FILE, WAREHOUSE_FOLDER, Lake, read_secret
 from headrace.lake.opening import iceberg_properties
 
@@ -59,7 +61,7 @@ def catalogue_errors(what: str) -> Iterator[None]:
             f"catalogue: cannot {what}: {error}", hint="check lake.catalogue.credential_file"
         ) from error
     except CommitFailedException as error:
-        raise LakeUnavailable(f"catalogue: another writer was first: {error}") from error
+        raise CommitConflict(f"catalogue: another writer was first: {error}") from error
     except ValueError as error:
         raise LakeError(f"catalogue: cannot {what}: {_first_line(error)}") from error
     except NotInstalledError as error:
@@ -113,6 +115,28 @@ def make_namespace(catalogue: Catalog, lake: Lake) -> None:
     place = {"location": _warehouse(lake)} if lake.catalogue.type == "hive" else {}
     with suppress(NamespaceAlreadyExistsError):
         catalogue.create_namespace(NAMESPACE, place)
+
+
+def create_table(
+    catalogue: Catalog, lake: Lake, name: tuple[str, str], schema: Schema, **options: Any
+) -> Table:
+    """Make a table, and the namespace where it is missing.
+
+    A Hive metastore locks the name of a table that is committed to, whether it is there or not, and nothing when
+    one is made: so there it is made by a commit.
+
+    Raises:
+        CommitConflict: another writer has made it, who may have put into it what was to be put into this one.
+    """
+    with catalogue_errors("make the table"):
+        make_namespace(catalogue, lake)
+        try:
+            if lake.catalogue.type == "hive":
+                catalogue.create_table_transaction(name, schema, **options).commit_transaction()
+                return catalogue.load_table(name)
+            return catalogue.create_table(name, schema, **options)
+        except TableAlreadyExistsError as error:
+            raise CommitConflict("catalogue: another writer has made the table") from error
 
 
 def _properties(lake: Lake) -> dict[str, Any]:

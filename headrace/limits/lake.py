@@ -37,6 +37,10 @@ REGISTER_INTERVAL_S: Final = 60.0
 #: Manifests that one registration commits together.
 REGISTER_MAX_MANIFESTS: Final = 100
 
+#: Commits of one pass that another writer was faster than, each of which is tried again at once: a compaction
+#: commits once in seconds, so one is usual and more than this is a registrar that is always faster.
+REGISTER_MAX_CONFLICTS: Final = 5
+
 #: Manifests whose identities are added to a journal's ledger together: at one landing a minute every four
 #: hours, some 100 kB for 2,000 streams. So many at most are read again when another journal needs them.
 LEDGER_EVERY_MANIFESTS: Final = 256

@@ -77,15 +77,12 @@ def rest_case(at: Path, stack: ExitStack) -> Case:
 def glue_case(at: Path, stack: ExitStack) -> Case:
     if find_moto() is None:
         pytest.skip("moto_server is not installed")
-    moto = stack.enter_context(run_moto(at))
+    moto = stack.enter_context(run_moto(at, strict=True))
     named = Catalogue(type="glue", uri=moto.endpoint)
     keys = moto.lake("x").s3
     return Case(
         lambda at: Lake(uri=str(at / "lake"), s3=keys, catalogue=named),
         away=replace(named, uri=f"http://127.0.0.1:{free_port()}"),
-        # The real service refuses a change to another version than the one that was read; moto takes it.
-        at_once=1,
-        makers=1,
     )
 
 
@@ -96,9 +93,8 @@ def hive_case(at: Path, stack: ExitStack) -> Case:
     properties = {"hive.hive2-compatible": "true"}
     named = Catalogue(type="hive", uri=stack.enter_context(run_hive(at)), properties=properties)
     away = replace(named, uri=f"thrift://127.0.0.1:{free_port()}")
-    # Waiting for a lock takes seconds. There is none for a table that is not there yet: of two who make
-    # it at once the loser can take the winner's first metadata file away (docs/how-to/lake-stores.md).
-    return Case(in_folder(named), away=away, at_once=2, makers=1)
+    # Waiting for a lock takes seconds.
+    return Case(in_folder(named), away=away, at_once=2)
 
 
 CASES: dict[str, Callable[[Path, ExitStack], Case]] = {

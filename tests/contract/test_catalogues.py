@@ -16,7 +16,7 @@ import pytest
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 
 from cloud_sync.config import CloudSync, Register
-from cloud_sync.lake.record import TableId, TableRecord
+from cloud_sync.lake.record import TableRecord, TableState
 from cloud_sync.lake.table import IcebergReadings
 from cloud_sync.pipeline import Parts, Pipeline
 from headrace.errors import LakeError, LakeUnavailable
@@ -191,7 +191,7 @@ def test_a_dropped_table_is_missed_and_can_be_put_back(
     pipeline(config).land()
     assert pipeline(config).register() == 100
     before = IcebergReadings(config.lake)
-    marks, known = before.watermarks(), before.identity()
+    marks, known = before.watermarks(), before.state()
     assert known is not None
     open_catalogue(config.lake).drop_table(READINGS)
     assert IcebergReadings(config.lake).watermarks() == {}
@@ -200,12 +200,12 @@ def test_a_dropped_table_is_missed_and_can_be_put_back(
     assert "restore-table" in caught.value.hint
 
     if case.drop_keeps:
-        assert IcebergReadings(config.lake).restore(known.location) == known
+        assert IcebergReadings(config.lake).restore(known) == known
         assert IcebergReadings(config.lake).watermarks() == marks
     else:
         with pytest.raises(LakeError, match="no metadata of a table"):
-            IcebergReadings(config.lake).restore(known.location)
-        TableRecord(open_store(config.lake)).write(TableId())
+            IcebergReadings(config.lake).restore(known)
+        TableRecord(open_store(config.lake)).write(TableState())
     journal.append("crane", readings(100, seed=1))
     made = pipeline(config)
     made.land()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,19 @@ from pyiceberg.exceptions import CommitStateUnknownException
 
 from cloud_sync.lake.table import IcebergReadings
 from cloud_sync.pipeline import Parts, open_parts
-from headrace.errors import CommitUnknown, LakeError, LakeUnavailable, StorageError, StorageFull
+from headrace.errors import (
+    CommitConflict,
+    CommitUnknown,
+    LakeError,
+    LakeUnavailable,
+    StorageError,
+    StorageFull,
+)
 from headrace.journal import JournalReader
+from headrace.lake.catalogue import load_readings, open_catalogue
 from headrace.lake.config import Lake
 from headrace.lake.store import Data, LocalStore
+from headrace.limits.lake import REGISTER_MAX_CONFLICTS
 from tests.journals import Journal, readings
 from tests.lakes import assert_each_once, identities, journalled, pipeline, settings
 
@@ -63,6 +72,60 @@ class LossyReadings(IcebergReadings):
 
 def parts(folder: Path, table: IcebergReadings) -> Parts:
     return Parts(LocalStore(settings(folder).lake.folder), table)
+
+
+class Overtaken(IcebergReadings):
+    """Another writer commits before each of the first ``times`` commits: it rewrites files, as compaction does."""
+
+    def __init__(self, lake: Lake, times: int) -> None:
+        super().__init__(lake)
+        self.times = times
+        self.asked = 0
+
+    def add(self, uris: Sequence[str], marks: Mapping[str, int]) -> None:
+        self.asked += 1
+        if self.asked <= self.times:
+            other = load_readings(open_catalogue(self._lake))
+            assert other is not None
+            other.overwrite(other.scan().to_arrow())
+        super().add(uris, marks)
+
+
+def test_a_registrar_that_loses_to_a_compaction_tries_again_at_once(
+    tmp_path: Path, journal: Journal
+) -> None:
+    """In the same pass, from the watermarks read anew."""
+    config = settings(tmp_path)
+    pipeline(config).land()
+    pipeline(config).register()
+    journal.append("pump", readings(50, seed=9))
+    table = Overtaken(config.lake, 2)
+    path = pipeline(config, Parts(open_parts(config).store, table))
+    path.land()
+    assert path.register() == 50
+    assert table.asked == 3
+    assert path._metrics.value("lost_registrations") == 2
+    assert_each_once(identities(config.lake, None), journalled(journal.path))
+
+
+def test_a_registrar_that_loses_every_time_takes_its_pause(
+    tmp_path: Path, journal: Journal
+) -> None:
+    """After a number of times, and nothing is lost by it."""
+    config = settings(tmp_path)
+    pipeline(config).land()
+    pipeline(config).register()
+    journal.append("pump", readings(50, seed=9))
+    table = Overtaken(config.lake, 10**9)
+    path = pipeline(config, Parts(open_parts(config).store, table))
+    path.land()
+    with pytest.raises(CommitConflict) as lost:
+        path.register()
+    assert lost.value.retryable
+    assert table.asked == REGISTER_MAX_CONFLICTS + 1
+    table.times = 0
+    assert path.register() == 50
+    assert_each_once(identities(config.lake, None), journalled(journal.path))
 
 
 def test_a_commit_that_happened_without_an_answer_is_not_repeated(

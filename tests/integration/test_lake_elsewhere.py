@@ -59,10 +59,10 @@ def test_readings_reach_the_store_and_are_each_there_once(lake: Lake, tmp_path: 
     assert ask(lake, journal.path, sql).to_pylist() == [{"n": 350, "seqs": 350}]
 
     table = IcebergReadings(lake)
-    marks, known = table.watermarks(), table.identity()
+    marks, known = table.watermarks(), table.state()
     assert known is not None
     open_catalogue(lake).drop_table(READINGS)
-    assert IcebergReadings(lake).restore(known.location) == known
+    assert IcebergReadings(lake).restore(known) == known
     table = IcebergReadings(lake)
     assert table.watermarks() == marks
     table.expire(1)

@@ -35,10 +35,13 @@ def find_moto() -> Path | None:
 
 
 @contextmanager
-def run_moto(folder: Path, *, free_calls: int | None = None) -> Iterator[Moto]:
+def run_moto(
+    folder: Path, *, free_calls: int | None = None, strict: bool = False
+) -> Iterator[Moto]:
     """A server with one bucket.
 
     Args:
+        strict: Glue refuses changes to another version of a table than the present one, as the real one does.
         free_calls: so many calls need no rights, the bucket's own among them; then policies are weighed.
     """
     import boto3
@@ -47,8 +50,11 @@ def run_moto(folder: Path, *, free_calls: int | None = None) -> Iterator[Moto]:
     port = free_port()
     key_file = folder / "key"
     key_file.write_text("test\n")
-    argv = [find_moto() or "moto_server", "-H", "127.0.0.1", "-p", str(port)]
-    env = {} if free_calls is None else {"INITIAL_NO_AUTH_ACTION_COUNT": str(free_calls)}
+    program = [sys.executable, "-m", "tests.servers.strict_moto"] if strict else [find_moto() or ""]
+    argv = [*program, "-H", "127.0.0.1", "-p", str(port)]
+    env = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    if free_calls is not None:
+        env["INITIAL_NO_AUTH_ACTION_COUNT"] = str(free_calls)
     log = folder / "moto.log"
     with start_process(argv, log=log, ready=lambda: listens(port), deadline_s=60, env=env):
         server = Moto(f"http://127.0.0.1:{port}", key_file)
