@@ -106,7 +106,7 @@ def _print(report: Report, *, as_json: bool) -> None:
 @verbose_option
 @reports_errors
 def restore_table(config_path: Path | None, data: Path | None, anew: bool, over: bool) -> None:  # fmt: skip
-    """Bring back a table that somebody dropped, rolled back, or took watermarks from.
+    """Bring back a table that was dropped or set back.
 
     The record of the last commit says what the table had (tables/ in the lake). A table that was dropped
     comes back from its newest metadata, which must still be there: a catalogue that was told to purge has
