@@ -1,19 +1,18 @@
 """How columns are encoded in Parquet: cheaply when they land, densely when a day is compacted.
 
-Sequence numbers are near their neighbours (delta); labels repeat (dictionary). What costs is the value, and
-it has two natures. What a sensor sends has few digits: the same float64 comes again and again, and zstd
-finds it when whole values stand side by side (plain). What was computed has none of that, but neighbours
-share sign, exponent and first digits: bytes of one place together (byte stream split). Times have two natures
-as well: regular ones vanish as differences (delta); those of a poll that is some milliseconds late come
-again with every series of the device, and zstd finds them plain. No statistics tell these apart as well as
-trying. Landing tries the values with a part of the column; compaction tries both with a row group.
+Sequence numbers are near their neighbours (delta); labels repeat (dictionary). Values stand as they are (plain): what a
+sensor sends has few digits, so the same float64, or the lower bytes of it, comes again and again, and zstd finds
+that when whole values stand side by side. Times have two natures: regular ones vanish as differences (delta); those
+of a poll that is some milliseconds late, or of arrival, come again with every series of the device, and zstd finds
+them plain. No statistics tell these apart as well as trying, with a part of the column at landing, with a row
+group at compaction.
+
+Byte stream split is left out, although numbers without regularity take a sixth less with it: Spark 4.0 refuses such
+a file (docs/decisions/0031-bytes-of-a-reading.md has the table).
 
 A page is as long as a row group. zstd sees no further than its page, and Arrow's own 20,000 rows cost
-a tenth to a quarter of the size; nothing reads less than a row group anyway.
-
-Measured in November 2026 (``python -m tests.bench.lake sizes`` and docs/decisions/0026-maintenance.md): for the
-values of the recorded pump rig split takes 5.4 bytes at level 3 and plain 3.4; at level 19 they take 5.0 and
-2.8. For a random walk it is 6.2 and 7.4. The CPU of landing is the same for all of them.
+a tenth to a quarter of the size; nothing reads less than a row group anyway. Large landings,
+whose CPU counts, have a low level, and small ones, of which a site has one a minute, a high one.
 """
 
 from __future__ import annotations
@@ -25,17 +24,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headrace.limits.lake import (
+    PARQUET_LANDING_LEVEL,
     PARQUET_PAGE_BYTES,
     PARQUET_ROW_GROUP_ROWS,
     PARQUET_SAMPLE_ROWS,
+    PARQUET_SMALL_LEVEL,
+    PARQUET_SMALL_ROWS,
 )
 
-_SPLIT: Final = "BYTE_STREAM_SPLIT"
 _PLAIN: Final = "PLAIN"
 _DELTA: Final = "DELTA_BINARY_PACKED"
 
 #: Labels that queries are cut down by. Statistics of all columns cost a tenth of the time of landing.
 _STATISTICS: Final = frozenset({"site", "device", "name"})
+
+
+def landing_level(rows: int) -> int:
+    """zstd's level of a landed file."""
+    return PARQUET_SMALL_LEVEL if rows <= PARQUET_SMALL_ROWS else PARQUET_LANDING_LEVEL
 
 
 def options(table: pa.Table, *, level: int, is_thorough: bool = False) -> dict[str, Any]:
@@ -72,12 +78,12 @@ def _encodings(table: pa.Table, level: int, is_thorough: bool) -> dict[str, str]
     rows = table.num_rows if is_thorough else PARQUET_SAMPLE_ROWS
     found: dict[str, str] = {}
     for field in table.schema:
-        column = table.column(field.name)
         if pa.types.is_floating(field.type):
-            found[field.name] = _smallest(column, (_PLAIN, _SPLIT), rows, level)
-        elif pa.types.is_timestamp(field.type) and is_thorough:
+            found[field.name] = _PLAIN
+        elif pa.types.is_timestamp(field.type):
+            column = table.column(field.name)
             found[field.name] = _smallest(column, (_DELTA, _PLAIN), rows, level)
-        elif pa.types.is_timestamp(field.type) or pa.types.is_integer(field.type):
+        elif pa.types.is_integer(field.type):
             found[field.name] = _DELTA
     return found
 

@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from cloud_sync.landing.encoding import options
-from headrace.limits.lake import PARQUET_LANDING_LEVEL, PARQUET_ROW_GROUP_ROWS
+from cloud_sync.landing.encoding import landing_level, options
+from headrace.limits.lake import PARQUET_ROW_GROUP_ROWS
 from headrace.odd_times import ODD
 
 DAY_US: Final = 86_400_000_000
@@ -81,7 +81,7 @@ def _encode(table: pa.Table, first: int, last: int) -> DayFile:
         table,
         sink,
         row_group_size=PARQUET_ROW_GROUP_ROWS,
-        **options(table, level=PARQUET_LANDING_LEVEL),
+        **options(table, level=landing_level(table.num_rows)),
     )
     data = sink.getvalue()
     day = datetime.fromtimestamp(first // 1_000_000, UTC).date().isoformat()

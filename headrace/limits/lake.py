@@ -56,6 +56,11 @@ PARQUET_ROW_GROUP_ROWS: Final = 262_144
 #: its own (``maintain.level``).
 PARQUET_LANDING_LEVEL: Final = 3
 
+#: Rows up to which a landing is small, and its level: 0.7 us of CPU a reading instead of 0.1, at most 50 ms a landing,
+#: for 9 % fewer bytes. What is behind comes in landings of a million, for which this would be too dear.
+PARQUET_SMALL_ROWS: Final = 65_536
+PARQUET_SMALL_LEVEL: Final = 15
+
 #: Bytes of a page before compression: a row group of any number column fits (``cloud_sync.landing.encoding``).
 PARQUET_PAGE_BYTES: Final = 8 * MIB
 

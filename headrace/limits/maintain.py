@@ -21,9 +21,10 @@ MIN_FILES: Final = 16
 #: Seconds after midnight UTC until a day counts as over (``maintain.settle_s``): what comes later is late.
 SETTLE_S: Final = 3_600.0
 
-#: zstd level of days that are over (``maintain.level``), and of merges on the way there.
+#: zstd level of days that are over (``maintain.level``), and of merges on the way there: 6 takes a tenth fewer bytes
+#: than 3 for 0.05 us of CPU a reading, and levels up to 15 no fewer.
 DENSE_LEVEL: Final = 19
-MERGE_LEVEL: Final = 3
+MERGE_LEVEL: Final = 6
 
 #: A day that is dense is rewritten for late readings when they are this part of it, not for each.
 LATE_SHARE: Final = 0.1

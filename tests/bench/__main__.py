@@ -125,6 +125,7 @@ RUNS: dict[str, Run] = {
     "lake: journal to table, a folder": _landing(on_s3=False),
     "lake: journal to table, S3 (SeaweedFS)": _landing(on_s3=True),
     "lake: bytes per reading": lake.sizes,
+    "lake: bytes per reading on the running day": lake.running_day,
     "lake: compaction of a day of 16 million": _merging,
     "lake: 10,000 commits with maintenance on": _commits,
 }

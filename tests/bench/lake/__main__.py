@@ -23,6 +23,13 @@ def sizes(landing_s: int, batch_s: int) -> None:
     _in_folder(lambda folder: printed.sizes(folder, 1.0, landing_s, batch_s))
 
 
+@main.command("running-day")
+@click.option("--batch-s", default=1, help="Seconds of readings in a batch.")
+def running_day(batch_s: int) -> None:
+    """Bytes per reading before the day is over."""
+    _in_folder(lambda folder: printed.running_day(folder, 1.0, batch_s))
+
+
 @main.command()
 @click.option("--s3", "on_s3", is_flag=True, help="On SeaweedFS instead of a folder.")
 @click.option("--share", default=1.0, help="Of the 4, 16 and 64 million readings.")

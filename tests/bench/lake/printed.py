@@ -9,7 +9,7 @@ from tests.bench.lake.commits import run_commits
 from tests.bench.lake.landing import run_landing
 from tests.bench.lake.merging import run_merging
 from tests.bench.lake.recordings import host, rig
-from tests.bench.lake.sizes import run_sizes
+from tests.bench.lake.sizes import run_running_day, run_sizes
 
 
 def sizes(folder: Path, share: float, landing_s: int = 600, batch_s: int = 1) -> None:
@@ -26,6 +26,23 @@ def sizes(folder: Path, share: float, landing_s: int = 600, batch_s: int = 1) ->
             result = run_sizes(
                 folder / f"{name}-{part}", some, landing_s=landing_s, batch_s=batch_s
             )
+            print(
+                f"| {name} | {result.readings:,} | {result.files} | {result.landed:.2f} "
+                f"| {result.compacted:.2f} |",
+                flush=True,
+            )
+    print(flush=True)
+
+
+def running_day(folder: Path, share: float, batch_s: int = 1) -> None:
+    """Both recordings, as the lake has them before their day is over."""
+    print(f"A batch every {batch_s} s, a landing a minute, a round of maintenance an hour.\n")
+    print("| recording at 1 Hz | readings | files | B/reading before a round | after it |")
+    print("|---|---|---|---|---|")
+    for name, recording in (("pump rig", rig()), ("host metrics", host())):
+        if recording is not None:
+            some = recording.first(round(len(recording.times) * share))
+            result = run_running_day(folder / name, some, batch_s=batch_s)
             print(
                 f"| {name} | {result.readings:,} | {result.files} | {result.landed:.2f} "
                 f"| {result.compacted:.2f} |",

@@ -1,11 +1,12 @@
 """Bytes per reading: through a journal, landed now and then, registered, compacted.
 
-Counted are the data files that the table names, divided by the readings in them.
+Counted are the data files that the table names, divided by the readings in them. A day that is not over has landings of
+a minute, merged once an hour: that is measured on its own, just before the merge, when it is worst.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from tests.bench.lake.recordings import START_US, Recording
 from tests.journals import Journal
 from tests.lakes import pipeline
 
-DAY_US = 86_400_000_000
+DAY_US, HOUR_S = 86_400_000_000, 3_600
 
 
 @dataclass(frozen=True)
@@ -37,28 +38,65 @@ class SizesResult:
 
 def run_sizes(folder: Path, recording: Recording, *, landing_s: int, batch_s: int) -> SizesResult:
     """Land a recording as often as said, then compact its day."""
-    journal = Journal(folder / "gateway" / "journal.db")
-    journal.db.execute("BEGIN")  # one commit: not what is measured here
-    for last, batch in _batches(recording, batch_s):
-        late = int(np.random.default_rng(last).integers(5_000, 40_000))
-        journal.append(recording.device, batch, received_at=int(recording.times[last]) + late)
-    journal.db.execute("COMMIT")
-    journal.close()
-    whole = for_data(folder)
-    rows = max(1, recording.readings // len(recording.times)) * landing_s
-    config = replace(whole, landing=Landing(max_rows=rows), maintain=Maintain())
-    path = pipeline(config)
-    path.land()
-    path.register()
+    config = _config(folder, recording, landing_s)
+    _append(config, recording, list(_batches(recording, batch_s)))
+    _land(config)
     files, landed = _bytes(config)
-    clock = ManualClock(START_US + 3 * DAY_US)
-    Maintainer(config, open_store(config.lake), clock, Metrics("cloud_sync")).round()
+    _maintain(config, START_US + 3 * DAY_US)
     return SizesResult(
         recording.readings,
         files,
         landed / recording.readings,
         _bytes(config)[1] / recording.readings,
     )
+
+
+def run_running_day(folder: Path, recording: Recording, *, batch_s: int) -> SizesResult:
+    """A landing a minute and a round of maintenance an hour; ``compacted`` is after the last round."""
+    config = _config(folder, recording, 60)
+    batches = list(_batches(recording, batch_s))
+    hours = range(0, len(batches), HOUR_S // batch_s)
+    for first in hours:
+        some = batches[first : first + HOUR_S // batch_s]
+        _append(config, recording, some)
+        _land(config)
+        files, landed = _bytes(config)
+        _maintain(config, int(recording.times[some[-1][0]]))
+    return SizesResult(
+        recording.readings,
+        files,
+        landed / recording.readings,
+        _bytes(config)[1] / recording.readings,
+    )
+
+
+def _config(folder: Path, recording: Recording, landing_s: int) -> CloudSync:
+    rows = max(1, recording.readings // len(recording.times)) * landing_s
+    return replace(for_data(folder), landing=Landing(max_rows=rows), maintain=Maintain())
+
+
+def _append(
+    config: CloudSync, recording: Recording, batches: Sequence[tuple[int, pa.RecordBatch]]
+) -> None:
+    journal = Journal(config.journal.path)
+    stream = f"{batches[0][0]:016x}"
+    journal.db.execute("BEGIN")  # one commit: not what is measured here
+    for last, batch in batches:
+        late = int(np.random.default_rng(last).integers(5_000, 40_000))
+        at = int(recording.times[last]) + late
+        journal.append(recording.device, batch, stream=stream, received_at=at)
+    journal.db.execute("COMMIT")
+    journal.close()
+
+
+def _land(config: CloudSync) -> None:
+    path = pipeline(config)
+    path.land()
+    path.register()
+
+
+def _maintain(config: CloudSync, now_us: int) -> None:
+    Maintainer(config, open_store(config.lake), ManualClock(now_us), Metrics("cloud_sync")).round()
 
 
 def _batches(recording: Recording, batch_s: int) -> Iterator[tuple[int, pa.RecordBatch]]:
