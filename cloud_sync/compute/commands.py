@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def compute() -> None:
-    """Compute rollups and features from the readings, and again only where readings came late.
+    """Compute rollups and features. Again only where readings came late.
 
     \b
     Example:
@@ -55,7 +55,7 @@ def run(
     job: str | None, config_path: Path | None, data: Path | None, engine: EngineName | None,
     since: datetime | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Compute what has changed since the last run, of one job or of all; killed, call it again.
+    """Compute what has changed since the last run. Of one job or of all; killed, call it again.
 
     Exit status 1 where something is left for the next run.
 
@@ -97,7 +97,7 @@ def run(
 @verbose_option
 @reports_errors
 def list_jobs(config_path: Path | None, data: Path | None, as_json: bool) -> None:
-    """The jobs, their schedules and their tables.
+    """List the jobs, their schedules and their tables.
 
     \b
     Example:
@@ -127,7 +127,7 @@ def list_jobs(config_path: Path | None, data: Path | None, as_json: bool) -> Non
 @verbose_option
 @reports_errors
 def status(job: str | None, config_path: Path | None, data: Path | None, as_json: bool) -> None:
-    """What each table has, when it was computed, and which days it does not have as they are now.
+    """Show what each table has. When it was computed, and which days it does not have as they are now.
 
     \b
     Example:

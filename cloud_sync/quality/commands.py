@@ -38,7 +38,7 @@ def quality(
     config_path: Path | None, data: Path | None, days: tuple[str, ...], everything: bool,
     dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Judge the days that have new readings, and put them into the table `quality`.
+    """Judge the days that have new readings. The table `quality` has a row of each series and day.
 
     cloud-sync run does it every hour. Exit status 1 if a day could not be judged; the others are.
     `headrace quality report` makes a page of the table.

@@ -27,7 +27,7 @@ def catalog(
     table: str, data: Path | None, lake: str | None, config: Path | None, of_series: bool,
     device: str, name: str, as_json: bool,
 ) -> None:  # fmt: skip
-    """List what is in the lake, or explain one TABLE: columns, units, sizes, snapshots.
+    """List what is in the lake, or explain one TABLE. Columns, units, sizes, snapshots.
 
     It reads metadata only, however large the lake is. The series are as of the newest registration;
     the view `series` of headrace query is of this moment, and counts them all.

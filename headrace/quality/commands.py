@@ -15,7 +15,7 @@ from headrace.query.commands import place_options
 
 @click.group()
 def quality() -> None:
-    """How good the readings are: complete, regular, plausible, in time."""
+    """Say how good the readings are. Complete, regular, plausible, in time."""
 
 
 @quality.command()
