@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pyarrow as pa
 import pytest
@@ -13,19 +15,25 @@ import pytest
 pytest.importorskip("confluent_kafka", reason="confluent-kafka is missing")
 
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from gateway.sinks.kafka import KafkaSettings, KafkaSink, build
 from headrace.codecs import arrow
+from headrace.errors import SinkUnavailable
 from tests.gateway_entries import START, entry, rows, series
-from tests.servers.kafka import Kafka, tansu
+from tests.servers import free_port, wait_until
+from tests.servers.kafka import Kafka, apache_kafka, tansu
 from tests.servers.weed import find_weed, run_weed
 
 TOPIC = "readings"
 
 
-@pytest.fixture(scope="module")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
-    with tansu(tmp_path_factory.mktemp("kafka")) as running:
+@pytest.fixture(scope="module", params=[tansu, apache_kafka], ids=["tansu", "apache"])
+def kafka(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Kafka]:
+    with request.param(tmp_path_factory.mktemp("kafka")) as running:
         yield running
 
 
@@ -122,6 +130,40 @@ def test_what_was_delivered_is_there_after_a_restart_of_the_broker(tmp_path: Pat
             made.close()
         with tansu(tmp_path / "kafka", weed=weed) as again:
             assert again.count(TOPIC) == 2
+
+
+def test_what_apache_kafka_itself_calls_too_large_goes_again_in_halves(tmp_path: Path) -> None:
+    """A topic that takes less than the sink was told; one reading that is too large alone is refused."""
+    with apache_kafka(tmp_path / "kafka") as kafka:
+        small = NewTopic(TOPIC, 1, 1, config={"max.message.bytes": "20000"})
+        admin = AdminClient({"bootstrap.servers": kafka.brokers})
+        admin.create_topics([small])[TOPIC].result(20)
+        made = sink(kafka)
+        numbers = Random(1)
+        long = b64encode(numbers.randbytes(30_000)).decode()  # nothing that compression makes small
+        values: list[float | str] = [numbers.random() for _ in range(5_000)]
+        values[700] = long
+        batch = series("pump-1", "flow", values)
+        (rejected,) = made.write([batch, series("pump-2", "flow", [1.0], offset=2)])
+        assert (rejected.entry, rejected.reason) == (batch, "too_large")
+        assert rejected.rows is not None
+        assert rejected.rows.column("text").to_pylist() == [long]
+        wait_until(lambda: kafka.count(TOPIC) == 5_000, 30, "all others")
+        made.close()
+
+
+def test_what_apache_kafka_has_taken_outlives_a_restart_of_it(tmp_path: Path) -> None:
+    """And the sink goes on by itself."""
+    port = free_port()
+    with apache_kafka(tmp_path / "kafka", port=port) as first:
+        made = sink(first)
+        assert made.write([series("pump-1", "flow", [1.0, 2.0])]) == []
+    with pytest.raises(SinkUnavailable):
+        made.write([series("pump-1", "flow", [3.0], first_seq=3, offset=2)])
+    with apache_kafka(tmp_path / "kafka", port=port) as again:
+        assert made.write([series("pump-1", "flow", [3.0], first_seq=3, offset=2)]) == []
+        assert again.count(TOPIC) == 3
+    made.close()
 
 
 def test_a_cluster_of_three_takes_what_it_is_given() -> None:

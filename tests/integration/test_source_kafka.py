@@ -28,15 +28,17 @@ from headrace.metrics import Metrics
 from tests.gateway_entries import series
 from tests.programs import Gateway, Programs, make_gateway
 from tests.servers import free_port, wait_until
-from tests.servers.kafka import Kafka, tansu
+from tests.servers.kafka import Kafka, apache_kafka, tansu
 from tests.servers.weed import find_weed, run_weed
 
 SETTINGS = '{ "session.timeout.ms" = "6000", "heartbeat.interval.ms" = "300" }'
 
 
-@pytest.fixture(scope="module")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
-    with tansu(tmp_path_factory.mktemp("kafka")) as running:
+@pytest.fixture(scope="module", params=[tansu, apache_kafka], ids=["tansu", "apache"])
+def kafka(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Kafka]:
+    with request.param(tmp_path_factory.mktemp("kafka")) as running:
         yield running
 
 

