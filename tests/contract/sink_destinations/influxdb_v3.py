@@ -17,7 +17,7 @@ from tests.servers.link import Link
 def make(folder: Path) -> Destination:
     port, database = free_port(), InfluxDB3()
     link = Link(port)
-    settings = InfluxDBSettings(api="v3", url=f"http://127.0.0.1:{link.port}", database="iot", timeout_s=1.0)  # fmt: skip
+    settings = InfluxDBSettings(api="v3", url=f"http://127.0.0.1:{link.port}", database="iot", timeout_s=2.5)  # fmt: skip
 
     @contextmanager
     def up() -> Iterator[Callable[[], int]]:

@@ -17,7 +17,7 @@ from tests.servers.postgres import Postgres, postgres
 def make(folder: Path) -> Destination:
     port = free_port()
     link = Link(port)
-    settings = PostgresSettings(conninfo=Postgres(link.port).conninfo, timeout_s=1.0)
+    settings = PostgresSettings(conninfo=Postgres(link.port).conninfo, timeout_s=2.5)
 
     @contextmanager
     def up() -> Iterator[Callable[[], int]]:

@@ -32,7 +32,7 @@ class Receiver:
 def make(folder: Path) -> Destination:
     port, receiver = free_port(), Receiver()
     link = Link(port)
-    settings = WebhookSettings(url=f"http://127.0.0.1:{link.port}/hook", timeout_s=1.0)
+    settings = WebhookSettings(url=f"http://127.0.0.1:{link.port}/hook", timeout_s=2.5)
 
     @contextmanager
     def up() -> Iterator[Callable[[], int]]:
