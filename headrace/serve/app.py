@@ -107,9 +107,11 @@ class Paths:
         return self._ask(Asked(sql, params, _format(asked)))
 
     async def _devices(self, asked: Request) -> Reply:
+        request.only_known(_query(asked), {"format"})
         return self._ask(Asked(phrases.DEVICES, None, _format(asked)))
 
     async def _tables(self, asked: Request) -> Reply:
+        request.only_known(_query(asked), {"format"})
         return self._ask(Asked(phrases.TABLES, None, _format(asked)))
 
     def _ask(self, asked: Asked) -> Reply:
@@ -156,5 +158,4 @@ def _query(asked: Request) -> dict[str, list[str]]:
 
 
 def _format(asked: Request) -> str:
-    named = asked.query_params.get("format", "")
-    return request.format_of(asked.headers.get("accept", ""), named)
+    return request.format_of(asked.headers.get("accept", ""), asked.query_params.get("format"))

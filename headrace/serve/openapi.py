@@ -85,7 +85,7 @@ def _operation(path: str) -> dict[str, Any]:
 
 
 def _statement() -> dict[str, Any]:
-    sql = {"type": "string", "minLength": 1, "maxLength": QUERY_MAX_CHARS}
+    sql = {"type": "string", "format": "sql", "minLength": 1, "maxLength": QUERY_MAX_CHARS}
     example = "SELECT device, max(time) FROM readings WHERE name = $name GROUP BY device"
     return {
         "application/json": {

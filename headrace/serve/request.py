@@ -75,7 +75,7 @@ def of_readings(query: Mapping[str, list[str]], accept: str) -> Asked:
         device=one.get("device"), site=one.get("site"), names=query.get("name", []),
         start=one.get("start"), end=one.get("end"), limit=_limit(one.get("limit")),
     )  # fmt: skip
-    return Asked(sql, params, format_of(accept, one.get("format", "")))
+    return Asked(sql, params, format_of(accept, one.get("format")))
 
 
 def only_known(query: Mapping[str, list[str]], known: set[str]) -> None:
@@ -99,13 +99,13 @@ def _limit(text: str | None) -> int:
     return int(text)
 
 
-def format_of(accept: str, named: str = "") -> str:
+def format_of(accept: str, named: str | None = None) -> str:
     """The format that an Accept header, or a name before it, asks for.
 
     Raises:
-        RequestError: 406, none that there is.
+        RequestError: 400, no such name. 406, none that there is.
     """
-    if named:
+    if named is not None:
         if named not in CONTENT_TYPES:
             raise RequestError(
                 400, f"format: expected one of {', '.join(CONTENT_TYPES)}, got {named[:20]!r}"

@@ -101,6 +101,8 @@ def test_readings_can_be_asked_for_without_sql(server: Server) -> None:
         ("POST", "/api/v1/sql", "SELECT 1 --" + "x" * 2_000_000, {}, 413),
         ("GET", "/api/v1/readings?devise=x", None, {}, 400),
         ("GET", "/api/v1/readings?device=x&device=y", None, {}, 400),
+        ("GET", "/api/v1/tables?format=", None, {}, 400),
+        ("GET", "/api/v1/devices?device=x", None, {}, 400),
         ("GET", "/api/v1/readings?limit=-1", None, {}, 400),
         ("GET", "/api/v1/readings?start=yesterday", None, {}, 400),
         ("GET", "/api/v1/sql", None, {}, 405),
