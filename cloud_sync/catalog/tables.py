@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from pyiceberg.catalog import Catalog
-from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
 
 from headrace.catalog.evolution import VERSION_KEY, columns_properties, evolve
 from headrace.catalog.schemas import QUALITY_COLUMNS, QUALITY_PARTITIONS, SERIES_COLUMNS
-from headrace.errors import LakeError, LakeUnavailable
-from headrace.lake.catalogue import NAMESPACE, catalogue_errors, make_namespace
+from headrace.errors import LakeError
+from headrace.lake.catalogue import NAMESPACE, catalogue_errors, create_table
 from headrace.lake.config import Lake
 
 _KINDS: Final[Mapping[str, tuple[Schema, PartitionSpec]]] = {
@@ -68,12 +68,7 @@ def open_or_make(catalogue: Catalog, lake: Lake, name: str) -> Table:
 
 def _make(catalogue: Catalog, lake: Lake, name: str) -> Table:
     schema, partitions = _KINDS[name]
-    options: dict[str, Any] = {
-        "partition_spec": partitions, "properties": _PROPERTIES | columns_properties(name),
-    }  # fmt: skip
-    with catalogue_errors(f"make the table {name}"):
-        make_namespace(catalogue, lake)
-        try:
-            return catalogue.create_table((NAMESPACE, name), schema, **options)
-        except TableAlreadyExistsError as error:
-            raise LakeUnavailable(f"another process has made the table {name}") from error
+    return create_table(
+        catalogue, lake, (NAMESPACE, name), schema,
+        partition_spec=partitions, properties=_PROPERTIES | columns_properties(name),
+    )  # fmt: skip

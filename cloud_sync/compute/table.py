@@ -8,14 +8,13 @@ at once one wins, and no row is there twice.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import (
     NoSuchNamespaceError,
     NoSuchTableError,
-    TableAlreadyExistsError,
 )
 from pyiceberg.table import Table
 
@@ -32,8 +31,8 @@ from cloud_sync.compute.files import files_of
 from cloud_sync.compute.targets import READINGS, Target
 from cloud_sync.maintain.iceberg import Marks, replace
 from cloud_sync.maintain.runs import File
-from headrace.errors import UsageError
-from headrace.lake.catalogue import NAMESPACE, catalogue_errors, make_namespace
+from headrace.errors import CommitConflict, UsageError
+from headrace.lake.catalogue import NAMESPACE, catalogue_errors, create_table
 from headrace.lake.config import Lake
 
 _DEFINITION: Final = "headrace.compute.definition"
@@ -128,18 +127,16 @@ class ComputedTable:
         replace(table, gone, come, why="compute", marks=marks)
 
     def _create(self) -> Table:
-        with catalogue_errors(f"make the table {self.target.name}"):
-            make_namespace(self._catalogue, self._lake)
-            options: dict[str, Any] = {
-                "partition_spec": self.target.partitions,
-                "properties": {**_PROPERTIES, _DEFINITION: self.target.definition},
-            }
-            try:
-                return self._catalogue.create_table(
-                    (NAMESPACE, self.target.name), self.target.schema, **options
-                )
-            except TableAlreadyExistsError:
-                return self._catalogue.load_table((NAMESPACE, self.target.name))
+        name = (NAMESPACE, self.target.name)
+        try:
+            return create_table(
+                self._catalogue, self._lake, name, self.target.schema,
+                partition_spec=self.target.partitions,
+                properties={**_PROPERTIES, _DEFINITION: self.target.definition},
+            )  # fmt: skip
+        except CommitConflict:
+            with catalogue_errors(f"load the table {self.target.name}"):
+                return self._catalogue.load_table(name)
 
     def _check(self, table: Table) -> None:
         said = table.properties.get(_DEFINITION)
