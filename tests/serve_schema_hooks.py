@@ -14,6 +14,8 @@ _SOUND = st.sampled_from(
         "SELECT NULL AS nothing, 1.5 AS number, 'é' AS text, [1, 2] AS many",
     ]
 )
-_BROKEN = st.sampled_from(["SELECT", "DROP TABLE readings", "SELECT nothing FROM nowhere", ";", " "])
+_BROKEN = st.sampled_from(
+    ["SELECT", "DROP TABLE readings", "SELECT nothing FROM nowhere", ";", " "]
+)
 
 schemathesis.openapi.format("sql", _SOUND | _BROKEN)
