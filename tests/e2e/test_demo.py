@@ -81,6 +81,21 @@ def test_the_readmes_queries_answer(demo):
     assert len(lines) > 100
 
 
+def test_the_readmes_python_answers(demo):
+    """The lines below "From Python" run as they stand."""
+    block = re.search(
+        r"<!-- runs: after the demo, too -->\n```python\n(.*?)```", README.read_text(), re.S
+    )
+    assert block is not None
+    result = subprocess.run(
+        [sys.executable, "-c", block[1]],
+        cwd=demo[0], check=True, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    rows, last = result.stdout.split(" ", 1)
+    assert int(rows) > 100
+    assert "'pump-3'" in last
+
+
 def test_a_second_run_goes_on_in_the_folder_and_ctrl_c_ends_it(demo):
     """Counts go on from the first run, and Ctrl-C is an orderly end."""
     folder, first_output = demo
