@@ -10,7 +10,7 @@ Reading order:
 - ``days``        pure: which days of which devices have to be computed again
 - ``files``       what the metadata of an Iceberg table says of its files
 - ``table``       the table of a target: made, read, replaced day by day
-- ``engines``     where expressions run, DuckDB (``duckdb``) or Spark (``spark``)
+- ``engines``     where expressions run, DuckDB or Spark
 - ``region``      the files of one region: what was computed, and what stays
 - ``run``         one run of a job, day by day
 - ``schedule``    runs by themselves, in ``cloud-sync run``

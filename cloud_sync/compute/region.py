@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cloud_sync.compute.days import DAY_US, Area, DataFile, Region, Source, starts_us
-from cloud_sync.compute.engines import Engine, Rows
+from cloud_sync.compute.engines.port import Engine, Rows
 from cloud_sync.compute.table import ComputedTable, LastRun
 from cloud_sync.maintain import records
 from cloud_sync.maintain.compaction import StoppedError, address

@@ -17,7 +17,8 @@ import msgspec
 from pyiceberg.catalog import Catalog
 
 from cloud_sync.compute.days import DAY_US, Area, Region, Source, name_of, regions, settled
-from cloud_sync.compute.engines import Engine, open_engine
+from cloud_sync.compute.engines.opening import open_engine
+from cloud_sync.compute.engines.port import Engine
 from cloud_sync.compute.jobs import Job
 from cloud_sync.compute.region import RegionJob
 from cloud_sync.compute.table import ComputedTable, source_of

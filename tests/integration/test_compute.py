@@ -141,7 +141,7 @@ def test_a_day_in_pieces_of_devices_is_the_same_day(
     lake: ComputedLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As many rows at once as an engine may be asked about."""
-    from cloud_sync.compute.duckdb import DuckdbEngine
+    from cloud_sync.compute.engines.duckdb import DuckdbEngine
 
     fill(lake, devices=5)
     monkeypatch.setattr(DuckdbEngine, "max_rows", 2_500)

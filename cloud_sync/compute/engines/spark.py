@@ -16,7 +16,7 @@ import pyarrow as pa
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from cloud_sync.compute.engines import Engine, Rows
+from cloud_sync.compute.engines.port import Engine, Rows
 from cloud_sync.config import SparkOptions
 from headrace.errors import LakeUnavailable
 from headrace.lake.config import Lake

@@ -1,4 +1,4 @@
-"""Where expressions run: the port, and which engine a name stands for.
+"""The port to where expressions run.
 
 An expression is Ibis and knows no engine. An engine brings rows of files into it, with times as integers, and
 rows of its result out of it as Arrow. What an engine is asked for at once is bounded by the caller.
@@ -15,9 +15,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from cloud_sync.compute.days import Area
-from cloud_sync.config import EngineName, Engines
-from headrace.errors import UsageError
-from headrace.lake.config import Lake
+from cloud_sync.config import EngineName
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,25 +48,3 @@ class Engine(AbstractContextManager["Engine"], ABC):
         Raises:
             LakeUnavailable: a file cannot be read, or the engine ran out of something.
         """
-
-
-def open_engine(name: EngineName, engines: Engines, lake: Lake) -> Engine:
-    """Start an engine.
-
-    Raises:
-        UsageError: its packages are not installed.
-    """
-    try:
-        if name == "spark":
-            from cloud_sync.compute.spark import SparkEngine
-
-            return SparkEngine(engines.spark, lake)
-        from cloud_sync.compute.duckdb import DuckdbEngine
-
-        return DuckdbEngine(engines.duckdb, lake)
-    except ModuleNotFoundError as error:
-        extra = "spark" if name == "spark" else "compute"
-        raise UsageError(
-            f'engine = "{name}" needs the Python package {error.name}, which is not installed',
-            hint=f"pip install 'headrace[{extra}]'",
-        ) from error

@@ -15,7 +15,7 @@ import ibis
 import pyarrow as pa
 from pyarrow import dataset
 
-from cloud_sync.compute.engines import Engine, Rows
+from cloud_sync.compute.engines.port import Engine, Rows
 from cloud_sync.config import DuckdbOptions
 from headrace.errors import LakeUnavailable
 from headrace.lake.config import Lake
