@@ -71,7 +71,7 @@ stores-test: $(VENV)/.develop ## Test every store and catalogue (npm, Java; inst
 
 spark-test: $(VENV)/.develop ## Test the batch layer and the stream on Spark (Java from Debian; 450 MB below .venv)
 	@sh tests/servers/install-spark.sh "$(VENV)"
-	@$(BIN)/pytest tests/integration/test_compute_spark.py tests/integration/test_spark_stream.py $(ARGS)
+	@$(BIN)/pytest tests/integration/test_spark.py $(ARGS)
 
 brokers-test: $(VENV)/.develop ## Test brokers of other makes and Apache Kafka (Maven, npm; root for RabbitMQ)
 	@sh tests/servers/install-brokers.sh $(VENV)

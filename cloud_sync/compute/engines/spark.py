@@ -31,8 +31,9 @@ _DEFAULTS: Final = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
-    # Old files lack columns that the table has been given since.
-    "spark.sql.parquet.mergeSchema": "false",
+    # Spark's own quick reader does not know BYTE_STREAM_SPLIT, which many of the lake's files have for values
+    # (cloud_sync/landing/encoding.py); the slow one, Parquet's, does.
+    "spark.sql.parquet.enableVectorizedReader": "false",
 }
 _LOCAL: Final = {
     "spark.driver.bindAddress": "127.0.0.1",

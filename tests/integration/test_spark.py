@@ -1,0 +1,194 @@
+"""Spark: the same rollups and features as DuckDB to the last bit, and a topic that becomes readings, each once.
+
+One session for all of it: it takes as long to start as everything else together.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from cloud_sync.compute import run as compute_run
+from cloud_sync.config import Compute, SparkOptions
+from headrace.codecs import arrow
+from headrace.errors import LakeUnavailable, UsageError
+from headrace.lake.config import Lake
+from tests import lakes
+from tests.computed import FIRST_US, MINUTE_US, computed_lake
+from tests.journals import STREAM, readings
+
+pytest.importorskip("pyspark", reason="pyspark is not installed: make spark-test")
+if shutil.which("java") is None:
+    pytest.skip("there is no Java (Debian: default-jre-headless): make spark-test", allow_module_level=True)  # fmt: skip
+
+pytestmark = pytest.mark.timeout(600)
+
+DEPLOY = Path(__file__).parents[2] / "deploy" / "spark"
+TABLES = ("readings_1m", "readings_1h", "readings_1d", "features_pumps")
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """An engine that is not stopped between runs; its Python workers find what this process finds."""
+    from cloud_sync.compute.spark import SparkEngine
+
+    class Kept(SparkEngine):
+        def __exit__(self, *_: object) -> None:
+            return None
+
+    before = dict(os.environ)
+    os.environ |= {
+        "PYTHONPATH": os.pathsep.join([str(DEPLOY), str(DEPLOY.parents[1])]),
+        "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_LOCAL_DIRS": str(tmp_path_factory.mktemp("spark")),
+    }  # fmt: skip
+    sys.path.insert(0, str(DEPLOY))
+    options = SparkOptions(
+        master="local[2]",
+        properties={"spark.sql.shuffle.partitions": "2", "spark.driver.memory": "1g"},
+    )
+    made = Kept(options, Lake())
+    yield made
+    SparkEngine.__exit__(made)
+    sys.path.remove(str(DEPLOY))
+    os.environ.clear()
+    os.environ |= before
+
+
+@pytest.fixture
+def session(engine: Any) -> Any:
+    return engine._session
+
+
+def test_both_engines_make_the_same_tables_to_the_last_bit(
+    tmp_path: Path, engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of values of all sizes, equal times, two units, texts, zeros of both signs, in no order."""
+    pumps = Compute(
+        job="pumps", kind="features", series={"flow": "flow", "vib": "vibration"}, windows=(5, 60),
+        lags=(1, 7), devices=("pump-*",),
+    )  # fmt: skip
+    lake = computed_lake(tmp_path, pumps)
+    chance = np.random.default_rng(7)
+    for device in range(3):
+        for name in ("flow", "vibration"):
+            times = FIRST_US + chance.integers(0, 26 * 60, 4_000) * MINUTE_US + 1
+            values = chance.normal(20, 3, 4_000) * 10.0 ** chance.integers(-9, 9, 4_000)
+            lake.append(f"pump-{device}", name, times.tolist(), values.tolist(), unit="bar")
+    lake.append("pump-0", "flow", [FIRST_US] * 3, [0.0, -0.0, 5.0], unit="psi")
+    lake.append("fan-1", "note", [FIRST_US], [None], texts=["x"])
+    lake.register()
+    lake.run()
+    lake.run("pumps")
+    by_duckdb = [lake.table(name) for name in TABLES]
+    monkeypatch.setattr(compute_run, "open_engine", lambda *_: engine)
+    lake.run(engine="spark", since=0)
+    lake.run("pumps", engine="spark", since=0)
+    for name, expected in zip(TABLES, by_duckdb, strict=True):
+        found = lake.table(name)
+        assert found == expected, name
+        assert len(found) > 2
+    monkeypatch.setattr(type(engine), "max_rows", 5_000)
+    lake.append("pump-1", "flow", [FIRST_US + 2], [3.0], unit="bar")
+    lake.register()
+    outcome = lake.run(engine="spark")[0]
+    assert outcome.days == ("2026-11-20",)
+    late = [row for row in lake.table("readings_1m") if row not in by_duckdb[0]]
+    assert [(row["device"], row["name"], row["first"]) for row in late] == [("pump-1", "flow", 3.0)]
+    lake.journal.close()
+
+
+def message(device: str, first_seq: int, count: int, *, seed: int = 0) -> tuple[bytes, list[tuple[str, bytes]]]:  # fmt: skip
+    """As the gateway's Kafka sink writes it."""
+    rows = readings(count, start_us=FIRST_US + first_seq * 1_000_000, seed=seed)
+    value = arrow.encode_plain(rows, stream=STREAM, first_seq=first_seq, units={}, clock="synced")
+    named = {
+        "site": "test", "device": device, "stream": STREAM, "first_seq": str(first_seq),
+        "rows": str(count), "offset": "1", "encoding": "arrow",
+    }  # fmt: skip
+    return value, [(f"headrace.{key}", text.encode()) for key, text in named.items()]
+
+
+def in_lake(lake: Lake) -> list[tuple[str, int]]:
+    found = lakes.ask(
+        lake, None, "SELECT device, count(*) AS n FROM readings GROUP BY 1 ORDER BY 1"
+    )
+    return [(row["device"], row["n"]) for row in found.to_pylist()]
+
+
+def test_a_topic_becomes_readings_each_once_whatever_fails(
+    tmp_path: Path, session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before a commit, behind it, with repeated messages and with broken ones."""
+    pytest.importorskip("confluent_kafka", reason="confluent-kafka is not installed")
+    import stream
+    from confluent_kafka import Producer
+    from confluent_kafka.admin import AdminClient, NewTopic
+
+    from tests.servers.kafka import tansu
+
+    lake = Lake(uri=str(tmp_path / "lake"))
+    with tansu(tmp_path / "kafka") as kafka:
+        admin = AdminClient({"bootstrap.servers": kafka.brokers})
+        for future in admin.create_topics([NewTopic("readings", 1, 1)]).values():
+            future.result(timeout=30)
+        producer = Producer({"bootstrap.servers": kafka.brokers, "linger.ms": 0})
+
+        def send(*messages: tuple[bytes, list[tuple[str, bytes]]]) -> None:
+            for value, headers in messages:
+                # One record a batch: tansu counts batches in its watermarks.
+                producer.produce("readings", value=value, key=b"k", headers=headers)
+                assert producer.flush(30) == 0
+
+        def take(committer: Any, checkpoint: str = "one") -> None:
+            rows = stream.source(session, "python", {"brokers": kafka.brokers, "topic": "readings"})
+            stream.run(session, rows, committer, str(tmp_path / checkpoint), "10 minutes", None)
+
+        send(message("pump-1", 1, 40), message("pump-2", 1, 20), message("pump-1", 1, 40))
+        send((b"\x00broken", message("pump-3", 1, 5)[1]), (b"", []))
+        with monkeypatch.context() as broken:
+
+            def away(*_: object) -> None:
+                raise LakeUnavailable("away")
+
+            broken.setattr(stream.IcebergReadings, "add", away)
+            with pytest.raises(Exception, match="away"):
+                take(stream.Committer(lake, "kafka"))
+
+        def die(batch: int, rows: int) -> None:
+            raise OSError(f"killed behind the commit of batch {batch}")
+
+        with pytest.raises(Exception, match="killed behind"):
+            take(stream.Committer(lake, "kafka", die))
+        assert in_lake(lake) == [("pump-1", 40), ("pump-2", 20)]
+        take(stream.Committer(lake, "kafka"))
+        assert in_lake(lake) == [("pump-1", 40), ("pump-2", 20)]
+        send(message("pump-2", 21, 10))
+        take(stream.Committer(lake, "kafka"))
+        assert in_lake(lake) == [("pump-1", 40), ("pump-2", 30)]
+        with pytest.raises(Exception, match="another checkpoint"):
+            take(stream.Committer(lake, "kafka"), "two")
+    aside = sorted((tmp_path / "lake").glob("quarantine/stream=kafka/**/*.parquet"))
+    faults = [text for path in aside for text in pq.read_table(path)["fault"].to_pylist()]
+    assert len(faults) == 2
+    assert any("missing" in text for text in faults)
+
+
+def test_an_engine_that_is_not_installed_is_named_with_its_extra(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And what to type."""
+    from cloud_sync.compute.engines import open_engine
+    from cloud_sync.config import Engines
+
+    monkeypatch.setitem(sys.modules, "cloud_sync.compute.spark", None)
+    with pytest.raises(UsageError, match=r"headrace\[spark\]"):
+        open_engine("spark", Engines(), Lake())
