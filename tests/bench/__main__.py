@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from tests.bench.asking import print_questions
+from tests.bench.computing import print_rollups
 from tests.bench.device import DeviceResult, run_device
 from tests.bench.http import HttpResult, run_http
 from tests.bench.lake import printed as lake
@@ -101,6 +102,10 @@ def _asking(readings: int) -> Run:
     return run
 
 
+def _computing(folder: Path, share: float) -> None:
+    print_rollups(folder, share)
+
+
 RUNS: dict[str, Run] = {
     "path: 4 agents, mosquitto, as the agents choose": _path(48_000_000, agents=4),
     "path: 1 agent, mosquitto, as the agent chooses": _path(32_000_000, agents=1),
@@ -122,6 +127,7 @@ RUNS: dict[str, Run] = {
     "asking: 10 million readings": _asking(10_000_000),
     "asking: 100 million readings": _asking(100_000_000),
     "asking: 1 billion readings": _asking(1_000_000_000),
+    "computing: rollups of three sizes": _computing,
     "lake: journal to table, a folder": _landing(on_s3=False),
     "lake: journal to table, S3 (SeaweedFS)": _landing(on_s3=True),
     "lake: bytes per reading": lake.sizes,

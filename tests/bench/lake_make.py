@@ -60,15 +60,23 @@ def device(number: int) -> str:
     return f"pump-{number:04d}"
 
 
-def make(folder: Path, readings: int, *, days: int = DAYS, with_latest: bool = True) -> Made:
+def make(
+    folder: Path,
+    readings: int,
+    *,
+    days: int = DAYS,
+    devices: int = DEVICES,
+    with_latest: bool = True,
+) -> Made:
     """Fill a data folder's lake; ``readings`` is rounded to whole series and days."""
+    series = devices * len(NAMES)
     lake = Lake(uri=str(folder / "lake"))
     table, store = IcebergReadings(lake), open_store(lake)
-    each = max(1, readings // (SERIES * days))
+    each = max(1, readings // (series * days))
     key, files, size, started = watermark_key(SITE, JOURNAL), 0, 0, time.process_time()
     newest: list[pa.Table] = []
     for day in range(days):
-        uris = _write_day(lake, day, each, newest if day == days - 1 else [])
+        uris = _write_day(lake, day, each, devices, newest if day == days - 1 else [])
         table.watermarks()
         table.add(uris, {key: day + 1})
         files += len(uris)
@@ -76,15 +84,15 @@ def make(folder: Path, readings: int, *, days: int = DAYS, with_latest: bool = T
         click.echo(f"\rday {day + 1} of {days}", nl=day == days - 1, err=True)
     if with_latest:
         latest.save(store, latest.State({key: days}, latest.merge(newest)))
-    return Made(each * SERIES * days, files, size, time.process_time() - started)
+    return Made(each * series * days, files, size, time.process_time() - started)
 
 
-def _write_day(lake: Lake, day: int, each: int, newest: list[pa.Table]) -> list[str]:
+def _write_day(lake: Lake, day: int, each: int, devices: int, newest: list[pa.Table]) -> list[str]:
     """One day's files; the last readings of its series go into ``newest``."""
     place = f"file://{lake.folder}/warehouse/headrace/readings/data/day={day:02d}"
     written = write(
         load_file_io({}, place),
-        row_groups(_noting(_blocks(day, each), newest)),
+        row_groups(_noting(_blocks(day, each, devices), newest)),
         name=lambda number: f"{place}/{number:03d}.parquet",
         target_bytes=TARGET_BYTES,
         level=PARQUET_LANDING_LEVEL,
@@ -98,10 +106,10 @@ def _noting(blocks: Iterator[pa.Table], newest: list[pa.Table]) -> Iterator[pa.T
         yield block
 
 
-def _blocks(day: int, each: int) -> Iterator[pa.Table]:
+def _blocks(day: int, each: int, devices: int) -> Iterator[pa.Table]:
     """The day in the table's order: device, name, time."""
     random = np.random.default_rng(day)
-    for first in range(0, DEVICES, BLOCK):
+    for first in range(0, devices, BLOCK):
         yield _block(random, day, each, first)
 
 
