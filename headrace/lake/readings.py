@@ -200,7 +200,7 @@ def _runs(labels: list[str | None] | list[str], runs: Ints) -> pa.DictionaryArra
     distinct = list(dict.fromkeys(label for label in labels if label is not None))
     code_of = {label: code for code, label in enumerate(distinct)}
     codes = np.array([code_of.get(label, -1) for label in labels], np.int32)  # type: ignore[arg-type]
-    return _dictionary(np.repeat(codes, runs), distinct)
+    return _dictionary(np.repeat(codes, runs), distinct, has_nulls=None in labels)
 
 
 def _labels(labels: list[str | None] | list[str], batches: Ints) -> pa.DictionaryArray:
@@ -210,7 +210,7 @@ def _labels(labels: list[str | None] | list[str], batches: Ints) -> pa.Dictionar
         return _constant(distinct[0], len(batches))
     code_of = {label: code for code, label in enumerate(distinct)}
     codes = np.array([code_of.get(label, -1) for label in labels], np.int32)  # type: ignore[arg-type]
-    return _dictionary(codes[batches], distinct)
+    return _dictionary(codes[batches], distinct, has_nulls=None in labels)
 
 
 def _clocks(
@@ -225,13 +225,15 @@ def _clocks(
 
 
 def _constant(label: str, count: int) -> pa.DictionaryArray:
-    return _dictionary(np.zeros(count, np.int32), [label])
+    return _dictionary(np.zeros(count, np.int32), [label], has_nulls=False)
 
 
-def _dictionary(codes: NDArray[np.int32], labels: list[str]) -> pa.DictionaryArray:
-    """Codes and labels as one column; a code of -1 is null."""
-    indices = pa.array(codes, mask=codes < 0) if len(codes) and codes.min() < 0 else pa.array(codes)
-    return pa.DictionaryArray.from_arrays(indices, pa.array(labels, pa.utf8()))
+def _dictionary(
+    codes: NDArray[np.int32], labels: list[str], *, has_nulls: bool
+) -> pa.DictionaryArray:
+    """Codes and labels as one column; a code of -1 is null. Arrow need not check codes that are made here."""
+    indices = pa.array(codes, mask=codes < 0) if has_nulls else pa.array(codes)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(labels, pa.utf8()), safe=False)
 
 
 def _as_time(times: Ints) -> pa.Array:
