@@ -31,6 +31,7 @@ from cloud_sync.compute.files import files_of
 from cloud_sync.compute.targets import READINGS, Target
 from cloud_sync.maintain.iceberg import Marks, replace
 from cloud_sync.maintain.runs import File
+from headrace.catalog.words import words_of
 from headrace.errors import CommitConflict, UsageError
 from headrace.lake.catalogue import NAMESPACE, catalogue_errors, create_table
 from headrace.lake.config import Lake
@@ -132,7 +133,10 @@ class ComputedTable:
             return create_table(
                 self._catalogue, self._lake, name, self.target.schema,
                 partition_spec=self.target.partitions,
-                properties={**_PROPERTIES, _DEFINITION: self.target.definition},
+                properties={
+                    **_PROPERTIES, _DEFINITION: self.target.definition,
+                    "comment": words_of(self.target.name).comment or "Features, for training",
+                },
             )  # fmt: skip
         except CommitConflict:
             with catalogue_errors(f"load the table {self.target.name}"):

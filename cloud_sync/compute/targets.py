@@ -13,6 +13,7 @@ from pyiceberg.types import DoubleType, LongType, NestedField, StringType, Times
 
 from cloud_sync.compute import rollups
 from cloud_sync.compute.features import Wanted, columns_of, features
+from headrace.catalog.schemas import described
 
 READINGS: Final = "readings"
 MINUTES, HOURS, DAYS = "readings_1m", "readings_1h", "readings_1d"
@@ -43,9 +44,33 @@ def rollup_targets() -> tuple[Target, ...]:
         [NestedField(6, "count", LongType(), required=True), *_doubles(_STATISTICS, 7)]
     )
     return (
-        Target(MINUTES, READINGS, raw, schema, _by("day", DayTransform()), rollups.minutes, "1"),
-        Target(HOURS, MINUTES, finer, schema, _by("month", MonthTransform()), rollups.hours, "1"),
-        Target(DAYS, HOURS, finer, schema, _by("year", YearTransform()), rollups.days, "1"),
+        Target(
+            MINUTES,
+            READINGS,
+            raw,
+            described(MINUTES, schema),
+            _by("day", DayTransform()),
+            rollups.minutes,
+            "1",
+        ),
+        Target(
+            HOURS,
+            MINUTES,
+            finer,
+            described(HOURS, schema),
+            _by("month", MonthTransform()),
+            rollups.hours,
+            "1",
+        ),
+        Target(
+            DAYS,
+            HOURS,
+            finer,
+            described(DAYS, schema),
+            _by("year", YearTransform()),
+            rollups.days,
+            "1",
+        ),
     )
 
 

@@ -81,7 +81,9 @@ _STEPPED: Final = f"""
            taken - lag(taken) OVER series AS step,
            lag(taken) OVER series IS NOT NULL
                AND value IS NOT DISTINCT FROM lag(value) OVER series
-               AND text IS NOT DISTINCT FROM lag(text) OVER series AS is_same
+               AND text IS NOT DISTINCT FROM lag(text) OVER series AS is_same,
+           value IS NOT DISTINCT FROM lead(value) OVER series AS is_repeated,
+           lag(value) OVER series IS NOT DISTINCT FROM lag(value, 2) OVER series AS ends_run
     FROM (
         SELECT {_KEY}, unit, clock, value, text, seq,
                epoch_us(time) AS taken, epoch_us(received) AS arrived
@@ -167,13 +169,15 @@ def _facts(quality: Quality) -> str:
 """  # noqa: S608 - ours
 
 
+#: Of the rows with a new value those alone that begin or end a run of equal ones: of noise hardly any.
 _FLAT: Final = f"""
     SELECT {_KEY}, max(length) / 1e6 AS flat_s, arg_max(taken, length) AS flat_at
     FROM (
         SELECT {_KEY}, taken,
-               coalesce(lead(taken - step) OVER series, last_at) - taken AS length
+               CASE WHEN is_repeated THEN coalesce(lead(taken - step) OVER series, last_at) - taken
+                    ELSE 0 END AS length
         FROM stepped JOIN (SELECT {_KEY}, last_at FROM typical) USING ({_KEY})
-        WHERE value IS NOT NULL AND NOT is_same
+        WHERE value IS NOT NULL AND NOT is_same AND (is_repeated OR ends_run)
         WINDOW series AS (PARTITION BY {_KEY} ORDER BY taken)
     )
     GROUP BY {_KEY}

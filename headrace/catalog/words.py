@@ -130,8 +130,36 @@ QUALITY: Final = Words(
     },
 )
 
+
+def _rollup(step: str, source: str) -> Words:
+    return Words(
+        f"Readings by the {step}: one row a series and {step} with numbers in it, computed from {source}",
+        {
+            "site": _SITE,
+            "device": _DEVICE,
+            "name": _NAME,
+            "unit": _UNIT,
+            "time": Column(f"When the {step} begins, UTC"),
+            "count": Column("How many numbers"),
+            "sum": Column("Their sum"),
+            "min": Column("The least"),
+            "max": Column("The greatest"),
+            "mean": Column("Their mean"),
+            "first": Column("The first, by time"),
+            "last": Column("The last, by time"),
+        },
+    )
+
+
 #: Tables that Headrace keeps, by their names.
-TABLES: Final[Mapping[str, Words]] = {"readings": READINGS, "series": SERIES, "quality": QUALITY}
+TABLES: Final[Mapping[str, Words]] = {
+    "readings": READINGS,
+    "series": SERIES,
+    "quality": QUALITY,
+    "readings_1m": _rollup("minute", "readings"),
+    "readings_1h": _rollup("hour", "readings_1m"),
+    "readings_1d": _rollup("day", "readings_1h"),
+}
 
 #: Views that ``headrace query`` computes when it is asked.
 VIEWS: Final[Mapping[str, Words]] = {

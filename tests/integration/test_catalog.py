@@ -18,6 +18,7 @@ from pyiceberg.table import Table
 from pyiceberg.types import DoubleType, NestedField
 
 from cloud_sync.catalog.keeper import SeriesKeeper
+from cloud_sync.compute.targets import rollup_targets
 from cloud_sync.config import Catalog, Maintain, Register, TagRule
 from cloud_sync.lake.table import READINGS_COLUMNS
 from cloud_sync.landing.parquet import DAY_US
@@ -164,6 +165,13 @@ def test_tables_say_in_their_columns_what_they_are(site: Site) -> None:
         assert {field.name for field in table.schema().fields} == set(words.TABLES[name].columns)
         assert all(field.doc for field in table.schema().fields)
         assert table.properties["comment"] == words.TABLES[name].comment
+
+
+def test_rollups_have_words_for_each_column() -> None:
+    """Whoever adds one says what it is."""
+    for target in rollup_targets():
+        assert all(field.doc for field in target.schema.fields)
+        assert set(words.TABLES[target.name].columns) == {f.name for f in target.schema.fields}
 
 
 def test_the_words_of_views_name_their_columns(site: Site) -> None:

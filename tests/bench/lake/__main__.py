@@ -47,6 +47,13 @@ def merging(landings: int, level: int) -> None:
 
 
 @main.command()
+@click.option("--readings", default=16_000_000, help="Of the largest day.")
+def knowing(readings: int) -> None:
+    """Series, quality and the catalogue: CPU and memory."""
+    _in_folder(lambda folder: printed.knowing(folder, readings))
+
+
+@main.command()
 @click.option("--commits", default=10_000)
 @click.option("--unmaintained", is_flag=True, help="To see what maintenance is for.")
 def commits(commits: int, unmaintained: bool) -> None:

@@ -38,7 +38,7 @@ def run_merging(
         register(folder / "lake", at + 1, table, rows)
     config = folder / "cloud_sync.toml"
     config.write_text(f'[lake]\nuri = "{folder / "lake"}"\n[maintain]\nlevel = {level}\n')
-    answer, cpu_s, peak_mb = _measured(
+    answer, cpu_s, peak_mb = measured(
         [sys.executable, "-m", "cloud_sync", "maintain", "--config", str(config), "--json"]
     )
     (day,) = json.loads(answer)["days"]
@@ -49,8 +49,9 @@ def run_merging(
     )  # fmt: skip
 
 
-def _measured(argv: list[str]) -> tuple[str, float, int]:
+def measured(argv: list[str]) -> tuple[str, float, int]:
     """A process's output, its CPU seconds and its peak of anonymous memory."""
+    before = os.times()
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
         peak = 0
         while process.poll() is None:
@@ -60,7 +61,10 @@ def _measured(argv: list[str]) -> tuple[str, float, int]:
         output = process.stdout.read()
         assert process.returncode == 0, output
     used = os.times()
-    return output, used.children_user + used.children_system, peak // 1024
+    cpu_s = (
+        used.children_user + used.children_system - before.children_user - before.children_system
+    )
+    return output, cpu_s, peak // 1024
 
 
 def _anonymous_kb(pid: int) -> int:

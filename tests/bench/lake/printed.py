@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from tests.bench.lake.commits import run_commits
+from tests.bench.lake.knowing import run_folding, run_knowing
 from tests.bench.lake.landing import run_landing
 from tests.bench.lake.merging import run_merging
 from tests.bench.lake.recordings import host, rig
@@ -69,6 +70,23 @@ def merging(folder: Path, landings: int, level: int = 3) -> None:
             flush=True,
         )
     print(flush=True)
+
+
+def knowing(folder: Path, readings_of_day: int) -> None:
+    """One day, a quarter of it, a sixteenth; and what has landed, folded in."""
+    print(
+        "| readings of the day | series | series counted, CPU us a reading | judged | peak MB | headrace catalog, CPU s |"
+    )
+    print("|---|---|---|---|---|---|")
+    for part in (16, 4, 1):
+        result = run_knowing(folder / f"knowing-{part}", readings_of_day=readings_of_day // part)
+        print(
+            f"| {result.readings:,} | {result.series:,} | {result.counting_us:.3f} | {result.judging_us:.2f} "
+            f"| {result.judging_mb} | {result.catalog_cpu_s:.2f} |",
+            flush=True,
+        )
+    us = run_folding(folder / "folding", landings=20, rows=100_000)
+    print(f"\nFolding in what landed: {us:.3f} us a reading.\n", flush=True)
 
 
 def commits(folder: Path, count: int, *, is_maintained: bool = True) -> None:
