@@ -9,7 +9,12 @@ trap 'rm -rf "$work"' EXIT
 
 command -v java >/dev/null || { echo "missing: java (Debian package default-jre-headless)" >&2; }
 if command -v npm >/dev/null; then
-    [ -d "$venv/azurite" ] || npm install --silent --no-fund --no-audit --prefix "$venv/azurite" azurite@3.37.0
+    # Aside first: an installation that failed must not be taken for one the next time.
+    if [ ! -d "$venv/azurite/node_modules" ]; then
+        npm install --loglevel=error --no-fund --no-audit --no-progress --prefix "$work/azurite" azurite@3.37.0 >/dev/null
+        rm -rf "$venv/azurite"
+        mv "$work/azurite" "$venv/azurite"
+    fi
 else
     echo "missing: npm (Debian package npm): Azure Blob is left out" >&2
 fi
