@@ -25,6 +25,7 @@ from pyiceberg.exceptions import (
     TableAlreadyExistsError,
     UnauthorizedError,
 )
+from pyiceberg.io import load_file_io
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
 from requests.exceptions import RequestException
@@ -110,11 +111,22 @@ def load_readings(catalogue: Catalog) -> Table | None:
 def make_namespace(catalogue: Catalog, lake: Lake) -> None:
     """The namespace of all tables, if it is not there.
 
-    A Hive metastore would put its tables into a folder of its own if they were not given a place.
+    A Hive metastore would put its tables into a folder of its own if they were not given a place. Of two that
+    make a namespace at once it removes the folder that the later one has made, with what the other one has put
+    into it meanwhile; a folder that is there before both stays.
     """
     place = {"location": _warehouse(lake)} if lake.catalogue.type == "hive" else {}
+    if place and not catalogue.namespace_exists(NAMESPACE):
+        _make_folder(catalogue, place["location"])
     with suppress(NamespaceAlreadyExistsError):
         catalogue.create_namespace(NAMESPACE, place)
+
+
+def _make_folder(catalogue: Catalog, location: str) -> None:
+    """A file makes a folder on every store."""
+    files = load_file_io(catalogue.properties, location)
+    with files.new_output(f"{location}/.headrace").create(overwrite=True) as file:
+        file.write(b"The tables of the namespace headrace.\n")
 
 
 def create_table(
@@ -122,18 +134,12 @@ def create_table(
 ) -> Table:
     """Make a table, and the namespace where it is missing.
 
-    A Hive metastore locks the name of a table that is committed to, whether it is there or not, and nothing when
-    one is made: so there it is made by a commit.
-
     Raises:
         CommitConflict: another writer has made it, who may have put into it what was to be put into this one.
     """
     with catalogue_errors("make the table"):
         make_namespace(catalogue, lake)
         try:
-            if lake.catalogue.type == "hive":
-                catalogue.create_table_transaction(name, schema, **options).commit_transaction()
-                return catalogue.load_table(name)
             return catalogue.create_table(name, schema, **options)
         except TableAlreadyExistsError as error:
             raise CommitConflict("catalogue: another writer has made the table") from error
