@@ -57,4 +57,4 @@ def test_killed_at_any_step_maintenance_loses_and_doubles_nothing(tmp_path: Path
         maintain(folder, A_DAY_LATER_US)
         assert_each_once(identities(lake, None), expected[index])
         assert data_files(folder) == named(lake), f"left behind after step {step}"
-        assert not list((folder / "lake" / "maintenance").rglob("*.json"))
+        assert not list((folder / "lake" / "maintenance" / "readings").iterdir())

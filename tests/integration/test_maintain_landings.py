@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from cloud_sync import cli
 from cloud_sync import config as configuration
 from cloud_sync.config import CloudSync, Landing, Maintain, Register
-from cloud_sync.maintain import landings
+from cloud_sync.maintain import landings, records
 from cloud_sync.maintain.maintainer import Maintainer
 from cloud_sync.maintain.report import Report
 from headrace.clock import ManualClock
@@ -198,6 +198,20 @@ def test_files_that_a_manifest_or_a_snapshot_names_stay(local: Site) -> None:
     local.round()
     assert refused not in local.files()
     local.assert_whole()
+
+
+def test_a_kill_before_the_look_is_remembered_records_nothing_twice(local: Site) -> None:
+    """The record is put first; the next look finds the file in it."""
+    refused = refuse_the_second(local)
+    table = load_readings(open_catalogue(local.config.lake))
+    assert table is not None
+    record = records.removal(table, [local.store.uri(refused)], local.clock.now_us())
+    records.put(local.store, record)
+    assert local.strays() == 0
+    local.clock.advance(GRACE_S + 1)
+    local.round()
+    assert refused not in local.files()
+    assert not records.all_of(local.store, "readings")
 
 
 def test_what_was_settled_long_ago_is_not_listed_again(local: Site) -> None:
