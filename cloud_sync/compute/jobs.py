@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from cloud_sync.compute.features import Wanted, columns_of
+from cloud_sync.compute.rollups import HOUR_US, MINUTE_US
 from cloud_sync.config import Compute
 from cloud_sync.cron import trigger
 from headrace.config import FaultList
@@ -18,7 +20,6 @@ from headrace.errors import ConfigError, UsageError
 from headrace.limits.compute import FEATURE_MAX_COLUMNS
 
 if TYPE_CHECKING:
-    from cloud_sync.compute.features import Wanted
     from cloud_sync.compute.targets import Target
 
 _JOB: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
@@ -111,18 +112,14 @@ def _check_features(table: Compute, key: str, found: FaultList) -> None:
     for device in table.devices:
         if not _DEVICES.fullmatch(device):
             found.add(f"{key}.devices", f"expected a device's id, maybe with *, got {device!r}")
-    width = 1 + 3 * len(set(table.windows)) + len(set(table.lags))
-    if len(table.series) * width > FEATURE_MAX_COLUMNS:
-        found.add(key, f"{len(table.series) * width} columns are over {FEATURE_MAX_COLUMNS}")
-    for name in ("windows", "lags"):
-        if len(set(getattr(table, name))) < len(getattr(table, name)):
-            found.add(f"{key}.{name}", "has a number twice")
+    columns = columns_of(_wanted(table))
+    if len(columns) > FEATURE_MAX_COLUMNS:
+        found.add(key, f"{len(columns)} columns are over {FEATURE_MAX_COLUMNS}")
+    for name in sorted({name for name in columns if columns.count(name) > 1})[:1]:
+        found.add(key, f"the column {name} comes from two places, of series, windows and lags")
 
 
 def _wanted(table: Compute) -> Wanted:
-    from cloud_sync.compute.features import Wanted
-    from cloud_sync.compute.rollups import HOUR_US, MINUTE_US
-
     return Wanted(
         series=table.series, step_us=MINUTE_US if table.step == "1m" else HOUR_US,
         windows=table.windows, lags=table.lags, devices=table.devices,
