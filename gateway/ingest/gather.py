@@ -22,8 +22,10 @@ import pyarrow as pa
 from gateway.ingest.arrival import Arrival
 from gateway.ingest.reading import Accepted, check_device, check_names
 from headrace.batch import check_stream_and_seq
-from headrace.codecs import many, senml
+from headrace.codecs import many
 from headrace.codecs.columns import Decoded, checked
+from headrace.codecs.senml_readings import Columns
+from headrace.codecs.senml_records import records_of_json
 from headrace.errors import PayloadError
 from headrace.limits.ingest import GATHER_MAX_BYTES, GATHER_MAX_PAYLOAD_BYTES
 from headrace.limits.wire import MAX_BATCH_ROWS, MAX_SHARED_NAMES
@@ -99,7 +101,7 @@ def gather(arrivals: Sequence[Arrival]) -> tuple[list[Accepted], list[Arrival]]:
     Args:
         arrivals: for which ``may_gather`` holds, in order of arrival.
     """
-    columns = senml.Columns()
+    columns = Columns()
     runs, left = _runs(columns, arrivals)
     try:
         return list(_accepted(columns, runs)), left
@@ -108,7 +110,7 @@ def gather(arrivals: Sequence[Arrival]) -> tuple[list[Accepted], list[Arrival]]:
         return [], list(arrivals)
 
 
-def _runs(columns: senml.Columns, arrivals: Sequence[Arrival]) -> tuple[list[_Run], list[Arrival]]:
+def _runs(columns: Columns, arrivals: Sequence[Arrival]) -> tuple[list[_Run], list[Arrival]]:
     """Runs in order of their first payload, and what does not go into one."""
     runs: list[_Run] = []
     newest: dict[str, _Run] = {}
@@ -132,13 +134,13 @@ def _runs(columns: senml.Columns, arrivals: Sequence[Arrival]) -> tuple[list[_Ru
     return runs, left
 
 
-def _read(columns: senml.Columns, arrival: Arrival) -> _Pack:
+def _read(columns: Columns, arrival: Arrival) -> _Pack:
     """Put a payload's readings into the columns.
 
     Raises:
         PayloadError: it cannot be gathered; the columns are as they were.
     """
-    records = senml.records_of_json(arrival.payload)
+    records = records_of_json(arrival.payload)
     start = len(columns.times)
     columns.units, columns.widened = {}, {}
     try:
@@ -156,7 +158,7 @@ def _read(columns: senml.Columns, arrival: Arrival) -> _Pack:
     return _Pack(arrival, stream, first_seq, rows, units, columns.widened)
 
 
-def _accepted(columns: senml.Columns, runs: Sequence[_Run]) -> Iterator[Accepted]:
+def _accepted(columns: Columns, runs: Sequence[_Run]) -> Iterator[Accepted]:
     """The runs as batches.
 
     Raises:

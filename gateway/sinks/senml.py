@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from gateway.consumer import Rejected
 from gateway.sinks.columns import Columns
 from gateway.sinks.texts import TEXT, join, quoted
-from headrace.codecs.senml import RELATIVE_BELOW
+from headrace.codecs.senml_readings import RELATIVE_BELOW
 
 
 def sayable(columns: Columns) -> tuple[Columns, list[Rejected]]:

@@ -1,7 +1,7 @@
 """Payload formats to Arrow columns, and back to the one format that Headrace writes itself.
 
 Reading order: ``columns`` (the schema that every codec yields), ``arrow``, ``senml``, ``line``
-(each with its helpers: ``arrow_columns``; ``cbor``, ``senml_columns``; ``readings``, ``line_exact``,
+(each with its helpers: ``arrow_columns``; ``cbor``, ``senml_records``, ``senml_readings``, ``senml_columns``; ``readings``, ``line_exact``,
 ``line_columns``), ``sparkplug`` (with ``sparkplug_schema``, ``sparkplug_values``), ``many`` (small payloads
 that the gateway put into one).
 Gateway and cloud_sync share them, because the journal keeps payloads as they were received. Not for

@@ -18,8 +18,9 @@ import msgspec
 import pyarrow as pa
 
 from headrace.batch import check_stream_and_seq
-from headrace.codecs import senml
 from headrace.codecs.columns import Decoded, checked
+from headrace.codecs.senml_readings import Columns
+from headrace.codecs.senml_records import records_of_json
 from headrace.errors import PayloadError
 from headrace.limits.sizes import KIB
 from headrace.limits.wire import MAX_SHARED_NAMES
@@ -56,7 +57,7 @@ def unpack(payload: bytes) -> list[Part]:
 def decode_senml_json(payload: bytes, received_us: int) -> Decoded:
     """All readings of ``senml-json+many``; the identity is that of the first payload."""
     del received_us  # each part has its own
-    columns = senml.Columns()
+    columns = Columns()
     stream, first_seq = _add(columns, unpack(payload))
     return checked(
         *columns.arrays(), stream=stream, first_seq=first_seq, units=columns.units,
@@ -74,7 +75,7 @@ def decode_small(items: Sequence[tuple[str, bytes, int]]) -> list[Decoded | None
         One for each item; None for what has to be decoded by itself: it is large, of another format,
         or broken.
     """
-    columns = senml.Columns()
+    columns = Columns()
     found: list[Decoded | None] = [None] * len(items)
     spans: list[_Span] = []
     for number, (format_name, payload, received) in enumerate(items):
@@ -115,7 +116,7 @@ class _Span(msgspec.Struct, frozen=True):
 
 
 def _read(
-    columns: senml.Columns, number: int, format_name: str, payload: bytes, received: int
+    columns: Columns, number: int, format_name: str, payload: bytes, received: int
 ) -> _Span | None:
     """Add an item's readings to the columns; None, and nothing added, where that cannot be."""
     start = len(columns.times)
@@ -134,11 +135,11 @@ def _read(
     return _Span(number, start, start + count, stream, first_seq, columns.units, columns.widened)
 
 
-def _add(columns: senml.Columns, parts: Sequence[Part]) -> tuple[str | None, int]:
+def _add(columns: Columns, parts: Sequence[Part]) -> tuple[str | None, int]:
     """Add payloads that follow each other; the identity of the first."""
     stream, first_seq = None, 0
     for number, (received, part) in enumerate(parts):
-        records = senml.records_of_json(part)
+        records = records_of_json(part)
         if number == 0:
             stream, first_seq = records[0].stream, records[0].seq
         columns.add_pack(records, received)

@@ -9,7 +9,15 @@ import cbor2
 import pyarrow as pa
 
 from headrace import codecs
-from headrace.codecs import Decoded, line_columns, line_exact, many, senml
+from headrace.codecs import (
+    Decoded,
+    line_columns,
+    line_exact,
+    many,
+    senml,
+    senml_readings,
+    senml_records,
+)
 from headrace.codecs.senml_columns import Unusual
 from headrace.errors import PayloadError
 from headrace.limits.wire import CBOR_MAX_DEPTH
@@ -57,7 +65,7 @@ def senml_json(data: bytes) -> None:
         fast = senml.ordinary_json(data, NOW_US)
     except Unusual:
         return
-    _same(fast, senml.resolve(senml.records_of_json(data), NOW_US))
+    _same(fast, senml_readings.resolve(senml_records.records_of_json(data), NOW_US))
 
 
 def senml_cbor(data: bytes) -> None:
@@ -69,7 +77,7 @@ def senml_cbor(data: bytes) -> None:
         fast = senml.ordinary(*senml.split_maps(maps), NOW_US)
     except Unusual:
         return
-    _same(fast, senml.resolve(senml.records_of_maps(maps), NOW_US))
+    _same(fast, senml_readings.resolve(senml_records.records_of_maps(maps), NOW_US))
 
 
 def senml_json_many(data: bytes) -> None:

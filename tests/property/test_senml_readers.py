@@ -10,7 +10,7 @@ import cbor2
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from headrace.codecs import senml
+from headrace.codecs import senml, senml_readings, senml_records
 from headrace.codecs.columns import Decoded
 from headrace.codecs.senml_columns import Unusual
 
@@ -69,7 +69,7 @@ def agree(fast: Callable[[], Decoded], slow: Callable[[], Decoded]) -> bool:
 def agree_json(payload: bytes) -> bool:
     return agree(
         lambda: senml.ordinary_json(payload, NOW),
-        lambda: senml.resolve(senml.records_of_json(payload), NOW),
+        lambda: senml_readings.resolve(senml_records.records_of_json(payload), NOW),
     )
 
 
@@ -78,7 +78,7 @@ def agree_cbor(pack: Any) -> bool:
     maps = cbor2.loads(payload)
     return agree(
         lambda: senml.ordinary(*senml.split_maps(maps), NOW),
-        lambda: senml.resolve(senml.records_of_maps(maps), NOW),
+        lambda: senml_readings.resolve(senml_records.records_of_maps(maps), NOW),
     )
 
 

@@ -26,7 +26,7 @@ from gateway.sinks.parts import Part, encoded, rejections
 from gateway.sinks.senml import records
 from headrace.batch import GATEWAY_STREAM_PREFIX, BatchId, is_device_id
 from headrace.codecs import BATCH_SCHEMA, arrow
-from headrace.codecs.senml import RELATIVE_BELOW
+from headrace.codecs.senml_readings import RELATIVE_BELOW
 from headrace.derived import is_derived
 from headrace.topics import Topics
 
