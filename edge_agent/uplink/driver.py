@@ -1,9 +1,7 @@
 """Drives the uplink machine: one thread that joins buffer, machine and MQTT client.
 
 The thread waits for an event (something sealed, an ack, a connection lost) or for the machine's next
-tick, lets the machine decide, and carries out its actions. It fills the window from the buffer: at
-once while nothing is in flight, and otherwise with messages as large as what has come together in
-``UPLINK_HOLD_S``, so that a quiet device is prompt and a busy one is cheap.
+tick, lets the machine decide, carries out its actions, and fills the window from the buffer.
 """
 
 from __future__ import annotations
@@ -12,12 +10,12 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from edge_agent.buffer.coalesce import Outgoing, next_message
 from edge_agent.buffer.store import Store
+from edge_agent.uplink.filling import Filling
 from edge_agent.uplink.machine import (
     Action,
     Connect,
@@ -31,14 +29,8 @@ from edge_agent.uplink.machine import (
 from edge_agent.uplink.mqtt import Desired, Document, Down, LinkEvent, MqttLink, Taken, Up
 from headrace import wire
 from headrace.clock import Clock
-from headrace.errors import (
-    HeadraceError,
-    PayloadError,
-    StorageCorrupt,
-    StorageError,
-    TransportError,
-)
-from headrace.limits.agent import RETRY_FIRST_S, UPLINK_HOLD_S, UPLINK_MAX_EVENTS
+from headrace.errors import HeadraceError, PayloadError, TransportError
+from headrace.limits.agent import UPLINK_MAX_EVENTS
 from headrace.logs import Condition
 from headrace.metrics import Metrics
 
@@ -95,11 +87,7 @@ class Uplink:
         self._state, self._state_interval_s, self._failed = state, state_interval_s, failed
         self._models, self._models_said = models, b""
         self._broker = Condition(_log, f"broker {broker}")
-        self._storage = Condition(_log, f"reading the buffer {store.path}")
-        self._message_rows = message_rows
-        self._cursor = 0
-        self._ready: Outgoing | None = None
-        self._held_until: float | None = None
+        self._filling = Filling(store, message_rows=message_rows)
         self._messages: dict[int, int] = {}
         self._published_at = float("-inf")
         self._answered = False  # whether this connection has brought an ack or a nack
@@ -165,7 +153,11 @@ class Uplink:
         if event is not None:
             self._do(self._handle(event, now), now)
         self._do(self._machine.tick(now), now)
-        self._fill_window(now)
+        for message in self._filling.messages(
+            self._machine, now, draining=self._stop_at is not None
+        ):
+            offer = (message.first_seq, message.last_seq, message.payload)
+            self._do(self._machine.offer(*offer, now), now)
         if now >= self._state_due:
             self._publish_state(now)
         self._publish_models()
@@ -189,8 +181,8 @@ class Uplink:
 
     def _next_due(self) -> float:
         dues = [self._machine.next_tick(), self._state_due]
-        if self._held_until is not None:
-            dues.append(self._held_until)
+        if self._filling.held_until is not None:
+            dues.append(self._filling.held_until)
         if self._stop_at is not None:
             dues.append(self._stop_at)
         return min(dues)
@@ -297,49 +289,3 @@ class Uplink:
         if self._machine.state is State.CONNECTED:
             self._link.publish_state(self._state(False), wait_s=_GOODBYE_S)
         self._link.close(goodbye_s=_GOODBYE_S)
-
-    # --- filling the window -----------------------------------------------------------------------
-
-    def _fill_window(self, now: float) -> None:
-        try:
-            while self._machine.room() and self._may_send(now):
-                message = self._ready or self._read_message()
-                self._ready = message
-                if message is None or not self._machine.room(len(message.payload)):
-                    return
-                self._ready = None
-                self._do(
-                    self._machine.offer(message.first_seq, message.last_seq, message.payload, now),
-                    now,
-                )
-            self._storage.good()
-        except StorageCorrupt:
-            raise
-        except StorageError as error:
-            self._storage.bad(error)
-            self._held_until = now + RETRY_FIRST_S
-
-    def _read_message(self) -> Outgoing | None:
-        last = self._store.next_seq - 1
-        with closing(self._store.read(self._cursor)) as stored:
-            message = next_message(stored, self._store.stream, self._message_rows)
-        # Without a message, everything up to `last` was dropped or is acknowledged already.
-        self._cursor = message.last_seq if message else last
-        return message
-
-    def _may_send(self, now: float) -> bool:
-        """Whether to send now what is in the buffer, or to let it grow for a moment."""
-        waiting = self._store.next_seq - 1 - self._cursor
-        if self._ready is None and waiting <= 0:
-            self._held_until = None
-            return False
-        prompt = self._machine.in_flight == 0 or self._stop_at is not None
-        if self._ready is not None or prompt or waiting >= self._message_rows // 2:
-            self._held_until = None
-            return True
-        if self._held_until is None:
-            self._held_until = now + UPLINK_HOLD_S
-        if now < self._held_until:
-            return False
-        self._held_until = None
-        return True
