@@ -209,6 +209,19 @@ def test_a_failure_before_the_commit_leaves_no_file_behind(
     same(lake.table("readings_1m"), lake.expected_minutes())
 
 
+def test_a_file_that_is_gone_is_an_outage_and_not_a_crash(lake: ComputedLake) -> None:
+    """The table is as it was, and the file is named."""
+    fill(lake, days=1)
+    for path in (lake.folder / "lake").glob("landing/**/*.parquet"):
+        path.rename(path.with_suffix(".away"))
+    with pytest.raises(LakeUnavailable, match="landing"):
+        lake.run()
+    for path in (lake.folder / "lake").glob("landing/**/*.away"):
+        path.rename(path.with_suffix(".parquet"))
+    lake.run()
+    same(lake.table("readings_1m"), lake.expected_minutes())
+
+
 def test_a_killed_run_is_repeated_and_leaves_nothing(lake: ComputedLake, tmp_path: Path) -> None:
     """SIGKILL when the first file is being written; maintenance removes what nobody committed."""
     fill(lake, days=3)

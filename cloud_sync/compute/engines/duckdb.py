@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import duckdb
@@ -57,24 +58,18 @@ class DuckdbEngine(Engine):
         )
         last = rows.area.last_device
         devices = f" AND device <= {_text(last)}" if last is not None else ""
-        self._db.execute(
-            f"CREATE OR REPLACE TEMP VIEW {_SOURCE} AS SELECT {columns} FROM {self._files(rows)} "  # noqa: S608 - ours
-            f"WHERE time >= make_timestamptz({rows.first_us}) AND time < make_timestamptz({rows.end_us}) "
-            f"AND device >= {_text(rows.area.first_device)}{devices}"
-        )
-        return self._ibis.table(_SOURCE)
+        with _errors():
+            self._db.execute(
+                f"CREATE OR REPLACE TEMP VIEW {_SOURCE} AS SELECT {columns} FROM {self._files(rows)} "  # noqa: S608 - ours
+                f"WHERE time >= make_timestamptz({rows.first_us}) AND time < make_timestamptz({rows.end_us}) "
+                f"AND device >= {_text(rows.area.first_device)}{devices}"
+            )
+            return self._ibis.table(_SOURCE)
 
     def batches(self, expression: Any) -> Iterator[pa.RecordBatch]:
-        try:
+        with _errors():
             result = self._db.sql(self._ibis.compile(expression))
             yield from result.to_arrow_reader(DUCKDB_BATCH_ROWS)
-        except duckdb.OutOfMemoryException as error:
-            raise LakeUnavailable(
-                f"DuckDB has not enough memory: {_line(error)}",
-                hint="raise engines.duckdb.memory_mb",
-            ) from error
-        except (duckdb.Error, OSError, pa.ArrowException) as error:
-            raise LakeUnavailable(f"a file cannot be computed from: {_line(error)}") from error
 
     def _files(self, rows: Rows) -> str:
         if not self._lake.is_local:
@@ -86,6 +81,19 @@ class DuckdbEngine(Engine):
             return "elsewhere"
         paths = ", ".join(_text(uri.removeprefix("file://")) for uri in rows.uris)
         return f"read_parquet([{paths}], hive_partitioning = false, union_by_name = true)"
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """DuckDB's and Arrow's errors as ours. A file may be gone that was there when the run looked: the next looks again."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise LakeUnavailable(
+            f"DuckDB has not enough memory: {_line(error)}", hint="raise engines.duckdb.memory_mb"
+        ) from error
+    except (duckdb.Error, OSError, pa.ArrowException) as error:
+        raise LakeUnavailable(f"a file cannot be computed from: {_line(error)}") from error
 
 
 def _text(value: str) -> str:
