@@ -80,11 +80,18 @@ class QualityKeeper:
         """A round for the service; returns the readings that were looked at.
 
         Raises:
-            LakeUnavailable: no day could be judged, because the store is away.
+            LakeUnavailable: no day could be judged; the next round tries again.
+            LakeError: a table is not as it must be, or DuckDB cannot be had: said, and tried again.
         """
-        done = self.round()
+        try:
+            done = self.round()
+        except QueryStopped:
+            return 0
+        except (QueryError, UsageError) as error:
+            # Of another kind it would end the service, and landing with it.
+            raise LakeError(f"quality: {error}") from error
         failed = [day for day in done if day.problem]
-        if failed and len(failed) == len(done):
+        if failed and len(failed) == len(done) and not self._is_stopping:
             raise LakeUnavailable(f"quality of {failed[0].day}: {failed[0].problem}")
         return sum(day.readings for day in done)
 
@@ -112,8 +119,8 @@ class QualityKeeper:
                 break
             self._watch(day, at, len(days))
             done.append(DayDone(day) if dry_run else self._day(day, found, odd, quality))
-        if not dry_run:
-            self._tidy(quality, done)
+        if not (dry_run or self._is_stopping):
+            self._tidy(quality)
         return done
 
     def _due(
@@ -174,15 +181,16 @@ class QualityKeeper:
             if name.last <= watermark_of(marks, name)
         ]
 
-    def _tidy(self, quality: Table, done: Sequence[DayDone]) -> None:
-        if not done:
-            return
+    def _tidy(self, quality: Table) -> None:
         with catalogue_errors("read the table of quality"):
             quality.refresh()
         expire(quality, self._config.register.keep_snapshots)
-        over = [day for day in done if not day.problem and is_over(day.day, self._now(), 0.0)]
+        over = {
+            day: files for day, files in _by_day(quality).items() if is_over(day, self._now(), 0.0)
+        }
         if over:
-            self._metrics.set("incomplete_series", over[-1].incomplete)
+            newest = [_file(file) for file in over[max(over)]]
+            self._metrics.set("incomplete_series", self._measured().incomplete(newest))
 
     def _measured(self) -> Measure:
         if self._measure is None:

@@ -18,7 +18,7 @@ from pyiceberg.io.pyarrow import schema_to_pyarrow
 from cloud_sync.config import Quality
 from cloud_sync.quality.chunks import chunks
 from cloud_sync.quality.days import Counted, Judged, ends
-from cloud_sync.quality.statement import COUNTS, JUDGED, ODD_DAYS, judge
+from cloud_sync.quality.statement import COUNTS, INCOMPLETE, JUDGED, ODD_DAYS, judge
 from headrace.catalog.schemas import QUALITY_COLUMNS
 from headrace.lake.config import Lake
 from headrace.lake.readings import READINGS_SCHEMA
@@ -101,6 +101,11 @@ class Measure:
             each["date"]: Judged(Counted(int(each["readings"]), int(each["odd"])), each["computed"])
             for each in rows
         }
+
+    def incomplete(self, quality: Sequence[File]) -> int:
+        """How many series of a day have less than most of what is expected."""
+        with self._engine((), quality) as engine:
+            return int(engine.query(INCOMPLETE).read_all().to_pylist()[0]["series"])
 
     @contextmanager
     def _engine(self, readings: Sequence[File], quality: Sequence[File]) -> Iterator[Engine]:

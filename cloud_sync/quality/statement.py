@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from cloud_sync.config import Expected, Quality
-from headrace.limits.quality import AHEAD_S, MIN_STEPS
+from headrace.limits.quality import AHEAD_S, INCOMPLETE_BELOW, MIN_STEPS
 from headrace.query.statement import literal_sql
 
 #: What makes of a MAD the standard deviation of a normal distribution.
@@ -56,6 +56,10 @@ JUDGED: Final = """
 SELECT date, sum(readings) AS readings, sum(odd) AS odd, min(computed) AS computed
 FROM lake.quality GROUP BY date
 """
+
+INCOMPLETE: Final = f"""
+SELECT count(*) FILTER (WHERE completeness < {INCOMPLETE_BELOW}) AS series FROM lake.quality
+"""  # noqa: S608 - ours
 
 
 def judge(quality: Quality, *, has_odd: bool) -> str:

@@ -11,6 +11,7 @@ from datetime import date
 from typing import Any, Final
 
 import msgspec
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headrace.errors import LakeError
@@ -114,7 +115,7 @@ def _counts(files: Any, path: str) -> list[dict[str, Any]]:
     try:
         with files.open_input_file(path) as source:
             rows = pq.read_table(source, columns=["device", "reason"])
-    except OSError as error:
+    except (OSError, pa.ArrowException) as error:
         raise LakeError(f"{path}: cannot be read: {error}") from error
     counted: list[dict[str, Any]] = (
         rows.group_by(["device", "reason"]).aggregate([([], "count_all")]).to_pylist()

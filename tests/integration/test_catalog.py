@@ -214,24 +214,39 @@ def test_a_later_version_adds_its_column_and_rewrites_nothing(site: Site) -> Non
     site.assert_right()
 
 
-def test_files_with_and_without_the_new_column_are_asked_together(site: Site) -> None:
-    """By the version of today, whichever file comes first."""
+def test_files_with_and_without_the_new_column_are_asked_and_compacted_together(site: Site) -> None:
+    """By the version of today, whichever file comes first; no value of the new column is lost."""
     for at, has_column in enumerate((False, True, False)):
         site.bring("pump", readings(40, start_us=START_US + at * 60_000_000))
         if has_column:
             table = site.table("readings")
             evolve(table, later(), version=2)
-            rows = site.table("readings").scan().to_arrow().slice(0, 1)
-            site.table("readings").append(rows)
-    assert (
-        sum(
-            "quality" in pq.read_schema(task.file.file_path.removeprefix("file://")).names
-            for task in site.table("readings").scan().plan_files()
-        )
-        == 1
-    )
+            table = site.table("readings")
+            rows = table.scan().to_arrow().slice(0, 1)
+            rows = rows.set_column(11, rows.schema.field("quality"), [[0.5]])
+            table.append(rows)
+    assert files_with(site, "quality") == (1, 4)
     found = lakes.ask(site.config.lake, None, "SELECT count(value) AS n FROM readings").to_pylist()
     assert found == [{"n": 121}]
+    maintainer = Maintainer(
+        replace(site.config, maintain=Maintain(level=3)), open_store(site.config.lake), site.clock,
+        Metrics("cloud_sync"),
+    )  # fmt: skip
+    assert not maintainer.round(tables=["readings"]).problems
+    assert files_with(site, "quality") == (1, 1)
+    now = site.table("readings").scan().to_arrow()
+    assert (now.num_rows, now.column("quality").drop_null().to_pylist()) == (121, [0.5])
+    assert (
+        lakes.ask(site.config.lake, None, "SELECT count(value) AS n FROM readings").to_pylist()
+        == found
+    )
+
+
+def files_with(site: Site, column: str) -> tuple[int, int]:
+    """How many files of the table have a column, and how many there are."""
+    uris = [task.file.file_path for task in site.table("readings").scan().plan_files()]
+    columns = [pq.read_schema(uri.removeprefix("file://")).names for uri in uris]
+    return sum(column in names for names in columns), len(uris)
 
 
 def test_a_table_of_an_earlier_version_gets_words_and_widths(site: Site) -> None:

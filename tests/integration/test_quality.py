@@ -15,15 +15,18 @@ from click.testing import CliRunner
 
 from cloud_sync import cli as cloud_sync_cli
 from cloud_sync.config import Expected, Maintain, Quality, Register
+from cloud_sync.lake.repairs import Repairs
 from cloud_sync.landing.parquet import DAY_US
 from cloud_sync.maintain.maintainer import Maintainer
 from cloud_sync.quality import days, keeper, measure
 from cloud_sync.quality.keeper import DayDone, QualityKeeper
 from cloud_sync.quality.measure import Measure
+from cloud_sync.raw import files as raw
 from headrace import cli
 from headrace.clock import ManualClock
 from headrace.lake.catalogue import NAMESPACE, open_catalogue
 from headrace.lake.opening import open_store
+from headrace.landing import manifest_name
 from headrace.metrics import Metrics
 from headrace.query.ask import Questions
 from headrace.query.config import Place
@@ -48,11 +51,12 @@ class Site:
         self.clock = ManualClock(START_US + DAY_US + 2 * 3_600_000_000)
         self.journal = Journal(self.config.journal.path)
         self.path = lakes.pipeline(self.config)
+        self.metrics = Metrics("cloud_sync")
         self.keeper = self.judge()
 
     def judge(self, **quality: Any) -> QualityKeeper:
         config = replace(self.config, quality=replace(self.config.quality, **quality))
-        return QualityKeeper(config, self.clock, Metrics("cloud_sync"))
+        return QualityKeeper(config, self.clock, self.metrics)
 
     def say(
         self, device: str, minutes: Sequence[int] | np.ndarray, *, name: str = "flow", day: int = 0,
@@ -106,6 +110,7 @@ def test_a_whole_day_is_complete_and_a_hole_in_it_is_named(site: Site) -> None:
     done, _today = site.round()
     assert (done.day, done.series, done.readings, done.incomplete) == (DAY, 2, 2 * MINUTES - 133, 1)
     whole, holes = site.row("whole"), site.row("holes")
+    assert site.metrics.value("incomplete_series") == 1
     assert (whole["completeness"], whole["missing"], whole["gaps"]) == (1.0, 0, 0)
     assert (whole["interval_s"], whole["longest_gap_s"]) == (60.0, None)
     assert whole["hours"] == [60] * 24
@@ -339,6 +344,50 @@ def test_the_commands_judge_and_report(site: Site, tmp_path: Path) -> None:
     told = json.loads(run.stdout)
     assert [each["kind"] for each in told["remarks"]] == ["incomplete", "outliers"]
     assert told["totals"]["missing"] == 99
+
+
+def test_what_is_in_quarantine_stands_in_the_report(site: Site, tmp_path: Path) -> None:
+    """Landings that were given up, and refused payloads of its days where they are kept."""
+    site.say("pump", range(MINUTES))
+    site.round()
+    store = open_store(site.config.lake)
+    Repairs(store).give_up(manifest_name("test", "ab" * 8, 7, 9), "it burnt", rows=120)
+    for day, device in ((DAY, "rude"), (DAY + timedelta(days=9), "later")):
+        refused = [
+            raw.Payload(
+                "quarantined",
+                number,
+                START_US,
+                device,
+                "",
+                0,
+                0,
+                0,
+                "line",
+                b"?",
+                reason="bad_value",
+            )
+            for number in range(5)
+        ]
+        place = raw.path("test", "ab" * 8, str(day), 1, 5, quarantine=True)
+        store.put(place, raw.encode(refused))
+    out = tmp_path / "report.html"
+    words = ["quality", "report", "--data", str(tmp_path), "--to", str(DAY)]
+    run = CliRunner().invoke(cli.main, [*words, "--json"])
+    told = json.loads(run.stdout)["refused"]
+    assert told["given_up"] == [
+        {"site": "test", "first": 7, "last": 9, "readings": 120, "why": "it burnt"}
+    ]
+    (payloads,) = told["payloads"]
+    assert (payloads["device"], payloads["reason"], payloads["payloads"]) == (
+        "rude",
+        "bad_value",
+        5,
+    )
+    assert CliRunner().invoke(cli.main, [*words, "--out", str(out)]).exit_code == 0
+    page = out.read_text(encoding="utf-8")
+    assert "it burnt" in page
+    assert "5 payloads" in page
 
 
 def test_the_commands_say_what_they_cannot_do(tmp_path: Path) -> None:
