@@ -16,7 +16,9 @@ makes of it: as accurate as ever, and perhaps not of the same last bit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import reduce
+from operator import add
 from typing import Any, Final
 
 #: Exponents of the grids' steps, the largest first.
@@ -59,10 +61,6 @@ def sums(rows: Any, name: str) -> dict[str, Any]:
     return {column: rows[column].sum() for column in part_columns(name)}
 
 
-def total(rows: Any, name: str) -> Any:
-    """The sum, from the sums of the parts."""
-    first, *others = part_columns(name)
-    found = rows[first]
-    for column in others:
-        found = found + rows[column]
-    return found
+def total(sums: Sequence[Any]) -> Any:
+    """The sum, from the sums of the parts in their order."""
+    return reduce(add, sums)

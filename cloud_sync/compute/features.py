@@ -91,9 +91,8 @@ def _sums(rows: Any, column: str, wanted: Wanted) -> dict[str, Any]:
         found[f"{column}_min_{window}"] = rows[f"{column}_min"].min().over(frame)
         found[f"{column}_max_{window}"] = rows[f"{column}_max"].max().over(frame)
     for lag in wanted.lags:
-        found[f"{column}_lag_{lag}"] = (
-            rows[column].max().over(_frame(rows, *(2 * [lag * wanted.step_us])))
-        )
+        frame = _frame(rows, lag * wanted.step_us, lag * wanted.step_us)
+        found[f"{column}_lag_{lag}"] = rows[column].max().over(frame)
     return found
 
 
@@ -101,24 +100,10 @@ def _means(found: Any, wanted: Wanted) -> Any:
     means: dict[str, Any] = {}
     for column in wanted.series:
         for window in wanted.windows:
-            parts = {f"{part}_{window}": part for part in part_columns(f"{column}_sum")}
-            whole = total(
-                _Named(found, {part: name for name, part in parts.items()}), f"{column}_sum"
-            )
-            means[f"{column}_mean_{window}"] = whole / found[f"{column}_count_{window}"]
+            parts = [found[f"{part}_{window}"] for part in part_columns(f"{column}_sum")]
+            means[f"{column}_mean_{window}"] = total(parts) / found[f"{column}_count_{window}"]
     found = found.mutate(**means)
     return found.select("site", "device", "time", *columns_of(wanted))
-
-
-class _Named:
-    """A table's columns under other names."""
-
-    def __init__(self, table: Any, names: dict[str, str]) -> None:
-        self._table = table
-        self._names = names
-
-    def __getitem__(self, name: str) -> Any:
-        return self._table[self._names[name]]
 
 
 def _frame(rows: Any, first_us: int, last_us: int) -> Any:

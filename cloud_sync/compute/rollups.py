@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from cloud_sync.compute.exact import split, sums, total
+from cloud_sync.compute.exact import part_columns, split, sums, total
 
 KEYS: Final = ("device", "name", "site", "unit")
 MINUTE_US: Final = 60_000_000
@@ -78,7 +78,7 @@ def _coarser(finer: Any, step_us: int) -> Any:
 
 def _finished(found: Any, name: str) -> Any:
     """The columns as they are stored; a zero is never -0.0, which engines take for equal and either for less."""
-    found = found.mutate(sum=total(found, name))
+    found = found.mutate(sum=total([found[part] for part in part_columns(name)]))
     return found.select(
         *KEYS, "time", "count", "sum",
         min=found["min"] + 0.0, max=found["max"] + 0.0,
