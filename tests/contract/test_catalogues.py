@@ -213,6 +213,31 @@ def test_a_dropped_table_is_missed_and_can_be_put_back(
     assert_each_once(identities(config.lake, None), journalled(journal.path))
 
 
+def test_a_table_that_was_set_back_is_missed_and_brought_back(
+    config: CloudSync, journal: Journal
+) -> None:
+    """Rolled back and without its watermark, as any tool may do that the catalogue lets in."""
+    config = replace(config, register=Register())  # with snapshots to roll back to
+    for turn in range(2):
+        pipeline(config).land()
+        assert pipeline(config).register() == 100
+        journal.append("crane", readings(100, seed=turn + 1))
+    known = TableRecord(open_store(config.lake)).read()
+    table = load_readings(open_catalogue(config.lake))
+    assert table is not None
+    older = min(table.snapshots(), key=lambda each: each.sequence_number or 0)
+    table.manage_snapshots().set_current_snapshot(older.snapshot_id).commit()
+    with table.transaction() as change:
+        change.remove_properties(watermark(table.properties))
+    made = pipeline(config)
+    made.land()
+    with pytest.raises(LakeError, match=r"the table headrace\.readings was set back"):
+        made.register()
+    assert IcebergReadings(config.lake).restore(known) == known
+    assert made.register() == 100
+    assert_each_once(identities(config.lake, None), journalled(journal.path))
+
+
 def registering(made: Pipeline) -> None:
     made.registrar.begin()
     made.register()
