@@ -25,7 +25,7 @@ from headrace.lake.catalogue import NAMESPACE, open_catalogue
 from headrace.lake.opening import open_store
 from headrace.metrics import Metrics
 from tests.computed import DAY_US, FIRST_US, MINUTE_US, ComputedLake, computed_lake
-from tests.servers import wait_until
+from tests.servers import duckdb_reader, wait_until
 
 SECOND_US = 1_000_000
 TABLES = ("readings_1m", "readings_1h", "readings_1d")
@@ -258,6 +258,22 @@ def test_compaction_of_a_computed_table_changes_nothing_for_it(lake: ComputedLak
     lake.register()
     assert lake.run()[0].rows == 180
     same(lake.table("readings_1m"), lake.expected_minutes())
+
+
+def test_others_read_the_tables_too(lake: ComputedLake) -> None:
+    """PyIceberg by hand, and DuckDB with its own Iceberg extension where that is installed; after a late reading."""
+    fill(lake, days=1)
+    lake.run()
+    lake.append("pump-1", "flow", [FIRST_US], [1.0])
+    lake.register()
+    lake.run()
+    table = open_catalogue(lake.config.lake).load_table((NAMESPACE, "readings_1m"))
+    found = table.scan(row_filter="device == 'pump-1'").to_arrow()
+    assert (found.num_rows, sum(found["count"].to_pylist())) == (180, 1_081)
+    if not duckdb_reader.is_there():
+        pytest.skip("PyIceberg sees it; DuckDB's Iceberg extension is not installed (make test)")
+    sql = f"SELECT count(*), sum(count) FROM iceberg_scan('{table.metadata_location}')"
+    assert duckdb_reader.ask([sql]) == [[540, 3 * 1_080 + 1]]
 
 
 def test_features_stand_side_by_side_with_what_was_before(tmp_path: Path) -> None:
