@@ -95,10 +95,10 @@ class Gateway:
 
     def start(self) -> None:
         self.program.start()
-        wait_until(self.answers, 30, f"gateway answers:\n{self.program.output()[-2000:]}")
+        wait_until(self.answers, 90, f"gateway answers:\n{self.program.output()[-2000:]}")
 
     def wait_ready(self) -> None:
-        wait_until(self.is_ready, 30, "gateway is ready")
+        wait_until(self.is_ready, 90, "gateway is ready")
 
     def answers(self) -> bool:
         assert self.program.running, self.program.output()[-3000:]

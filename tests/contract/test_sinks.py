@@ -135,8 +135,8 @@ def test_a_destination_that_hangs_is_given_up_in_time_and_holds_nobody_up(
             bench.arrives(21 + at * 20, 20)
         wait_until(lambda: others.rows == 420, 20, "the others have all")
         tries = partial(bench.metrics.value, "consumer_failures", consumer="sink/s")
-        wait_until(lambda: tries() >= 1, 20, "given up")
-        wait_until(lambda: tries() >= 3, 40, "given up again and again")
+        wait_until(lambda: tries() >= 1, 30, "given up")
+        wait_until(lambda: tries() >= 3, 60, "given up again and again")
     with destination.up() as count:
         holds(count, 420)
         wait_until(lambda: runners[0].lag == 0, 10, "nothing before it")

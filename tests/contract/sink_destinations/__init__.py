@@ -53,7 +53,7 @@ class Destination:
             each once, as a reader counts who follows the sink's README.
         bad: None where the destination takes everything that the journal holds.
         link: the network before it, which can be slow or swallow everything, until ``up`` begins again;
-            None where there is none. The sink's timeout must be two or three seconds then: less, and a busy machine looks like one that hangs.
+            None where there is none. The sink's timeout must be two to four seconds then: less, and a busy machine looks like one that hangs.
         close: ends what ``up`` leaves running.
     """
 

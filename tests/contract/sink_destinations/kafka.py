@@ -29,7 +29,7 @@ def make(folder: Path) -> Destination:
     link = Link(port)
     link.cut()
     settings = KafkaSettings(
-        brokers=f"127.0.0.1:{link.port}", topic=TOPIC, partitions=2, timeout_s=2,
+        brokers=f"127.0.0.1:{link.port}", topic=TOPIC, partitions=2, timeout_s=4,
         message_max_bytes=20_000,
     )  # fmt: skip
     running = ExitStack()

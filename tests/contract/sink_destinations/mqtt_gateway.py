@@ -28,7 +28,7 @@ def make(folder: Path) -> Destination:
     link = Link(port)
     folder.mkdir()
     programs = Programs(folder)
-    settings = MqttSettings(port=link.port, timeout_s=2, max_bytes=2_000)
+    settings = MqttSettings(port=link.port, timeout_s=4, max_bytes=2_000)
 
     @contextmanager
     def up() -> Iterator[Callable[[], int]]:
