@@ -66,12 +66,33 @@ def _round(
     # pyiceberg, Arrow and DuckDB take a second to import: not for --help.
     from cloud_sync.quality.keeper import QualityKeeper
 
-    def watch(day: date, at: int, of: int) -> None:
-        if not (is_quiet or dry_run) and sys.stderr.isatty():
-            click.echo(f"\r{day} ({at + 1} of {of}) ", nl=at + 1 == of, err=True)
+    bar = _Bar(is_quiet=is_quiet or dry_run)
+    keeper = QualityKeeper(settings, SystemClock(), Metrics("cloud_sync"), bar.tell)
+    done = keeper.round(only=only, everything=everything, dry_run=dry_run)
+    bar.end()
+    return done
 
-    keeper = QualityKeeper(settings, SystemClock(), Metrics("cloud_sync"), watch)
-    return keeper.round(only=only, everything=everything, dry_run=dry_run)
+
+class _Bar:
+    """A progress bar over the days, on stderr; none where the answer is for scripts."""
+
+    def __init__(self, *, is_quiet: bool) -> None:
+        self._is_quiet = is_quiet
+        self._bar: click._termui_impl.ProgressBar[int] | None = None
+
+    def tell(self, day: date, at: int, of: int) -> None:
+        if self._is_quiet:
+            return
+        if self._bar is None:
+            self._bar = click.progressbar(length=of, label="judging", file=sys.stderr)
+        self._bar.label = f"judging {day}"
+        self._bar.update(at - self._bar.pos)
+        self._bar.render_progress()
+
+    def end(self) -> None:
+        if self._bar is not None:
+            self._bar.update(1)
+            self._bar.render_finish()
 
 
 def _day(text: str) -> date:
