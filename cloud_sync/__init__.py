@@ -7,6 +7,7 @@ Reading order:
 - ``lake``      which manifests to register, and registering them
 - ``maintain``  compaction, retention, expiry and removal
 - ``imports``   history of other systems
+- ``stream``    readings that come through a topic
 - ``compute``   tables that are computed from readings
 - ``catalog``   the table of series
 - ``quality``   the table of quality: complete, regular, plausible, in time

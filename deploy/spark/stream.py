@@ -19,32 +19,25 @@ A site's readings come this way or by landing, not by both.
 
 from __future__ import annotations
 
-import io
 import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 import click
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pyspark import TaskContext
 from pyspark.sql import DataFrame, SparkSession, functions
 
 from cloud_sync import config as configuration
 from cloud_sync.lake.table import IcebergReadings
-from cloud_sync.landing.parquet import apart, encode_days, encode_odd
-from headrace.batch import is_device_id
+from cloud_sync.stream.messages import STREAMED, Files, put_all
 from headrace.commands import reports_errors
-from headrace.errors import LakeUnavailable, StorageCorrupt, UsageError
-from headrace.journal import JournalRow
+from headrace.errors import LakeUnavailable, UsageError
 from headrace.lake.catalogue import load_readings, open_catalogue
 from headrace.lake.config import Lake
 from headrace.lake.opening import open_store
-from headrace.lake.readings import to_table
-from headrace.lake.store import Store
-from headrace.limits.lake import LANDING_MAX_ROWS
 
 IDENTITY: Final = ("site", "device", "stream", "first_seq", "rows")
 SETTINGS: Final = {
@@ -53,8 +46,6 @@ SETTINGS: Final = {
     # Two attempts of one task would write one name.
     "spark.speculation": "false",
 }
-#: Where the files of the table are put.
-STREAMED: Final = "streamed"
 _WRITTEN: Final = "kind string, uri string, rows bigint"
 
 
@@ -73,16 +64,8 @@ def without_repeats(frame: DataFrame, within: str) -> DataFrame:
     return frame.withWatermark("timestamp", within).dropDuplicatesWithinWatermark(list(IDENTITY))
 
 
-class Message(NamedTuple):
-    """A message as it came, its site, and the batch that it says to be."""
-
-    raw: dict[str, Any]
-    site: str
-    row: JournalRow
-
-
 class Writer:
-    """Decodes the messages of a task and puts them as files; runs in the executors."""
+    """Puts the messages of a task as files; runs in the executors."""
 
     def __init__(self, lake: Lake, name: str, batch: int) -> None:
         self._lake = lake
@@ -90,84 +73,10 @@ class Writer:
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         task = TaskContext.get()
-        files = _Files(open_store(self._lake), self._place, task.partitionId() if task else 0)
-        waiting: list[Message] = []
-        for raw in (each for batch in batches for each in batch.to_pylist()):
-            try:
-                waiting.append(_message(raw))
-            except (TypeError, ValueError) as error:
-                yield files.set_aside(raw, f"its headers do not name it: {error}")
-                continue
-            if sum(each.row.rows for each in waiting) >= LANDING_MAX_ROWS:
-                yield from _put(files, waiting)
-                waiting = []
-        yield from _put(files, waiting)
-
-
-class _Files:
-    """What one task puts; names follow from micro-batch and task, so another attempt puts the same ones."""
-
-    def __init__(self, store: Store, place: str, task: int) -> None:
-        self._store = store
-        self._place = place
-        self._task = task
-        self._number = 0
-
-    def put(self, kind: str, data: Any, rows: int) -> pa.RecordBatch:
-        """One file, and the row that tells the driver of it."""
-        path = f"{kind}/{self._place}/{self._task:06d}-{self._number:06d}.parquet"
-        self._number += 1
-        self._store.put(path, data)
-        told = {"kind": [kind], "uri": [self._store.uri(path)], "rows": [rows]}
-        return pa.RecordBatch.from_pydict(told)
-
-    def set_aside(self, raw: dict[str, Any], why: str) -> pa.RecordBatch:
-        sink = io.BytesIO()
-        pq.write_table(pa.Table.from_pylist([{**raw, "fault": why}]), sink)
-        return self.put("quarantine", sink.getvalue(), 0)
-
-
-def _put(files: _Files, waiting: list[Message]) -> Iterator[pa.RecordBatch]:
-    for site in sorted({each.site for each in waiting}):
-        mine = [each for each in waiting if each.site == site]
-        try:
-            whole = to_table(site, [each.row for each in mine])
-        except StorageCorrupt:
-            # One that does not decode must not cost the others.
-            faults = {id(each): _fault(each) for each in mine}
-            for each in mine:
-                if faults[id(each)]:
-                    yield files.set_aside(each.raw, faults[id(each)])
-            whole = to_table(site, [each.row for each in mine if not faults[id(each)]])
-        table, odd = apart(whole)
-        for file in encode_days(table):
-            yield files.put(STREAMED, file.data, file.rows)
-        odd_file = encode_odd(odd)
-        if odd_file is not None:
-            yield files.put("odd", odd_file.data, odd_file.rows)
-
-
-def _message(raw: dict[str, Any]) -> Message:
-    first, rows = int(raw["first_seq"]), int(raw["rows"])
-    received = round(raw["timestamp"].timestamp() * 1e6)
-    texts = [raw[name] for name in ("site", "device", "stream", "encoding")]
-    if None in texts:
-        raise ValueError("one of site, device, stream, encoding is missing")
-    if not (is_device_id(raw["site"]) and is_device_id(raw["device"])):
-        raise ValueError("site or device is no id")
-    row = JournalRow(
-        0, received, raw["device"], raw["stream"], first, first + rows - 1, rows, raw["encoding"],
-        raw["value"],
-    )  # fmt: skip
-    return Message(raw, raw["site"], row)
-
-
-def _fault(message: Message) -> str:
-    try:
-        to_table(message.site, [message.row])
-    except StorageCorrupt as error:
-        return error.message
-    return ""
+        files = Files(open_store(self._lake), self._place, task.partitionId() if task else 0)
+        for put in put_all(files, (each for batch in batches for each in batch.to_pylist())):
+            columns = {"kind": [put.kind], "uri": [put.uri], "rows": [put.rows]}
+            yield pa.RecordBatch.from_pydict(columns)
 
 
 class Committer:

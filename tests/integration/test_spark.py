@@ -96,7 +96,6 @@ def test_both_engines_make_the_same_tables_to_the_last_bit(
         found = lake.table(name)
         assert found == expected, name
         assert len(found) > 2
-    monkeypatch.setattr(type(engine), "max_rows", 4_000)
     lake.append("pump-1", "flow", [FIRST_US + MINUTE_US - 1], [3.0], unit="bar")
     lake.register()
     outcome = lake.run(engine="spark")[0]
