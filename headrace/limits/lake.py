@@ -64,7 +64,7 @@ PARQUET_SMALL_LEVEL: Final = 15
 #: Bytes of a page before compression: a row group of any number column fits (``cloud_sync.landing.encoding``).
 PARQUET_PAGE_BYTES: Final = 8 * MIB
 
-#: Values that are encoded in two ways to see which is smaller: 2 ms of CPU a file.
+#: Times that are encoded in two ways to see which is smaller: 1 ms of CPU a file.
 PARQUET_SAMPLE_ROWS: Final = 16_384
 
 #: Snapshots that the Iceberg table keeps (``register.keep_snapshots``): an hour of time travel at one
