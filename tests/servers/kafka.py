@@ -130,7 +130,7 @@ def apache_kafka(
     """Run Apache Kafka, one node, without ZooKeeper; on the same folder and port it has its topics again."""
     jars = find_jars("apache-kafka")
     if jars is None:
-        pytest.skip("Apache Kafka or Java is not installed (tests/servers/install-brokers.sh)")
+        pytest.skip("Apache Kafka's jars are not in .venv/apache-kafka/jars, or there is no Java")
     folder.mkdir(parents=True, exist_ok=True)
     port, config = port or free_port(), folder / "server.properties"
     text = _PROPERTIES.format(

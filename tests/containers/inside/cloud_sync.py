@@ -2,6 +2,7 @@
 
 import boto3
 import duckdb
+import ibis
 import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.fs
@@ -22,4 +23,7 @@ pq.write_table(table, "/tmp/readings.parquet", compression="zstd")
 assert pyarrow.dataset.dataset("/tmp/readings.parquet").count_rows() == 2
 found = duckdb.sql("SELECT sum(value) FROM read_parquet('/tmp/readings.parquet')").fetchall()
 assert found == [(3.0,)]
+rows = ibis.duckdb.connect().read_parquet("/tmp/readings.parquet")
+(batch,) = rows.aggregate(total=rows["value"].sum()).to_pyarrow_batches()
+assert batch.to_pylist() == [{"total": 3.0}]
 print("arrow", pa.__version__, "duckdb", duckdb.__version__)

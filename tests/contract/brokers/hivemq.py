@@ -24,7 +24,7 @@ _OPENED = ("java.lang", "java.nio", "sun.nio.ch")
 def make(folder: Path) -> Make:
     jars = find_jars("hivemq")
     if jars is None or shutil.which("javac") is None:
-        pytest.skip("HiveMQ CE or a JDK is not installed (tests/servers/install-brokers.sh)")
+        pytest.skip("HiveMQ's jars are not in .venv/hivemq/jars, or there is no JDK")
     (folder / "conf").mkdir()
     opened = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED]
 
