@@ -56,6 +56,9 @@ SERVE_SEND_S: Final = 300.0
 #: Seconds that a worker may take to start: it loads DuckDB, Arrow and Iceberg.
 WORKER_START_S: Final = 60.0
 
+#: Seconds until a worker's question that goes on after it was interrupted is interrupted again.
+WORKER_INTERRUPT_S: Final = 0.1
+
 #: Connections at once.
 SERVE_MAX_CONNECTIONS: Final = 200
 

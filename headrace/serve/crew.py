@@ -159,7 +159,7 @@ class Crew:
         while hand.process.returncode is not None:  # it died while nobody asked it
             await self._give_back(hand)
             hand = await self._take()
-        self._metrics.set("running", self._size - self._free.qsize())
+        self._tell()
         try:
             yield hand
         finally:
@@ -189,7 +189,7 @@ class Crew:
             task.add_done_callback(self._renewals.discard)
         else:
             self._free.put_nowait(hand)
-        self._metrics.set("running", self._size - self._free.qsize())
+        self._tell()
 
     async def _renew(self) -> None:
         """Start a worker in the place of one that is dead; try again until it stands."""
@@ -200,7 +200,11 @@ class Crew:
                 log.error("%s", error)
                 await asyncio.sleep(SERVE_STOP_S)
             else:
+                self._tell()
                 return
+
+    def _tell(self) -> None:
+        self._metrics.set("running", self._size - self._free.qsize())
 
 
 def _busy() -> RequestError:

@@ -25,7 +25,7 @@ import msgspec
 import pyarrow as pa
 
 from headrace.errors import HeadraceError, LakeError, LakeUnavailable, QueryError, QueryStopped
-from headrace.limits.query import SERVE_FRAME_BYTES, WORKER_OWN_MEMORY_MB
+from headrace.limits.query import SERVE_FRAME_BYTES, WORKER_INTERRUPT_S, WORKER_OWN_MEMORY_MB
 from headrace.limits.sizes import MIB
 from headrace.query.ask import Questions
 from headrace.query.engine import Bounds
@@ -81,10 +81,21 @@ class Worker:
         self._interrupt(number)
 
     def _interrupt(self, number: int) -> None:
-        """That question, and never the one behind it."""
+        """That question, and never the one behind it.
+
+        Said again until it has ended: what comes between two statements of a question is not heard.
+        """
         with self._lock:
-            if self._now == number:
-                self._questions.interrupt()
+            if self._now != number:
+                return
+            self._questions.interrupt()
+        self._after(WORKER_INTERRUPT_S, number)
+
+    def _after(self, seconds: float, number: int) -> threading.Timer:
+        timer = threading.Timer(seconds, self._interrupt, [number])
+        timer.daemon = True
+        timer.start()
+        return timer
 
     def run(self) -> None:
         """Answer until the process ends."""
@@ -96,9 +107,7 @@ class Worker:
         with self._lock:
             self._now = question.id
             is_gone = self._cancelled == question.id
-        late = threading.Timer(question.max_seconds, self._interrupt, [question.id])
-        late.daemon = True
-        late.start()
+        late = self._after(question.max_seconds, question.id)
         try:
             if is_gone:
                 raise QueryStopped("nobody waits for it any more")
