@@ -100,8 +100,8 @@ class Engine:
         Raises:
             QueryError: not one statement, not a reading one, or wrong.
         """
-        checked = statement.read(self._db, sql, parameters)
         with query_errors():
+            checked = statement.read(self._db, sql, parameters)
             options = {} if checked.parameters is None else {"params": checked.parameters}
             reader: pa.RecordBatchReader = self._db.sql(sql, **options).to_arrow_reader(
                 QUERY_BATCH_ROWS

@@ -98,7 +98,8 @@ class Planner:
 
     def read(self, sql: str, parameters: Parameters = None) -> Statement:
         """The statement, checked (``statement.read``)."""
-        return statement.read(self._db, sql, parameters)
+        with query_errors():
+            return statement.read(self._db, sql, parameters)
 
     def needs(self, checked: Statement, tables: Iterable[Derived]) -> Needs:
         """What the statement needs of each table.
@@ -106,9 +107,9 @@ class Planner:
         Raises:
             QueryError: it is wrong; QueryStopped: planning was interrupted.
         """
-        for each in tables:
-            self._stand_in(views.LAKE, each.name, each.schema)
         with query_errors():
+            for each in tables:
+                self._stand_in(views.LAKE, each.name, each.schema)
             ((text,),) = self._db.execute(
                 "SELECT json_serialize_plan(?::VARCHAR, optimize := true)", [checked.look]
             ).fetchall()

@@ -65,11 +65,9 @@ def read(db: Any, sql: str, parameters: Parameters = None) -> Statement:
 
     Raises:
         QueryError: not one statement, not one that reads, or parameters that do not fit.
+        duckdb.Error: it cannot be parsed, or was interrupted (``engine.query_errors``).
     """
-    try:
-        statements = db.extract_statements(sql)
-    except duckdb.Error as error:
-        raise QueryError(one_line(error)) from error
+    statements = db.extract_statements(sql)
     if len(statements) != 1:
         raise QueryError(f"expected one statement, got {len(statements)}")
     (found,) = statements

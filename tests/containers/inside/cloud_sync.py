@@ -2,7 +2,6 @@
 
 import boto3
 import duckdb
-import ibis
 import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.fs
@@ -23,8 +22,4 @@ pq.write_table(table, "/tmp/readings.parquet", compression="zstd")
 assert pyarrow.dataset.dataset("/tmp/readings.parquet").count_rows() == 2
 found = duckdb.sql("SELECT sum(value) FROM read_parquet('/tmp/readings.parquet')").fetchall()
 assert found == [(3.0,)]
-engine = ibis.duckdb.connect()
-rows = engine.read_parquet("/tmp/readings.parquet")
-total = engine.con.sql(engine.compile(rows.aggregate(total=rows["value"].sum())))
-assert total.fetchall() == [(3.0,)]
 print("arrow", pa.__version__, "duckdb", duckdb.__version__)
