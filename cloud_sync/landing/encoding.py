@@ -2,9 +2,9 @@
 
 Sequence numbers are near their neighbours (delta); labels repeat (dictionary). Values stand as they are (plain): what a
 sensor sends has few digits, so the same float64, or the lower bytes of it, comes again and again, and zstd finds
-that when whole values stand side by side. Times have two natures: regular ones vanish as differences (delta); those
-of a poll that is some milliseconds late, or of arrival, come again with every series of the device, and zstd finds
-them plain. No statistics tell these apart as well as trying, with a part of the column at landing, with a row
+that when whole values stand side by side. Times have two natures: regular ones vanish as differences (delta), and
+arrivals nearly do; those of a poll that is some milliseconds late come again with every series of the device, and
+zstd finds them plain. No statistics tell these apart as well as trying, with a part of the column at landing, with a row
 group at compaction.
 
 Byte stream split is left out, although numbers without regularity take a sixth less with it: Spark 4.0 refuses such
@@ -30,6 +30,7 @@ from headrace.limits.lake import (
     PARQUET_SAMPLE_ROWS,
     PARQUET_SMALL_LEVEL,
     PARQUET_SMALL_ROWS,
+    PARQUET_TRIAL_LEVEL,
 )
 
 _PLAIN: Final = "PLAIN"
@@ -98,7 +99,7 @@ def _smallest(column: pa.ChunkedArray, encodings: Sequence[str], rows: int, leve
 def _size(sample: pa.Table, encoding: str, level: int) -> int:
     sink = pa.BufferOutputStream()
     pq.write_table(
-        sample, sink, compression="zstd", compression_level=min(level, 3), use_dictionary=False,
+        sample, sink, compression="zstd", compression_level=min(level, PARQUET_TRIAL_LEVEL), use_dictionary=False,
         column_encoding={"value": encoding}, write_statistics=False,
         data_page_size=PARQUET_PAGE_BYTES, max_rows_per_page=PARQUET_ROW_GROUP_ROWS,
     )  # fmt: skip

@@ -32,7 +32,7 @@ from headrace.batch import is_device_id
 from headrace.decodable import with_damage
 from headrace.errors import PayloadError, StorageCorrupt
 from headrace.journal import JournalRow
-from headrace.lake.readings import to_table
+from headrace.lake.readings import as_arrival, to_table
 from headrace.lake.store import Store
 from headrace.limits.lake import REPLAY_COMMIT_FILES, REPLAY_MAX_ROWS
 from headrace.limits.wire import MAX_PAYLOAD_ROWS
@@ -187,7 +187,7 @@ class Replay:
     def _chosen(self, payloads: Sequence[Payload]) -> Iterator[JournalRow]:
         asked = self._asked
         for payload in payloads:
-            if not asked.first_us <= payload.received_at < asked.end_us:
+            if not asked.first_us <= as_arrival(payload.received_at) < asked.end_us:
                 continue
             if asked.devices and payload.device not in asked.devices:
                 continue

@@ -54,7 +54,7 @@ READINGS: Final = Words(
             "Random id of the device's buffer; with device and seq the reading's name for life"
         ),
         "seq": Column("Number of the reading in its stream, from 1 without holes"),
-        "received": Column("When the gateway received it, UTC"),
+        "received": Column("When the gateway received it, UTC, cut to hundredths of a second"),
         "clock": Column(
             "What the device says of its clock: synced, unsynced or nothing; odd: the time cannot be right"
         ),

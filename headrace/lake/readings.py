@@ -9,6 +9,9 @@ series are never held per reading before they are written.
 
 ``unit`` stands in each row, although it is a property of the series: in this order it is one run per
 series and costs nothing (docs/decisions/0004-unit-in-every-reading.md).
+
+``received`` is cut to hundredths of a second: finer it is noise, which was a tenth of what a slow device costs in the
+lake (docs/decisions/0032-arrivals-in-hundredths.md). Journal and raw zone have it as it was.
 """
 
 from __future__ import annotations
@@ -43,6 +46,9 @@ READINGS_SCHEMA: Final = pa.schema(
         pa.field("clock", _LABEL),
     ]
 )
+
+#: Steps of ``received``, in microseconds.
+ARRIVAL_STEP_US: Final = 10_000
 
 Ints = NDArray[np.int64]
 Series = tuple[str, str, str]  # device, name, unit
@@ -112,6 +118,11 @@ class _Gathered:
         return found
 
 
+def as_arrival(received_us: int) -> int:
+    """When a batch came, as the table has it: cut off, never rounded up into the next day."""
+    return received_us - received_us % ARRIVAL_STEP_US
+
+
 def to_table(site: str, rows: Sequence[JournalRow]) -> pa.Table:
     """The readings of journal rows with ``READINGS_SCHEMA``, in order of device, name and time.
 
@@ -135,7 +146,7 @@ def to_table(site: str, rows: Sequence[JournalRow]) -> pa.Table:
     names, runs = [names[at] for at in np.flatnonzero(runs)], runs[runs > 0]
     order, times = _order(ranks, runs, gathered.times)
     batches = np.repeat(np.arange(len(gathered.counts)), gathered.counts)[order]
-    received = np.array(gathered.received)[batches]
+    received = np.array([as_arrival(each) for each in gathered.received])[batches]
     # seq = first seq of the batch + place in the batch; one small table instead of a column.
     starts = np.cumsum(gathered.counts) - gathered.counts
     seqs = (np.array(gathered.first_seqs) - starts)[batches] + order
