@@ -1,9 +1,8 @@
 """The inference consumer: batches in, one score per device and time out.
 
 One call of a model per step, over all devices together. A row is scored once, as soon as it has all
-features; readings that come for the row that was scored last are left out (after a restart one such
-row may be scored again: remembering it would cost a write per device and step). ``step`` proposes,
-``committed`` takes over, so that a repeated step gives the same answer.
+features; readings that come for the row that was scored last are left out, after a restart too
+(``pending``). ``step`` proposes, ``committed`` takes over, so that a repeated step gives the same answer.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from gateway.consumer import Consumer, Derived, Outcome
 from gateway.feed import Entry
@@ -128,11 +128,13 @@ class Model:
             return [], {}
         grid = pivot(found, align_us=self._align_us, features=len(self._columns))
         done = np.array([self._of(device).done for device in devices], np.int64)
-        grid = grid.take(grid.bucket != done[grid.device])
+        again = grid.bucket == done[grid.device]
+        often = np.isin(np.arange(len(devices)), grid.device[again])
+        grid = grid.take(~again)
         complete = grid.complete
         ready = grid.take(complete)
         scores = self._scorer.score(ready.values)
-        self._carry(step, devices, ready, grid.take(~complete))
+        self._carry(step, devices, ready, grid.take(~complete), often)
         step.scored = len(scores)
         return list(self._derived(devices, ready, scores)), self._changes(step)
 
@@ -164,17 +166,24 @@ class Model:
             parts.append(part)
         return list(numbers), Cells.join(parts)
 
-    def _carry(self, step: _Step, devices: list[str], ready: Grid, rest: Grid) -> None:
+    def _carry(
+        self, step: _Step, devices: list[str], ready: Grid, rest: Grid, often: NDArray[np.bool_]
+    ) -> None:
         ready_from, rest_from = _slices(ready.device, len(devices)), _slices(rest.device, len(devices))  # fmt: skip
         for number, device in enumerate(devices):
             finished, waiting = ready_from[number], rest_from[number]
-            done = int(ready.bucket[finished].max(initial=self._of(device).done))
-            kept, surplus = Pending(rest.time[waiting], rest.values[waiting], done).bounded()
+            before = self._of(device)
+            done = int(ready.bucket[finished].max(initial=before.done))
+            repeats = before.often or bool(often[number])
+            kept, surplus = Pending(
+                rest.time[waiting], rest.values[waiting], done, repeats
+            ).bounded()
             step.pending[device] = kept
             step.given_up += surplus
         for device in self._crowded_out(step):
-            step.given_up += len(self._of(device).time)
-            step.pending[device] = Pending.empty(len(self._columns), self._of(device).done)
+            before = self._of(device)
+            step.given_up += len(before.time)
+            step.pending[device] = Pending.empty(len(self._columns), before.done, before.often)
 
     def _crowded_out(self, step: _Step) -> list[str]:
         """Devices that must give up their pending times: the first that have any."""
@@ -188,9 +197,10 @@ class Model:
     def _changes(self, step: _Step) -> dict[str, bytes | None]:
         changes: dict[str, bytes | None] = {}
         for device, pending in step.pending.items():
-            if len(pending.time):
+            before = self._of(device)
+            if len(pending.time) or (pending.often and not pending.same_as(before)):
                 changes[self._key + device] = pendings.store(pending)
-            elif len(self._of(device).time):
+            elif before.is_stored and not pending.is_stored:
                 changes[self._key + device] = None
         return changes
 

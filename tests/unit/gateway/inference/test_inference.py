@@ -125,6 +125,28 @@ def test_readings_that_follow_for_a_time_that_was_scored_are_left_out() -> None:
     assert bench.step(entry("d1", rows(["a", "b"], more, [3, 30]))) == []
 
 
+def test_a_time_that_was_scored_is_not_scored_again_after_a_restart() -> None:
+    """Of a device that sends more than once a bucket the one that was finished last is stored."""
+    bench = Bench()
+    for at in (0, 1, SECOND):
+        pair = rows(["a", "b"], [START + at, START + at], [1, 10])
+        bench.step(entry("d1", pair))
+    after = Bench(bench.state)
+    late = rows(["a", "b"], [START + SECOND + 1] * 2, [2, 20])
+    assert after.step(entry("d1", late)) == []
+    following = rows(["a", "b"], [START + 2 * SECOND] * 2, [3, 30])
+    assert after.step(entry("d1", following)) == [("d1", 2, 33)]
+    assert Bench(after.state).step(entry("d1", following)) == []
+
+
+def test_a_device_that_sends_once_a_time_costs_no_write() -> None:
+    """Its next readings are of another time in any case."""
+    bench = Bench()
+    for at in range(3):
+        bench.step(entry("d1", rows(["a", "b"], [START + at * SECOND] * 2, [1, 10])))
+    assert bench.state == {}
+
+
 def test_a_device_that_never_has_all_features_costs_a_bounded_memory() -> None:
     """The oldest times are given up and counted."""
     bench = Bench()
