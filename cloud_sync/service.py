@@ -28,6 +28,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from cloud_sync.config import CloudSync
 from cloud_sync.pipeline import Pipeline
+from headrace.clock import SystemClock, WallSteps
 from headrace.errors import HeadraceError, LakeError
 from headrace.limits.agent import RETRY_FIRST_S, RETRY_MAX_S
 from headrace.limits.process import BESIDE_DELAY_S, BESIDE_NICE
@@ -118,6 +119,7 @@ class Service:
             if part.enabled or name == "asking"
         ]
         self._beside = beside
+        self._steps = WallSteps(SystemClock())
 
     def stop(self) -> None:
         """End after the steps that are running and one last pass; callable from a signal handler.
@@ -136,7 +138,7 @@ class Service:
         self._scheduler.start()
         # With a timeout, so that the main thread wakes for signals on every platform.
         while not (self._asked_to_stop or self._stop.wait(0.2)):
-            pass
+            self._look_at_clock()
         self._stop.set()
         for job in self._beside:
             if job.give_up is not None:
@@ -148,6 +150,12 @@ class Service:
         for job in self._jobs:
             self._supervise(job)
         return 1 if self._failed else 0
+
+    def _look_at_clock(self) -> None:
+        """Run what is planned where the wall clock was set back: it would wait until the old time comes again."""
+        if self._steps.look() < 0:
+            for job in self._scheduler.get_jobs():
+                job.modify(next_run_time=datetime.now(UTC))
 
     def _plan(self, job: Job, delay_s: float) -> None:
         due = datetime.now(UTC) + timedelta(seconds=delay_s)

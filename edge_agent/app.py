@@ -125,6 +125,7 @@ class Agent:
                 raise AgentFailure(
                     "a thread of the agent has ended", hint="its traceback stands above; restart"
                 )
+            parts.scheduler.look_at_clock()
             if self._goes_round(parts):
                 self._notifier.alive()
             if exit_when_done and parts.scheduler.is_done:

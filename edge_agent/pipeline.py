@@ -109,7 +109,7 @@ def build(config: AgentConfig, *, clock: Clock, metrics: Metrics, failed: Failed
         for key, source in _sources(config, desk)
     ]
     sealer = Sealer(intake, clock=clock, failed=failed)
-    return Pipeline(store, uplink, intake, sealer, Scheduler(runners), renewal)
+    return Pipeline(store, uplink, intake, sealer, Scheduler(runners, clock), renewal)
 
 
 def _limits(settings: UplinkSettings) -> Limits:

@@ -1,7 +1,13 @@
 """Polls the inputs: APScheduler decides when, a runner per input decides what a poll leads to.
 
 An input never runs twice at once and never piles up: a poll that is late is done once, then the
-rhythm goes on. The pool is bounded, so one input that hangs costs one thread and itself.
+rhythm goes on. The pool is bounded, so one input that hangs costs one thread and itself; inputs that are
+held up on purpose (``Input.lossless``) have threads of their own beside it, or eight files that wait
+for the gateway would keep the sensors from being read.
+
+APScheduler goes by the wall clock, which a device without a clock chip sets by years when it finds a time
+server. A step forward is one late poll, not one for each that was missed (``_Rhythm``); a step back is
+noticed by ``look_at_clock``, or the inputs would stand still until the old time is reached again.
 """
 
 from __future__ import annotations
@@ -9,14 +15,16 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
 
 from edge_agent.inputs.port import Input
 from edge_agent.intake import Intake
 from edge_agent.readings import Poll
+from headrace.clock import Clock, WallSteps
 from headrace.errors import StorageCorrupt
 from headrace.limits.inputs import INPUT_WORKERS
 from headrace.logs import Condition
@@ -76,23 +84,51 @@ class Runner:
             self.source.close()
 
 
+class _Rhythm(BaseTrigger):  # type: ignore[misc]
+    """Every so many seconds; what was missed is left out.
+
+    APScheduler's own interval lists every time that was missed before it takes the last of them: for a
+    clock that steps from 1970 to today that is more than there is memory.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._interval = timedelta(seconds=seconds)
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:
+        if previous is None:
+            return now
+        missed = max(0, (now - previous) // self._interval)
+        return previous + (missed + 1) * self._interval
+
+
 class Scheduler:
     """Runs every runner at its input's interval."""
 
-    def __init__(self, runners: Sequence[Runner]) -> None:
-        self._runners = runners
-        pool = ThreadPoolExecutor(min(INPUT_WORKERS, max(1, len(runners))))
+    def __init__(self, runners: Sequence[Runner], clock: Clock) -> None:
+        self._runners, self._steps = runners, WallSteps(clock)
+        held_up = sum(runner.source.lossless for runner in runners)
+        live = min(INPUT_WORKERS, len(runners) - held_up)
+        pool = ThreadPoolExecutor(max(1, live + held_up))
         self._scheduler = BackgroundScheduler(executors={"default": pool}, timezone=UTC)
 
     def start(self) -> None:
         """The first polls happen at once."""
         for runner in self._runners:
             self._scheduler.add_job(
-                runner.run, "interval", seconds=runner.source.interval_s, name=runner.key,
+                runner.run, _Rhythm(runner.source.interval_s), name=runner.key,
                 max_instances=1, coalesce=True, misfire_grace_time=None,
                 next_run_time=datetime.now(UTC),
             )  # fmt: skip
         self._scheduler.start()
+
+    def look_at_clock(self) -> None:
+        """Poll now, and from now on, where the wall clock was set; to be called every second or so."""
+        moved_s = self._steps.look()
+        if not moved_s:
+            return
+        _log.info("the clock was set by %+.0f s", moved_s)
+        for job in self._scheduler.get_jobs():
+            job.modify(next_run_time=datetime.now(UTC))
 
     def stop(self) -> None:
         """Returns when no input runs any more."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
+from headrace.limits.process import CLOCK_STEP_S
+
 
 class Clock(Protocol):
     """Two clocks that must not be confused."""
@@ -26,6 +28,26 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+
+class WallSteps:
+    """Notices that the wall clock was set: it has moved against the steady one between two looks.
+
+    For whoever plans by it, as APScheduler does: after a step back all that is planned is as far away.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ahead_s = self._now_ahead_s()
+
+    def look(self) -> float:
+        """The seconds by which it was set since the last look, a second or so ago; 0 where it was not."""
+        before, self._ahead_s = self._ahead_s, self._now_ahead_s()
+        moved = self._ahead_s - before
+        return moved if abs(moved) >= CLOCK_STEP_S else 0.0
+
+    def _now_ahead_s(self) -> float:
+        return self._clock.now_us() / 1e6 - self._clock.monotonic()
 
 
 class ManualClock:

@@ -15,6 +15,7 @@ need victoria-metrics victoria-metrics "InfluxDB v2 write API"
 need pg_ctlcluster postgresql "PostgreSQL sink"
 need chromium chromium "console in a browser"
 need strace strace "what is fsynced, by system calls"
+need faketime faketime "clocks that are set"
 
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

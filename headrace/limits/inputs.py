@@ -6,7 +6,8 @@ from typing import Final
 
 from headrace.limits.sizes import KIB, MIB
 
-#: Inputs that may run at the same time in one agent: threads of the scheduler's pool.
+#: Inputs that may run at the same time in one agent, beside those that are held up while the buffer is
+#: full: threads of the scheduler's pool.
 INPUT_WORKERS: Final = 8
 
 #: Readings that one poll of one input may produce before it is refused as a runaway plugin.

@@ -22,6 +22,10 @@ GATEWAY_DRAIN_S: Final = 5.0
 #: destination that does not answer may hold one for as long as its own timeout.
 RELOAD_ANSWER_S: Final = 90.0
 
+#: Seconds by which the wall clock must move against the steady one between two looks, a second apart at most,
+#: to count as set: a time server that adjusts it gently moves it by half a millisecond a second.
+CLOCK_STEP_S: Final = 1.0
+
 #: Bytes of a token, password or URL file that are compared to see whether it has changed.
 SECRET_MAX_BYTES: Final = 64 * KIB
 
