@@ -6,7 +6,7 @@ import http.client
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,8 +60,14 @@ class Server:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Server]:
-    """Two workers, 3 s, 64 MB and 100,000 rows a question; a lake with something in each of its layers."""
+def serving(
+    folder: Path, *, has_tokens: bool = True, limits: Mapping[str, float] | None = None
+) -> Iterator[Server]:
+    """Two workers, 3 s, 64 MB and 100,000 rows a question; a lake with something in each of its layers.
+
+    Args:
+        limits: other values of bounds that are not configured, by module and name.
+    """
     config = lakes.settings(folder)
     journal, path = Journal(config.journal.path), lakes.pipeline(config)
     for number in range(3):
@@ -81,7 +87,7 @@ path = "{config.journal.path}"
 uri = "{config.lake.uri}"
 [serve]
 port = {port}
-token_file = "{tokens}"
+{f'token_file = "{tokens}"' if has_tokens else ""}
 max_seconds = 3.0
 max_rows = 100000
 max_memory_mb = 64
@@ -91,7 +97,7 @@ spill_mb = 0
     )
     with (folder / "serve.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "headrace.cli", "serve", "--config", str(file)],
+            [sys.executable, "-c", _launcher(limits or {}), "serve", "--config", str(file)],
             stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
     made = Server(process, port, folder, tokens)
@@ -102,6 +108,15 @@ spill_mb = 0
         process.kill()
         process.wait()
         journal.close()
+
+
+def _launcher(limits: Mapping[str, float]) -> str:
+    """The program with other bounds than those of ``headrace.limits``."""
+    lines = ["import importlib"]
+    for name, value in limits.items():
+        module, _, bound = name.rpartition(".")
+        lines.append(f"importlib.import_module({module!r}).{bound} = {value!r}")
+    return "; ".join([*lines, "from headrace.cli import main", "main()"])
 
 
 def answers(server: Server) -> bool:

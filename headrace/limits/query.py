@@ -53,6 +53,15 @@ SERVE_WAIT_S: Final = 10.0
 SERVE_STOP_S: Final = 3.0
 SERVE_SEND_S: Final = 300.0
 
+#: Seconds that a reader may take nothing of an answer: a worker waits with it, and others wait for the worker.
+SERVE_STALL_S: Final = 30.0
+
+#: Seconds for a request's body.
+SERVE_BODY_S: Final = 30.0
+
+#: Values of one list as a parameter: each becomes a node of the statement's tree, of a kilobyte.
+QUERY_MAX_LIST: Final = 10_000
+
 #: Seconds that a worker may take to start: it loads DuckDB, Arrow and Iceberg.
 WORKER_START_S: Final = 60.0
 

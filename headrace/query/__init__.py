@@ -4,6 +4,7 @@ Reading order:
 
 - ``config``     which journal and which lake
 - ``ask``        a question from its text to its answer: the steps
+- ``allowed``    what may stand in a statement
 - ``statement``  one statement, checked
 - ``planner``    which rows of which tables it needs
 - ``predicate``  what that is, in terms of files

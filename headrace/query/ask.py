@@ -22,8 +22,9 @@ from typing import Final
 import pyarrow as pa
 from pyiceberg.catalog import Catalog
 
-from headrace.errors import LakeError, QueryStopped
+from headrace.errors import LakeError, QueryError, QueryStopped
 from headrace.lake.catalogue import exists, open_catalogue
+from headrace.lake.config import Lake
 from headrace.lake.readings import READINGS_SCHEMA
 from headrace.query.config import Place
 from headrace.query.engine import Bounds, DerivedFiles, Engine, More
@@ -50,14 +51,17 @@ class Read:
     notes: tuple[str, ...]
     has_looked: bool
 
-    def describe(self) -> str:
-        """Files that were read, one a line, and how many were not."""
+    def describe(self, lake: Lake) -> str:
+        """Files that were read, one a line by its place in the lake, and how many were not."""
         size = sum(file.bytes or 0 for file in self.files)
         lines = [
             f"{len(self.files)} of {len(self.files) + self.skipped} files, {size:,} bytes; "
             f"{self.tail:,} readings of the journal's tail"
         ]
-        lines += [f"{file.origin}  {file.rows or '?'} rows  {file.uri}" for file in self.files]
+        lines += [
+            f"{file.origin}  {file.rows or '?'} rows  {_place_in(lake, file.uri)}"
+            for file in self.files
+        ]
         return "\n".join(lines)
 
     @property
@@ -78,10 +82,17 @@ class Answer:
 
 
 class Questions:
-    """Asks one place; one question at a time, which another thread may interrupt."""
+    """Asks one place; one question at a time, which another thread may interrupt.
 
-    def __init__(self, place: Place, bounds: Bounds | None = None) -> None:
+    Args:
+        for_strangers: who asks must not learn where on this machine files are.
+    """
+
+    def __init__(
+        self, place: Place, bounds: Bounds | None = None, *, for_strangers: bool = False
+    ) -> None:
         self._place = place
+        self._for_strangers = for_strangers
         self._bounds = bounds or Bounds()
         self._catalogue: Catalog | None = None
         self._planner = Planner()
@@ -111,17 +122,29 @@ class Questions:
         self._running = self._planner
         try:
             checked = self._planner.read(sql, parameters)
+            if checked.analyzes and self._for_strangers:
+                raise QueryError(
+                    "EXPLAIN ANALYZE is not accepted here: it names files of the server",
+                    hint="EXPLAIN, without ANALYZE, says which files are read",
+                )
             engine, read = self._collect(checked)
             with engine:
                 self._running = engine
                 self._go_on()
                 reader = engine.query(sql, parameters)
-                yield Answer(_explained(reader, read) if checked.explains else reader, read)
+                if checked.explains:
+                    reader = _explained(reader, read.describe(self._place.lake))
+                yield Answer(reader, read)
         except LakeError:
             self._catalogue = (
                 None  # its connection may be what failed: the next question opens it anew
             )
             raise
+        except RecursionError as error:
+            raise QueryError(
+                "the statement is nested too deeply to be checked",
+                hint="a list (IN (…)) or a join with VALUES says the same of many devices",
+            ) from error
         finally:
             self._running = None
 
@@ -171,10 +194,15 @@ def _read(sources: Sequence[Sources], derived: Sequence[tuple[list[File], int]])
     )
 
 
-def _explained(reader: pa.RecordBatchReader, read: Read) -> pa.RecordBatchReader:
+def _place_in(lake: Lake, uri: str) -> str:
+    """Where in the lake a file is; of one that lies elsewhere its name, as others may read this."""
+    root = str(lake.folder) if lake.is_local else lake.uri.rstrip("/")
+    path = uri.removeprefix("file://") if lake.is_local else uri
+    return path.removeprefix(f"{root}/") if path.startswith(f"{root}/") else path.rpartition("/")[2]
+
+
+def _explained(reader: pa.RecordBatchReader, read: str) -> pa.RecordBatchReader:
     """DuckDB's plan, and what was read as one row more."""
     plan = reader.read_all()
-    row = pa.Table.from_arrays(
-        [pa.array(["files"]), pa.array([read.describe()])], plan.schema.names
-    )
+    row = pa.Table.from_arrays([pa.array(["files"]), pa.array([read])], plan.schema.names)
     return pa.concat_tables([row.cast(plan.schema), plan]).to_reader()

@@ -14,13 +14,13 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
 from pyarrow import dataset
 
-from headrace.errors import LakeUnavailable, QueryError, QueryStopped
+from headrace.errors import LakeError, LakeUnavailable, QueryError, QueryStopped
 from headrace.lake.config import Lake
 from headrace.lake.opening import arrow_filesystem, arrow_path
 from headrace.limits.query import QUERY_BATCH_ROWS
@@ -28,6 +28,9 @@ from headrace.query import statement, views
 from headrace.query.latest import Latest
 from headrace.query.sources import File, Sources
 from headrace.query.statement import Parameters
+
+#: In the names of DuckDB's temporary files.
+_SPILLED: Final = "duckdb_temp"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +79,7 @@ class Engine:
         self._db: Any = duckdb.connect(config={"temp_directory": self._spill.name})
         self._lake = lake
         self._local: list[str] = []
-        with query_errors():
+        with self._errors():
             self._set_up(sources, more or More(), bounds or Bounds())
 
     def __enter__(self) -> Engine:
@@ -100,13 +103,33 @@ class Engine:
         Raises:
             QueryError: not one statement, not a reading one, or wrong.
         """
-        with query_errors():
+        with self._errors():
             checked = statement.read(self._db, sql, parameters)
             options = {} if checked.parameters is None else {"params": checked.parameters}
             reader: pa.RecordBatchReader = self._db.sql(sql, **options).to_arrow_reader(
                 QUERY_BATCH_ROWS
             )
-        return pa.RecordBatchReader.from_batches(reader.schema, _batches(reader))
+        return pa.RecordBatchReader.from_batches(reader.schema, self._batches(reader))
+
+    def _batches(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        while True:
+            try:
+                with self._errors():
+                    batch = reader.read_next_batch()
+            except StopIteration:
+                return
+            yield batch
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """A damaged file is the lake's matter, whatever DuckDB calls it."""
+        try:
+            with query_errors():
+                yield
+        except QueryError as error:
+            if any(path in error.message for path in self._local):
+                raise LakeError(f"a file of the lake cannot be read: {error.message}") from error
+            raise
 
     def _set_up(self, sources: Sources, more: More, bounds: Bounds) -> None:
         self._db.execute("SET TimeZone = 'UTC'")
@@ -172,16 +195,6 @@ class Engine:
         self._db.execute("SET lock_configuration = true")
 
 
-def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-    while True:
-        try:
-            with query_errors():
-                batch = reader.read_next_batch()
-        except StopIteration:
-            return
-        yield batch
-
-
 def _dataset(paths: list[str], lake: Lake) -> dataset.Dataset:
     keys = [arrow_path(path) for path in paths]
     return dataset.dataset(keys, filesystem=arrow_filesystem(lake), format="parquet")
@@ -208,6 +221,11 @@ def query_errors() -> Iterator[None]:
             hint="ask for less at once: fewer devices, a shorter time, an aggregate",
         ) from error
     except duckdb.IOException as error:
+        if _SPILLED in str(error):
+            raise QueryError(
+                "the statement needs more room for temporary files than the disk has",
+                hint="ask for less at once: fewer devices, a shorter time, an aggregate",
+            ) from error
         raise LakeUnavailable(
             f"a file of the lake cannot be read: {statement.one_line(error)}"
         ) from error

@@ -21,6 +21,8 @@ from rich.text import Text
 
 from headrace.limits.query import QUERY_TABLE_MAX_ROWS
 
+_UNSPEAKABLE: Final = "(has a time that is out of range)"
+
 Writer = Callable[[pa.RecordBatchReader, BinaryIO], None]
 
 
@@ -87,8 +89,19 @@ FORMATS: Final[dict[str, Writer]] = {
 
 def _rows(reader: Iterable[pa.RecordBatch]) -> Iterator[tuple[Any, ...]]:
     for batch in reader:
-        columns = [column.to_pylist() for column in batch.columns]
+        columns = [_cells(column) for column in batch.columns]
         yield from zip(*columns, strict=True)
+
+
+def _cells(column: pa.Array) -> list[Any]:
+    """Python's values; texts where Python has none, as of ``'infinity'::TIMESTAMP`` or the year 20000."""
+    try:
+        found: list[Any] = column.to_pylist()
+    except (ValueError, OverflowError):
+        # Of a list or a struct Arrow makes no text, and DuckDB's own is not at hand.
+        kind = pa.utf8() if pa.types.is_temporal(column.type) else None
+        found = column.cast(kind).to_pylist() if kind else [_UNSPEAKABLE] * len(column)
+    return found
 
 
 def _is_number(kind: pa.DataType) -> bool:

@@ -18,11 +18,10 @@ DEVICES: Final = (
 
 #: Views and their columns; tables of the engine's own are temporary.
 TABLES: Final = (
-    "SELECT view_name AS name, list(column_name ORDER BY ordinal_position) AS columns, "
+    "SELECT table_name AS name, list(column_name ORDER BY ordinal_position) AS columns, "
     "list(data_type ORDER BY ordinal_position) AS types "
-    "FROM duckdb_views JOIN information_schema.columns ON table_schema = schema_name "
-    "AND table_name = view_name AND table_catalog = database_name "
-    "WHERE NOT internal AND NOT temporary GROUP BY schema_name, view_name ORDER BY name"
+    "FROM information_schema.columns WHERE table_catalog <> 'temp' "
+    "GROUP BY table_schema, table_name ORDER BY name"
 )
 
 

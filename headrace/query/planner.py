@@ -10,7 +10,6 @@ Only optimizers that move filters are on: others add scans, or profit from the t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -113,7 +112,7 @@ class Planner:
             ((text,),) = self._db.execute(
                 "SELECT json_serialize_plan(?::VARCHAR, optimize := true)", [checked.look]
             ).fetchall()
-        plan = json.loads(text)
+        plan = statement.decoded(text)
         if plan["error"]:
             if plan["error_type"] in _WRONG:
                 raise QueryError(" ".join(plan["error_message"].split()))

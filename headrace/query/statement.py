@@ -4,9 +4,10 @@ DuckDB parses it; what is looked at is its tree, never its text. Three things ar
 
 - It is one ``SELECT`` all the way down (with all that SQL counts as one: ``WITH``, ``FROM …``, ``VALUES``, ``DESCRIBE``,
   ``SUMMARIZE``), or ``EXPLAIN`` of one.
-- It calls none but a few table functions. DuckDB's lock (``engine``) refuses files anyway; this is the
-  second door, and the only one before functions that take addresses of memory or run text as SQL.
-- Its parameters as literals, for the look ahead of ``probe``. The statement itself is run with its
+- It calls none but a few table functions, and asks nothing about the process that answers (``allowed``). DuckDB's
+  lock (``engine``) refuses files anyway; this is the second door, and the only one before functions that take
+  addresses of memory or run text as SQL, and before settings.
+- Its parameters as literals, for the look ahead of ``planner``. The statement itself is run with its
   parameters as they are.
 """
 
@@ -22,23 +23,21 @@ from typing import Any, Final
 import duckdb
 
 from headrace.errors import QueryError
+from headrace.limits.query import QUERY_MAX_LIST
+from headrace.query.allowed import check, is_of_duckdb, nodes, path_of
 
 Parameters = Mapping[str, Any] | Sequence[Any] | None
-
-#: They make rows of their arguments, and reach nothing else.
-TABLE_FUNCTIONS: Final = frozenset(
-    {"generate_series", "json_each", "json_tree", "range", "repeat", "repeat_row", "unnest"}
-)
-
-#: Parts of a tree that only read. Since DuckDB 2 a ``WITH`` may write: ``WITH x AS (COPY … TO …) …``.
-_QUERY_NODES: Final = frozenset(
-    {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
-)
 
 #: Among a statement's tables: it asks what tables there are.
 EVERY: Final = "*"
 
-_EXPLAIN: Final = re.compile(r"\s*explain\s+(?:analyze\s+)?(?:\([^)]*\)\s*)?", re.IGNORECASE)
+#: Strict, because what stands behind it is what is checked: a comment among the options could make of it another
+#: statement than the one that DuckDB runs.
+_EXPLAIN: Final = re.compile(
+    r"\s*explain\s+(?P<analyze>analyze\s+)?"
+    r"(?P<options>\(\s*(?:analyze|format\s+\w+)(?:\s*,\s*(?:analyze|format\s+\w+))*\s*\)\s*)?",
+    re.IGNORECASE,
+)
 _READING: Final = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 
 
@@ -46,7 +45,7 @@ _READING: Final = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 class Statement:
     """A statement that reads; ``look`` is its SELECT with literals for parameters.
 
-    ``tables``: the names it reads from, in lower case, with their schema where it says one; with ``EVERY``
+    ``analyzes``: it is run and explained, with the names of files. ``tables``: the names it reads from, in lower case, with their schema where it says one; with ``EVERY``
     among them where it lists them all.
     """
 
@@ -55,6 +54,7 @@ class Statement:
     explains: bool
     tables: frozenset[str]
     parameters: Parameters = None
+    analyzes: bool = False
 
 
 def read(db: Any, sql: str, parameters: Parameters = None) -> Statement:
@@ -67,6 +67,8 @@ def read(db: Any, sql: str, parameters: Parameters = None) -> Statement:
         QueryError: not one statement, not one that reads, or parameters that do not fit.
         duckdb.Error: it cannot be parsed, or was interrupted (``engine.query_errors``).
     """
+    if "\0" in sql:
+        raise QueryError("a statement cannot have a character of code 0")
     statements = db.extract_statements(sql)
     if len(statements) != 1:
         raise QueryError(f"expected one statement, got {len(statements)}")
@@ -74,12 +76,15 @@ def read(db: Any, sql: str, parameters: Parameters = None) -> Statement:
     if found.type not in _READING:
         kind = found.type.name
         raise QueryError(f"only statements that read are accepted (SELECT …), got {kind}")
-    explains = found.type == duckdb.StatementType.EXPLAIN
-    tree = _tree(db, _EXPLAIN.sub("", sql, count=1) if explains else sql)
-    _check(tree)
+    explained = _EXPLAIN.match(sql) if found.type == duckdb.StatementType.EXPLAIN else None
+    tree = _tree(db, sql[explained.end() :] if explained else sql)
+    check(tree)
     tables = frozenset(_tables(tree))
     look = _text(db, _with_literals(db, tree, _values(parameters)))
-    return Statement(sql, look, explains, tables, parameters or None)
+    return Statement(
+        sql, look, explained is not None, tables, parameters or None,
+        analyzes=explained is not None and "analyze" in explained[0].lower(),
+    )  # fmt: skip
 
 
 def one_line(error: Exception) -> str:
@@ -87,9 +92,25 @@ def one_line(error: Exception) -> str:
     return " ".join(str(error).partition("\n\nLINE")[0].split())
 
 
+def decoded(text: str) -> dict[str, Any]:
+    """A tree or a plan, as DuckDB writes it.
+
+    Raises:
+        QueryError: it is deeper than Python goes, or has a number with more digits than it takes.
+    """
+    try:
+        found: dict[str, Any] = json.loads(text)
+    except (RecursionError, ValueError) as error:
+        raise QueryError(
+            f"the statement cannot be checked: {error}",
+            hint="a list (IN (…)) or a join with VALUES says the same in less depth",
+        ) from error
+    return found
+
+
 def _tree(db: Any, sql: str) -> dict[str, Any]:
     ((text,),) = db.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchall()
-    tree: dict[str, Any] = json.loads(text)
+    tree = decoded(text)
     if tree["error"]:
         raise QueryError(
             f"not a statement that can be checked: {tree['error_message']}",
@@ -103,51 +124,14 @@ def _text(db: Any, tree: Any) -> str:
     return str(text)
 
 
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    """Every node, without recursion: a stranger's tree may be deep."""
-    waiting = [tree]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, dict):
-            yield node
-            waiting.extend(node.values())
-        elif isinstance(node, list):
-            waiting.extend(node)
-
-
-def _check(tree: Any) -> None:
-    """Refuse what is hidden inside of a SELECT."""
-    for node in _nodes(tree):
-        kind = str(node.get("type"))
-        if kind.endswith("_NODE") and kind not in _QUERY_NODES:
-            raise QueryError(
-                f"only statements that read are accepted (SELECT …), got {kind.split('_')[0]} in one"
-            )
-        if kind != "TABLE_FUNCTION":
-            continue
-        name = str(node["function"]["function_name"]).lower()
-        if name not in TABLE_FUNCTIONS:
-            raise QueryError(
-                f"table function {name} is not accepted here",
-                hint=f"ask the views; of functions there are {', '.join(sorted(TABLE_FUNCTIONS))}",
-            )
-
-
 def _tables(tree: Any) -> Iterator[str]:
-    for node in _nodes(tree):
+    for node in nodes(tree):
         match node.get("type"):
             case "BASE_TABLE":
-                said = (node.get("qualified_name") or {}).get("path") or [
-                    node.get("table_name", "")
-                ]
-                path = [str(part).lower() for part in said]
-                yield EVERY if _is_catalogue(path) else ".".join(path[-2:])
+                path = path_of(node)
+                yield EVERY if is_of_duckdb(path) else ".".join(path[-2:])
             case "SHOW_REF" if node.get("show_type") != "DESCRIBE" and not node.get("query"):
                 yield EVERY
-
-
-def _is_catalogue(path: list[str]) -> bool:
-    return "information_schema" in path or path[-1].startswith(("duckdb_", "pg_", "sqlite_"))
 
 
 def _values(parameters: Parameters) -> dict[str, Any]:
@@ -158,7 +142,7 @@ def _values(parameters: Parameters) -> dict[str, Any]:
 
 def _with_literals(db: Any, tree: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     """The tree with values in the places of its parameters."""
-    for node in _nodes(tree):
+    for node in nodes(tree):
         if node.get("class") != "PARAMETER":
             continue
         name = str(node["identifier"])
@@ -195,6 +179,11 @@ def literal_sql(value: Any) -> str:
             return f"TIMESTAMPTZ '{moment.isoformat()}'"
         case date():
             return f"DATE '{value.isoformat()}'"
+        case list() | tuple() if len(value) > QUERY_MAX_LIST:
+            raise QueryError(
+                f"a list as a parameter may have {QUERY_MAX_LIST:,} values, got {len(value):,}",
+                hint="ask in several statements, or by a condition",
+            )
         case list() | tuple():
             return "[" + ", ".join(literal_sql(each) for each in value) + "]"
     raise QueryError(

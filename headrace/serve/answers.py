@@ -12,9 +12,11 @@ from headrace.errors import RequestError
 _CODES: Final = {
     400: "invalid",
     401: "unauthorized",
+    403: "forbidden",
     404: "not found",
     405: "method not allowed",
     406: "not acceptable",
+    408: "too slow",
     413: "request too large",
     415: "unsupported media type",
     422: "over a limit",

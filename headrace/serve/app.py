@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -26,7 +27,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from headrace.errors import RequestError
-from headrace.limits.query import SERVE_MAX_BODY_BYTES
+from headrace.limits.query import SERVE_BODY_S, SERVE_MAX_BODY_BYTES
 from headrace.metrics import Metrics
 from headrace.query import phrases
 from headrace.serve import openapi, request
@@ -81,6 +82,8 @@ class Paths:
             try:
                 if self._tokens is not None:
                     self._tokens.check(asked.headers.get("authorization", ""))
+                else:
+                    _check_page(asked)
                 return await endpoint(asked)
             except RequestError as error:
                 self._metrics.count("requests", status=str(error.status))
@@ -138,13 +141,30 @@ async def _health(_asked: Request) -> Response:
     return PlainTextResponse("OK\n")
 
 
+def _check_page(asked: Request) -> None:
+    """Refuse what a page of another site has its visitor's browser ask.
+
+    Such a page cannot read the answer, but without tokens it can ask (``text/plain`` needs no leave), and keep all
+    workers busy. Browsers say where a request comes from; programs say nothing.
+    """
+    origin = asked.headers.get("origin")
+    is_own = origin is None or origin.partition("://")[2] == asked.headers.get("host")
+    if asked.headers.get("sec-fetch-site", "none") not in ("none", "same-origin") or not is_own:
+        raise RequestError(
+            403, "a page of another site may not ask", hint="ask from a program, or with a token"
+        )
+
+
 async def _body(asked: Request) -> bytes:
     body = bytearray()
     try:
-        async for chunk in asked.stream():
-            body += chunk
-            if len(body) > SERVE_MAX_BODY_BYTES:
-                raise RequestError(413, f"a question may have {SERVE_MAX_BODY_BYTES:,} bytes")
+        async with asyncio.timeout(SERVE_BODY_S):
+            async for chunk in asked.stream():
+                body += chunk
+                if len(body) > SERVE_MAX_BODY_BYTES:
+                    raise RequestError(413, f"a question may have {SERVE_MAX_BODY_BYTES:,} bytes")
+    except TimeoutError as error:
+        raise RequestError(408, f"the body was not here within {SERVE_BODY_S:g} s") from error
     except ClientDisconnect as error:
         raise RequestError(400, "the body has no end") from error
     return bytes(body)

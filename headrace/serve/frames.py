@@ -57,10 +57,14 @@ class Head(msgspec.Struct, frozen=True):
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """Why there is no answer, or no more of it: ``wrong``, ``limit``, ``away`` or ``failed``."""
+    """Why there is no answer, or no more of it: ``wrong``, ``limit``, ``away`` or ``failed``.
+
+    ``detail`` is for the server's log, and never for who asked.
+    """
 
     kind: str
     message: str
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

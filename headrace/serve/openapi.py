@@ -14,7 +14,9 @@ from headrace.serve.request import MEDIA_TYPES
 _REFUSALS: Final = {
     "400": "Not a statement that reads, wrong SQL, or wrong parameters",
     "401": "No token, or one that is not known",
+    "403": "A page of another site asks, by its visitor's browser",
     "406": "No such format",
+    "408": "The body did not come in time",
     "413": "The question is too long",
     "415": "Neither application/json nor text/plain",
     "422": "The statement needs more time, memory or rows than one may have",

@@ -19,7 +19,12 @@ from typing import Any, Final
 import msgspec
 
 from headrace.errors import RequestError
-from headrace.limits.query import SERVE_FRAME_BYTES, SERVE_SEND_S, SERVE_STOP_S
+from headrace.limits.query import (
+    SERVE_FRAME_BYTES,
+    SERVE_SEND_S,
+    SERVE_STALL_S,
+    SERVE_STOP_S,
+)
 from headrace.metrics import Metrics
 from headrace.serve import frames
 from headrace.serve.answers import refusal
@@ -81,7 +86,8 @@ class Reply:
         except (WorkerDied, TimeoutError) as error:
             await hand.kill()
             if self._has_started:
-                return self._cut("the worker died")
+                is_late = isinstance(error, TimeoutError)
+                return self._cut("it took too long" if is_late else "the worker died")
             what = (
                 "took too long"
                 if isinstance(error, TimeoutError)
@@ -108,7 +114,7 @@ class Reply:
                 case frames.END:
                     return head, bytes(held), True
                 case frames.ERROR:
-                    problem = msgspec.json.decode(frame.content, type=Problem)
+                    problem = self._problem(frame)
                     raise RequestError(_STATUS[problem.kind], problem.message)
         return head, bytes(held), False
 
@@ -119,6 +125,7 @@ class Reply:
             "headrace-files-skipped": str(head.skipped),
             "headrace-tail-readings": str(head.tail),
             "cache-control": "no-store",
+            "x-content-type-options": "nosniff",
         }
         if is_whole:
             headers["content-length"] = str(len(held))
@@ -138,11 +145,22 @@ class Reply:
                 case frames.END:
                     return await self._send(send, b"", more=False)
                 case frames.ERROR:
-                    raise _Broken(msgspec.json.decode(frame.content, type=Problem).message)
+                    raise _Broken(self._problem(frame).message)
+
+    def _problem(self, frame: Frame) -> Problem:
+        problem = msgspec.json.decode(frame.content, type=Problem)
+        if problem.detail:
+            log.error("%s", problem.detail, extra={"question": self._question.id})
+        return problem
 
     async def _send(self, send: Any, content: bytes, *, more: bool) -> None:
+        """One piece; who takes nothing for a while does not keep a worker from others."""
         self._metrics.count("sent_bytes", len(content))
-        await send({"type": "http.response.body", "body": content, "more_body": more})
+        try:
+            async with asyncio.timeout(SERVE_STALL_S):
+                await send({"type": "http.response.body", "body": content, "more_body": more})
+        except TimeoutError as error:
+            raise _Broken(f"who asked took nothing of it for {SERVE_STALL_S:g} s") from error
 
     def _cut(self, why: str) -> int:
         """Leave the body without its end: uvicorn closes the connection then."""

@@ -53,7 +53,7 @@ def of_body(body: bytes, content_type: str, accept: str) -> Asked:
             raise RequestError(
                 415, f"Content-Type {kind[:60]!r}: expected application/json or text/plain"
             )
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise RequestError(
             400, f"the body is not what it says: {error}",
             hint='{"sql": "SELECT …", "params": {"name": "value"}}',

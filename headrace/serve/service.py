@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import uvicorn
 
 from headrace.errors import TransportError
 from headrace.http_guard import guarded
-from headrace.limits.query import SERVE_MAX_CONNECTIONS, SERVE_STOP_S
+from headrace.limits.query import SERVE_MAX_CONNECTIONS, SERVE_STALL_S, SERVE_STOP_S
 from headrace.metrics import Metrics
 from headrace.serve.app import Paths
 from headrace.serve.config import Serve
@@ -74,9 +75,18 @@ def _config(settings: Serve, app: Any) -> uvicorn.Config:
         lifespan="off",
         timeout_graceful_shutdown=round(SERVE_STOP_S),
         limit_concurrency=SERVE_MAX_CONNECTIONS,
-        http=guarded(lambda _status: None),
+        http=_Impatient,
         ws="none",
     )
+
+
+class _Impatient(guarded(lambda _status: None)):  # type: ignore[misc]
+    """A connection whose other end takes nothing is given up, with what was to be sent."""
+
+    def connection_made(self, transport: Any) -> None:
+        own = transport.get_extra_info("socket")
+        own.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1_000 * SERVE_STALL_S))
+        super().connection_made(transport)
 
 
 def _text(path: Path | None) -> str | None:

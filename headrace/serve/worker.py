@@ -45,7 +45,7 @@ class Worker:
             spill_bytes=serve.spill_mb * MIB,
             threads=serve.threads,
         )
-        self._questions = Questions(settings.place, bounds)
+        self._questions = Questions(settings.place, bounds, for_strangers=True)
         self._out = out
         self._waiting: queue.SimpleQueue[Question] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -115,7 +115,8 @@ class Worker:
         except MemoryError:
             self._problem("limit", "the statement needs more memory than it may have")
         except HeadraceError as error:
-            self._problem(_kind(error), _said(error, question))
+            kind = _kind(error)
+            self._problem(kind, *_said(error, kind, question))
         else:
             frames.put(self._out, frames.END)
         finally:
@@ -134,8 +135,8 @@ class Worker:
             with io.BufferedWriter(_Data(self._out), SERVE_FRAME_BYTES) as out:
                 FORMATS[question.format](reader, out)
 
-    def _problem(self, kind: str, message: str) -> None:
-        frames.put(self._out, frames.ERROR, msgspec.json.encode(Problem(kind, message)))
+    def _problem(self, kind: str, message: str, detail: str = "") -> None:
+        frames.put(self._out, frames.ERROR, msgspec.json.encode(Problem(kind, message, detail)))
 
 
 class _Data(io.RawIOBase):
@@ -173,7 +174,7 @@ def _kind(error: HeadraceError) -> str:
     match error:
         case TooManyRows() | QueryStopped():
             return "limit"
-        case QueryError() if "more memory" in error.message:
+        case QueryError() if "statement needs more" in error.message:
             return "limit"
         case QueryError():
             return "wrong"
@@ -184,13 +185,18 @@ def _kind(error: HeadraceError) -> str:
     return "failed"
 
 
-def _said(error: HeadraceError, question: Question) -> str:
+def _said(error: HeadraceError, kind: str, question: Question) -> tuple[str, str]:
+    """What is told to who asked, and what to the log: paths and addresses are for the latter."""
     if isinstance(error, QueryStopped):
         return (
             f"stopped after {question.max_seconds:g} s, which is all that a statement has "
             "(ask for less: fewer devices, a shorter time, an aggregate)"
+        ), ""
+    if kind in ("away", "failed"):
+        return "the lake cannot be read just now (come again; the server's log says why)", str(
+            error
         )
-    return str(error)
+    return str(error), ""
 
 
 def _load(source: Source) -> ServeFile:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +40,23 @@ ATTACKS = [
 ]
 
 
+SMALL_DISK = """
+import resource, sys
+from headrace.errors import QueryError
+from headrace.lake.config import Lake
+from headrace.lake.readings import READINGS_SCHEMA
+from headrace.query.engine import Bounds, Engine
+from headrace.query.sources import Sources
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+bounds = Bounds(memory_bytes=64 << 20, threads=1)
+with Engine(Sources((), READINGS_SCHEMA.empty_table()), Lake(uri=sys.argv[2]), bounds=bounds) as engine:
+    try:
+        engine.query(sys.argv[1]).read_all()
+    except QueryError as error:
+        print(error)
+"""
+
+
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
     path = tmp_path / "lake" / "one.parquet"
@@ -68,6 +87,15 @@ def test_memory_and_spilled_bytes_are_bounded(engine: Engine) -> None:
         engine.query(
             "SELECT count(DISTINCT range::VARCHAR || 'xxxxxxxxxxxxxxxxxxxx') FROM range(5000000)"
         ).read_all()
+
+
+def test_a_full_disk_for_temporary_files_is_the_statements_matter(tmp_path: Path) -> None:
+    """Not the lake's: a process that may write files of a megabyte only."""
+    sql = "SELECT count(*) FROM (SELECT * FROM range(9000000) ORDER BY hash(range))"
+    done = subprocess.run(
+        [sys.executable, "-c", SMALL_DISK, sql, str(tmp_path)], capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert "needs more room for temporary files" in done.stdout, done.stdout + done.stderr
 
 
 def test_a_view_has_the_columns_that_the_schema_says(engine: Engine) -> None:

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pyarrow as pa
+import pytest
 
 from headrace.limits.query import QUERY_TABLE_MAX_ROWS
-from headrace.query.output import write_csv, write_json, write_table
+from headrace.query.output import Writer, write_csv, write_json, write_table
 
 
 def reader(**columns: pa.Array) -> pa.RecordBatchReader:
@@ -37,6 +38,24 @@ def test_json_is_an_array_of_objects_also_when_it_is_empty() -> None:
     out = io.BytesIO()
     write_json(reader(a=pa.array([], pa.int64())), out)
     assert json.loads(out.getvalue()) == []
+
+
+@pytest.mark.parametrize("write", [write_table, write_csv, write_json])
+def test_a_time_that_python_cannot_say_is_text(write: Writer) -> None:
+    """Infinity, and years of five digits; within a list it is only said that it is there."""
+    far = pa.array([2**62, 0], pa.timestamp("us", "UTC"))
+    out = io.BytesIO()
+    write(
+        reader(
+            far=far,
+            day=pa.array([2**30, 0], pa.date32()),
+            many=pa.array([[2**62], [0]], pa.list_(far.type)),
+        ),
+        out,
+    )
+    text = out.getvalue().decode()
+    assert "1970-01-01" in text
+    assert "out of range" in text
 
 
 def test_a_long_table_is_cut_and_says_so() -> None:
