@@ -22,7 +22,14 @@ from cloud_sync.landing.resender import Resender
 from cloud_sync.landing.steps import Bounds, Encoded, Next
 from cloud_sync.tracing.port import OFF, Trace
 from headrace.batch import is_device_id
-from headrace.errors import CommitConflict, LakeError, LakeUnavailable, StorageError, UsageError
+from headrace.errors import (
+    CommitConflict,
+    FilesRefused,
+    LakeError,
+    LakeUnavailable,
+    StorageError,
+    UsageError,
+)
 from headrace.journal import JournalReader
 from headrace.lake.opening import open_store
 from headrace.lake.store import Store
@@ -139,6 +146,8 @@ class Pipeline:
         while (sound := self._next()) is not None:
             try:
                 registered += self._commit(sound)
+            except FilesRefused as error:
+                self.registrar.doubt(sound, error)
             except CommitConflict as error:
                 # Mostly a compaction's commit: it takes 50 ms, a pause would take a second.
                 conflicts += 1

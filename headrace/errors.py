@@ -20,6 +20,7 @@
     │   ├── LakeUnavailable       object store or catalogue is away                         retryable
     │   │   └── CommitConflict    another writer was first: read again, then decide         retryable
     │   ├── CommitUnknown         the answer to a commit was lost: read back, then decide   retryable
+    │   ├── FilesRefused          the table does not take these files; it may take others
     │   └── LakeNewer             written by a later version of Headrace: nothing is wrong with it
     ├── ModelError                a model file or its card is unusable
     │   └── ModelUntrusted        signatures, versions or expiry of the model repository do not hold
@@ -194,6 +195,10 @@ class CommitUnknown(LakeError):
     """The answer to a commit was lost; the table must be read back before trying again."""
 
     retryable = True
+
+
+class FilesRefused(LakeError):
+    """Data files do not fit into the table; nothing was changed, and others may fit."""
 
 
 class LakeNewer(LakeError):

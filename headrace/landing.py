@@ -30,11 +30,9 @@ MANIFEST_VERSION: Final = 1
 PREFIX: Final = "landing"
 ODD_PREFIX: Final = "odd"
 
+_FOLDER = re.compile(r"(?:^|/)site=([^/]+)/journal=([0-9a-f]{16})$")
 _ODD_NAME = re.compile(
     r"(?:^|/)site=([^/]+)/journal=([0-9a-f]{16})/([0-9]{20})-([0-9]{20})\.parquet$"
-)
-_DATA_NAME = re.compile(
-    r"(?:^|/)site=([^/]+)/journal=([0-9a-f]{16})/([0-9]{20})-([0-9]{20})\.[^/]*\.parquet$"
 )
 _MANIFEST_NAME = re.compile(
     r"(?:^|/)site=([^/]+)/journal=([0-9a-f]{16})/([0-9]{20})-([0-9]{20})\.json$"
@@ -127,6 +125,23 @@ def odd_path(site: str, journal: str, first: int, last: int) -> str:
     return f"{odd_folder(site, journal)}/{first:020d}-{last:020d}.parquet"
 
 
+def odd_path_of(name: ManifestName) -> str:
+    """The same, of a landing that is known by its manifest."""
+    return odd_path(name.site, name.journal, name.first, name.last)
+
+
+def is_data_of(path: str, name: ManifestName) -> bool:
+    """Whether a path is one that a data file of that landing may have."""
+    start = f"{folder(name.site, name.journal)}/{name.first:020d}-{name.last:020d}."
+    return path.startswith(start) and "/" not in path[len(start) :]
+
+
+def parse_folder(path: str) -> tuple[str, str] | None:
+    """Site and journal of a journal's folder, or None for any other."""
+    match = _FOLDER.search(path)
+    return None if match is None else (match[1], match[2])
+
+
 def parse_odd_name(path: str) -> ManifestName | None:
     """What the path of such a file says, in the terms of the manifest beside which it was put."""
     match = _ODD_NAME.search(path)
@@ -153,10 +168,8 @@ def parse_manifest_name(path: str) -> ManifestName | None:
 
 def manifest_of(path: str) -> ManifestName | None:
     """The manifest beside which a data file was put, whatever it names; None for any other object."""
-    match = _DATA_NAME.search(path)
-    if match is None:
-        return None
-    return manifest_name(match[1], match[2], int(match[3]), int(match[4]))
+    name = parse_data_name(path)
+    return name and manifest_name(name.site, name.journal, name.first, name.last)
 
 
 def watermark_key(site: str, journal: str) -> str:

@@ -6,6 +6,7 @@ Reading order:
 - ``snapshots``     forgetting old snapshots
 - ``table``         the table port, and the one on pyiceberg
 - ``record``        which table it is and what it had, to notice when it is gone or set back
+- ``footer``        pure: what a landed file says of itself, held against manifest and table
 - ``inspection``    whether a landing is what its manifest says
 - ``content``       a data file by the names of its readings
 - ``ledger``        which readings each journal has brought

@@ -32,8 +32,11 @@ def read(store: Store, file: DataFile) -> pa.Table:
     data = store.get(file.path)
     if data is None or hashlib.sha256(data).hexdigest() != file.sha256:
         raise LakeError(f"{file.path}: its content is not what its manifest says")
-    table = pq.read_table(pa.BufferReader(data), read_dictionary=_LABELS)
-    return table.select(READINGS_SCHEMA.names).cast(READINGS_SCHEMA)
+    try:
+        table = pq.read_table(pa.BufferReader(data), read_dictionary=_LABELS)
+        return table.select(READINGS_SCHEMA.names).cast(READINGS_SCHEMA)
+    except (pa.ArrowException, KeyError, OSError) as error:  # these are the bytes that were landed
+        raise LakeError(f"{file.path}: cannot be read: {error}") from error
 
 
 def seen(table: pa.Table) -> tuple[Seen, ...]:

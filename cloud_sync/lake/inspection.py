@@ -12,20 +12,18 @@ nothing about the landing.
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
 import msgspec
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from cloud_sync.config import Verify
 from cloud_sync.lake import content
+from cloud_sync.lake.footer import check_columns, check_size, check_statistics, readable
 from cloud_sync.lake.table import ReadingsTable
 from headrace.errors import LakeError, LakeUnavailable
 from headrace.lake.manifests import read_manifest
 from headrace.lake.store import Store
-from headrace.landing import DataFile, Manifest, ManifestName
+from headrace.landing import DataFile, Manifest, ManifestName, Seen
+from headrace.limits.lake import LANDED_FILE_MAX_BYTES
 
 
 class Inspector:
@@ -58,16 +56,20 @@ class Inspector:
             raise
         except LakeError:
             return blank, ()
-        bad = tuple(file for file in manifest.files if self._is_bad(file, manifest.site))
-        sound = tuple(file for file in manifest.files if file not in bad)
+        bad = [file for file in manifest.files if self._is_bad(file, manifest.site)]
+        if not bad:
+            return manifest, ()
+        # Only these are in the table then, when another journal brings the rest.
+        seen: list[Seen] = []
+        sound: list[DataFile] = []
+        for file in manifest.files:
+            found = None if file in bad else self._seen(file)
+            if found is not None:
+                sound.append(file)
+                seen += found
         rows = sum(file.rows for file in sound)
-        if bad:
-            # Only these are in the table then, when another journal brings the rest.
-            seen = tuple(
-                each for file in sound for each in content.seen(content.read(self._store, file))
-            )
-            manifest = msgspec.structs.replace(manifest, seen=seen)
-        return msgspec.structs.replace(manifest, files=sound, rows=rows), bad
+        kept = msgspec.structs.replace(manifest, files=tuple(sound), rows=rows, seen=tuple(seen))
+        return kept, tuple(file for file in manifest.files if file not in sound)
 
     def _is_bad(self, file: DataFile, site: str) -> bool:
         try:
@@ -78,6 +80,15 @@ class Inspector:
             return True
         return False
 
+    def _seen(self, file: DataFile) -> tuple[Seen, ...] | None:
+        """The readings of a file whose footer is sound; None where it has another fault further in."""
+        try:
+            return content.seen(content.read(self._store, file))
+        except LakeUnavailable:
+            raise
+        except LakeError:
+            return None
+
     def check(self, file: DataFile, site: str) -> None:
         """One data file.
 
@@ -86,13 +97,19 @@ class Inspector:
         """
         self._check_bytes(file)
         footer = self._table.footer(self._store.uri(file.path))
-        check_columns(file.path, footer.schema.to_arrow_schema(), self._table.columns())
-        check_statistics(file, footer, site)
+        with readable(file.path):
+            check_size(file, footer)
+            check_columns(file.path, footer.schema.to_arrow_schema(), self._table.columns())
+            check_statistics(file, footer, site)
 
     def _check_bytes(self, file: DataFile) -> None:
         size = self._store.size(file.path)
         if size != file.bytes:
             raise LakeError(f"{file.path}: expected {file.bytes} bytes, got {size or 'no object'}")
+        if size > LANDED_FILE_MAX_BYTES:
+            raise LakeError(
+                f"{file.path}: expected {LANDED_FILE_MAX_BYTES} bytes at most, got {size}"
+            )
         if self._verify == "sha256":
             check_content(file, self._store.get(file.path) or b"")
 
@@ -105,63 +122,3 @@ def check_content(file: DataFile, data: bytes) -> None:
     """
     if hashlib.sha256(data).hexdigest() != file.sha256:
         raise LakeError(f"{file.path}: its content is not what its manifest says (sha256)")
-
-
-def check_columns(path: str, found: pa.Schema, expected: pa.Schema) -> None:
-    """Columns by name and type; of the table's own those that may be null may be absent.
-
-    Raises:
-        LakeError: the file cannot be part of the table.
-    """
-    known = {field.name: field for field in expected}
-    for field in found:
-        if field.name not in known:
-            raise LakeError(f"{path}: the table has no column {field.name!r}")
-        if _plain(field.type) != _plain(known[field.name].type):
-            raise LakeError(
-                f"{path}: column {field.name!r}: expected {known[field.name].type}, got {field.type}"
-            )
-    missing = [
-        name for name, field in known.items() if not field.nullable and name not in found.names
-    ]
-    if missing:
-        raise LakeError(f"{path}: without the columns {', '.join(missing)}")
-
-
-def check_statistics(file: DataFile, footer: pq.FileMetaData, site: str) -> None:
-    """Rows, site and times as the footer has them.
-
-    Raises:
-        LakeError: the manifest says otherwise.
-    """
-    if footer.num_rows != file.rows:
-        raise LakeError(f"{file.path}: expected {file.rows} readings, got {footer.num_rows}")
-    sites = _bounds(footer, "site")
-    if sites != (site, site):
-        raise LakeError(f"{file.path}: expected readings of site {site}, got {sites}")
-    times = _bounds(footer, "time")
-    if times is None or tuple(map(_microseconds, times)) != (file.min_time, file.max_time):
-        raise LakeError(f"{file.path}: its times are not what its manifest says")
-
-
-def _bounds(footer: pq.FileMetaData, column: str) -> tuple[Any, Any] | None:
-    """Least and greatest value by the row groups' statistics; None where one has none."""
-    at = footer.schema.names.index(column)
-    groups = [footer.row_group(index).column(at) for index in range(footer.num_row_groups)]
-    if not groups or not all(
-        group.is_stats_set and group.statistics.has_min_max for group in groups
-    ):
-        return None
-    return (
-        min(group.statistics.min for group in groups),
-        max(group.statistics.max for group in groups),
-    )
-
-
-def _microseconds(time: Any) -> int:
-    return int(pc.cast(pa.scalar(time, pa.timestamp("us", tz="UTC")), pa.int64()).as_py())
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    """Iceberg's text is Arrow's large_string, a file's is string."""
-    return pa.utf8() if pa.types.is_large_string(kind) else kind

@@ -21,7 +21,14 @@ from cloud_sync.lake.registration import Held, Plan, new_marks, plan
 from cloud_sync.lake.repairs import Repairs
 from cloud_sync.lake.sharing import Sharing
 from cloud_sync.lake.table import ReadingsTable
-from headrace.errors import CommitConflict, CommitUnknown, LakeError, LakeNewer, LakeUnavailable
+from headrace.errors import (
+    CommitConflict,
+    CommitUnknown,
+    FilesRefused,
+    LakeError,
+    LakeNewer,
+    LakeUnavailable,
+)
 from headrace.lake.manifests import unregistered, watermark_of
 from headrace.lake.store import Store
 from headrace.landing import Manifest, ManifestName, manifest_name
@@ -55,6 +62,7 @@ class Registrar:
         self._warned: set[str] = set()
         self._blocked: dict[tuple[str, str], Held] = {}
         self._said: set[Held] = set()
+        self._journals_at_once: int | None = None
         self.held: tuple[Held, ...] = ()
         #: As the table had them at the last look.
         self.marks: dict[str, int] = {}
@@ -70,6 +78,7 @@ class Registrar:
             LakeError: as ``next``, or the table is of a version that must not be written to.
         """
         self._blocked.clear()
+        self._journals_at_once = None
         self._said &= set(self.held)
         self._record.read()  # before the table: another registrar may commit in between
         self._table.watermarks()
@@ -86,7 +95,10 @@ class Registrar:
         self._record.check(self._table.state(), self._table.follows)
         self.marks = marks
         names = self._with_given_up(unregistered(self._store, marks), marks)
-        found = plan(names, marks, limit=REGISTER_MAX_MANIFESTS, blocked=frozenset(self._blocked))
+        found = plan(
+            names, marks, limit=REGISTER_MAX_MANIFESTS, blocked=frozenset(self._blocked),
+            journals=self._journals_at_once,
+        )  # fmt: skip
         for each in found.held:
             self._settle_hole(each)
         self._say(found.held)
@@ -115,6 +127,7 @@ class Registrar:
         Raises:
             CommitConflict: it did not happen, because another writer was first.
             LakeUnavailable: it did not happen, try again. CommitUnknown: nobody knows yet.
+            FilesRefused: it did not happen; see ``doubt``.
         """
         uris = [self._store.uri(file.path) for each in manifests for file in each.files]
         marks = new_marks(_name(manifest) for manifest in manifests)
@@ -151,10 +164,10 @@ class Registrar:
             return manifest
 
     def _settle_hole(self, held: Held) -> None:
-        """Manifests that are missing are asked for like damaged ones."""
+        """Manifests that are missing are asked for like damaged ones; one that a listing has left out is waited for."""
         if held.hole is not None:
             name = manifest_name(held.site, held.journal, *held.hole)
-            if not self._repairs.settle(name, held.why):
+            if self._store.size(name.path) is None and not self._repairs.settle(name, held.why):
                 self._repairs.give_up(name, held.why)
 
     def _with_given_up(
@@ -196,6 +209,15 @@ class Registrar:
         for each in set(held) - self._said:
             log.warning("held: %s", each)
         self._said |= set(held)
+
+    def doubt(self, manifests: Sequence[Manifest], error: FilesRefused) -> None:
+        """The table has refused these files together: half of the journals next, until it is known whose they are."""
+        journals = {(each.site, each.journal) for each in manifests}
+        if len(journals) == 1:
+            self.refuse(manifests[0], error)
+            self._journals_at_once = None
+        else:
+            self._journals_at_once = len(journals) // 2
 
     def refuse(self, manifest: Manifest, error: LakeError) -> None:
         """Block its journal for this pass."""

@@ -42,6 +42,7 @@ def plan(
     *,
     limit: int,
     blocked: frozenset[tuple[str, str]] = frozenset(),
+    journals: int | None = None,
 ) -> Plan:
     """Decide.
 
@@ -50,6 +51,7 @@ def plan(
         marks: watermarks by property key.
         limit: manifests in one commit.
         blocked: (site, journal) that are left out, because a manifest of theirs is bad.
+        journals: of so many at most in one commit.
     """
     chosen: list[ManifestName] = []
     held: list[Held] = []
@@ -60,6 +62,8 @@ def plan(
             continue
         mark = marks.get(watermark_key(site, journal), 0)
         taken, why, hole = _follow(group, mark)
+        if taken and journals is not None:
+            taken, journals = (taken, journals - 1) if journals else ([], 0)
         chosen += taken
         if why:
             held.append(Held(site, journal, why, hole))

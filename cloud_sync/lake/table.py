@@ -21,7 +21,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.io import FileIO, load_file_io
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
-from pyiceberg.table import Table
+from pyiceberg.table import Table, Transaction
 from pyiceberg.table.update import SetPropertiesUpdate
 from pyiceberg.transforms import DayTransform
 from pyiceberg.types import DoubleType, LongType, NestedField, StringType, TimestamptzType
@@ -32,7 +32,7 @@ from cloud_sync.lake.restoring import put_back, set_forward
 from cloud_sync.lake.snapshots import expire
 from headrace.catalog.evolution import columns_properties, evolve
 from headrace.catalog.schemas import described
-from headrace.errors import LakeError
+from headrace.errors import FilesRefused, LakeError
 from headrace.lake.catalogue import (
     READINGS,
     catalogue_errors,
@@ -42,6 +42,7 @@ from headrace.lake.catalogue import (
 )
 from headrace.lake.config import Lake
 from headrace.lake.manifests import watermarks
+from headrace.limits.lake import FOOTER_MAX_BYTES
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +103,7 @@ class ReadingsTable(ABC):
 
         Raises:
             LakeUnavailable: it may have happened or not; read the watermarks to know.
+            FilesRefused: nothing was done, because of the files; fewer of them may be taken.
         """
 
     @abstractmethod
@@ -176,7 +178,7 @@ class IcebergReadings(ReadingsTable):
                 )
                 return
             with table.transaction() as change:
-                change.add_files(list(uris), check_duplicate_files=False)
+                _add_files(change, uris)
                 change.set_properties(properties)
 
     def state(self) -> TableState | None:
@@ -223,6 +225,10 @@ class IcebergReadings(ReadingsTable):
             with file.open() as stream:
                 stream.seek(max(found - _FOOTER_END, 0))
                 length = int.from_bytes(stream.read(_FOOTER_END)[:4], "little")
+                if length > FOOTER_MAX_BYTES:
+                    raise LakeError(
+                        f"{uri}: expected a footer of {FOOTER_MAX_BYTES} bytes at most, got {length}"
+                    )
                 stream.seek(max(found - length - _FOOTER_END, 0))
                 end = stream.read()
         try:
@@ -258,3 +264,13 @@ class IcebergReadings(ReadingsTable):
             partition_spec=READINGS_PARTITIONS, properties=_PROPERTIES,
         )  # fmt: skip
         return self._table
+
+
+def _add_files(change: Transaction, uris: Sequence[str]) -> None:
+    """pyiceberg looks into each file and refuses all of them for one (``footer`` should have found it)."""
+    try:
+        change.add_files(list(uris), check_duplicate_files=False)
+    except (ValueError, NotImplementedError, pa.ArrowException) as error:
+        raise FilesRefused(
+            f"the table does not take {len(uris)} files, {uris[0]} the first: {error}"
+        ) from error

@@ -15,6 +15,7 @@ from cloud_sync.landing.steps import Next
 from headrace import resend
 from headrace.errors import StorageCorrupt
 from headrace.lake.store import Store
+from headrace.landing import is_data_of, manifest_name, odd_path_of
 from headrace.resend import Answer, Request, RequestName
 
 log = logging.getLogger(__name__)
@@ -76,6 +77,9 @@ class Resender:
         made = {hashlib.sha256(data).hexdigest(): data for _, data in encoded.objects}
         if not request.files or not made.keys() >= set(request.files.values()):
             return Answer(sent=False, why="this version of cloud-sync makes other bytes of it")
+        name = manifest_name(self._lander.site, self._journal, this.first, this.last)
+        if not all(is_data_of(path, name) or path == odd_path_of(name) for path in request.files):
+            return Answer(sent=False, why="the request names files of other landings")
         for path, digest in request.files.items():
             self._store.put(path, made[digest])
         return Answer(sent=True)

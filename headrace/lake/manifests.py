@@ -7,6 +7,7 @@ does not take longer every day, the listing of a journal's folder starts behind 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from headrace import resend
 from headrace.errors import LakeError
@@ -15,15 +16,20 @@ from headrace.landing import (
     ODD_PREFIX,
     PREFIX,
     WATERMARK_PREFIX,
-    DataFile,
     Manifest,
     ManifestName,
     decode,
-    folder,
+    is_data_of,
+    odd_path_of,
+    parse_folder,
     parse_manifest_name,
     parse_odd_name,
     watermark_key,
 )
+from headrace.limits.lake import MANIFEST_MAX_BYTES
+
+#: The largest number that the column ``seq`` holds.
+_MAX_SEQ: Final = 2**63 - 1
 
 
 def watermarks(properties: Mapping[str, str]) -> dict[str, int]:
@@ -45,8 +51,10 @@ def unregistered(store: Store, marks: Mapping[str, int]) -> list[ManifestName]:
     found: list[ManifestName] = []
     for site in store.folders(PREFIX):
         for journal in store.folders(site):
-            key = watermark_key(site.partition("site=")[2], journal.rpartition("journal=")[2])
-            mark = marks.get(key, 0)
+            key = parse_folder(journal)
+            if key is None:
+                continue  # somebody else's: to look into each would cost a request
+            mark = marks.get(watermark_key(*key), 0)
             # The names of a landing start with its first offset: data files sort before ".json".
             behind = f"{journal}/{mark + 1:020d}" if mark else ""
             names = map(parse_manifest_name, store.names(journal, after=behind))
@@ -96,21 +104,32 @@ def read_manifest(store: Store, name: ManifestName) -> Manifest:
         LakeError: missing, unreadable, or it speaks of another journal, other offsets or files
             that are not its own.
     """
-    payload = store.get(name.path)
+    payload = store.get(name.path, max_bytes=MANIFEST_MAX_BYTES)
     if payload is None:
         raise LakeError(f"manifest {name.path}: listed but missing")
     manifest = decode(payload, name.path)
-    says = (manifest.site, manifest.journal, manifest.first, manifest.last)
-    if says != (name.site, name.journal, name.first, name.last):
-        raise LakeError(f"manifest {name.path}: its content speaks of {says}")
-    for file in manifest.files:
-        if not _is_own(file, name):
-            raise LakeError(f"manifest {name.path}: names a file that is not its own: {file.path}")
-    if sum(file.rows for file in manifest.files) != manifest.rows:
-        raise LakeError(f"manifest {name.path}: its files do not add up to {manifest.rows} rows")
+    fault = _fault(manifest, name)
+    if fault:
+        raise LakeError(f"manifest {name.path}: {fault}")
     return manifest
 
 
-def _is_own(file: DataFile, name: ManifestName) -> bool:
-    start = f"{folder(name.site, name.journal)}/{name.first:020d}-{name.last:020d}."
-    return file.path.startswith(start) and "/" not in file.path[len(start) :]
+def _fault(manifest: Manifest, name: ManifestName) -> str:
+    """What cannot be true of a manifest by itself, or ""."""
+    says = (manifest.site, manifest.journal, manifest.first, manifest.last)
+    if says != (name.site, name.journal, name.first, name.last):
+        return f"its content speaks of {says}"
+    paths = [file.path for file in manifest.files]
+    strange = [path for path in paths if not is_data_of(path, name)]
+    if manifest.odd is not None and manifest.odd.path != odd_path_of(name):
+        strange.append(manifest.odd.path)
+    if strange:
+        return f"names a file that is not its own: {strange[0]}"
+    if len(set(paths)) < len(paths):
+        return "names a file twice"
+    if sum(file.rows for file in manifest.files) != manifest.rows:
+        return f"its files do not add up to {manifest.rows} rows"
+    ranges = (each for seen in manifest.seen or () for each in seen.ranges)
+    if not all(0 <= first <= last <= _MAX_SEQ for first, last in ranges):
+        return "says to have seen a range that is none"
+    return ""

@@ -39,8 +39,14 @@ class Store(ABC):
         with self._errors(f"create {path}"):
             return self._create(path, data)
 
-    def get(self, path: str) -> bytes | None:
-        """An object's bytes; None when there is none."""
+    def get(self, path: str, *, max_bytes: int | None = None) -> bytes | None:
+        """An object's bytes; None when there is none.
+
+        Raises:
+            LakeError: it has more than ``max_bytes``; it is not read then.
+        """
+        if max_bytes is not None and (size := self.size(path) or 0) > max_bytes:
+            raise LakeError(f"{path}: expected {max_bytes} bytes at most, got {size}")
         with self._errors(f"get {path}"):
             return self._get(path)
 
@@ -176,7 +182,8 @@ class LocalStore(Store):
                 raise StorageFull(message, hint="free space on that disk") from error
             if error.errno in (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
                 raise LakeError(message, hint="check the folder's owner and mode") from error
-            raise LakeUnavailable(message) from error
+            hint = "mount it writable again" if error.errno == errno.EROFS else ""
+            raise LakeUnavailable(message, hint=hint) from error
 
 
 @contextmanager

@@ -12,6 +12,20 @@ from headrace.limits.sizes import MIB
 LANDING_MAX_ROWS: Final = 1_000_000
 LANDING_MAX_BYTES: Final = 64 * MIB
 
+#: Bytes that the payloads of one landing may unpack to: a payload of 8 KiB can hold 64 MiB of texts, and a landing
+#: has three ranges in memory, each twice. A million numbers unpack to 20 MiB.
+LANDING_MAX_UNPACKED_BYTES: Final = 256 * MIB
+
+#: What a registrar takes from a site. A manifest says a range for each stream of a landing: 64 MiB of journal hold
+#: half a million devices at most, 130 bytes each. Files: what the largest ``landing.max_rows`` and
+#: ``landing.max_bytes`` make, and their rows as columns, which is what must fit into memory to leave some of them
+#: out. A footer takes 1 kB for each column of a row group.
+MANIFEST_MAX_BYTES: Final = 128 * MIB
+LANDED_FILE_MAX_BYTES: Final = 2048 * MIB
+LANDED_FILE_MAX_ROWS: Final = 100_000_000
+LANDED_FILE_MAX_UNPACKED_BYTES: Final = 4096 * MIB
+FOOTER_MAX_BYTES: Final = 16 * MIB
+
 #: What the journal keeps of rows that have landed (``landing.keep_s``, ``landing.keep_bytes``), to make a
 #: damaged object again: a day, in which somebody looks, and 512 MiB, which are 100 million readings.
 KEEP_LANDED_S: Final = 86_400.0
