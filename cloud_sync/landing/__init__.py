@@ -5,6 +5,7 @@ Reading order:
 - ``encoding`` how columns are encoded, by measurement
 - ``parquet``  a table as one encoded file per day
 - ``identity`` which readings a landing brings
+- ``unpacked`` how much of the journal is one landing
 - ``steps``    what a landing is between two of its steps
 - ``lander``   the steps of one landing and what a kill between them leaves behind
 - ``resender`` making a landing again that was found damaged

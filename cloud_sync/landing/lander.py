@@ -32,6 +32,7 @@ import msgspec
 from cloud_sync.landing.identity import seen
 from cloud_sync.landing.parquet import DayFile, apart, encode_days, encode_odd
 from cloud_sync.landing.steps import Bounds, Encoded, Next, Plan
+from cloud_sync.landing.unpacked import within
 from headrace.clock import Clock, SystemClock
 from headrace.decodable import with_damage
 from headrace.errors import StorageCorrupt
@@ -39,6 +40,7 @@ from headrace.journal import ACKS, LAKE, JournalReader, JournalRow, describe_dam
 from headrace.lake.readings import to_table
 from headrace.lake.store import Store
 from headrace.landing import DataFile, Manifest, data_path, encode, odd_path
+from headrace.limits.lake import LANDING_MAX_UNPACKED_BYTES
 from headrace.wire import FORMATS
 
 logger = logging.getLogger(__name__)
@@ -210,6 +212,7 @@ class Lander:
         rows = self._reader.read(
             after, up_to=up_to, max_rows=self._bounds.max_rows, max_bytes=self._bounds.max_bytes
         )
+        rows = within(rows, LANDING_MAX_UNPACKED_BYTES)
         self._remember(rows)
         return rows
 

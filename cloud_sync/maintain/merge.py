@@ -22,6 +22,7 @@ from headrace.errors import LakeError, LakeUnavailable
 from headrace.limits.maintain import (
     MERGE_BYTES,
     MERGE_MAX_ROWS,
+    MERGE_MIN_BYTES,
     MERGE_MIN_ROWS,
     SORT_MAX_ROWS,
 )
@@ -154,7 +155,8 @@ def _batch_rows(metadata: pq.FileMetaData, share: int) -> int:
     )
     # Decoded columns take several times the encoded ones where labels repeat; texts take what they are.
     per_row: int = max(96, 2 * encoded // max(1, metadata.num_rows))
-    return min(MERGE_MAX_ROWS, max(MERGE_MIN_ROWS, share // per_row))
+    fewest = min(MERGE_MIN_ROWS, max(1, MERGE_MIN_BYTES // per_row))
+    return min(MERGE_MAX_ROWS, max(fewest, share // per_row))
 
 
 def _checked_columns(file: File, found: pa.Schema, wanted: pa.Schema) -> frozenset[str]:

@@ -21,6 +21,7 @@ from pyiceberg.schema import Schema
 from cloud_sync.landing.encoding import options
 from headrace.errors import LakeUnavailable
 from headrace.limits.lake import PARQUET_ROW_GROUP_ROWS
+from headrace.limits.maintain import ROW_GROUP_TEXT_BYTES
 
 #: Texts that seldom repeat; every other text of a table is a label.
 _FREE_TEXT = frozenset({"text", "payload"})
@@ -41,17 +42,21 @@ def _field(field: pa.Field) -> pa.Field:
 
 
 def row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """The same rows, gathered to row groups."""
+    """The same rows, gathered to row groups; of long texts to smaller ones."""
     gathered: list[pa.Table] = []
-    rows = 0
+    rows, texts = 0, 0
     for table in tables:
         gathered.append(table)
         rows += table.num_rows
+        texts += sum(table.column(name).nbytes for name in _FREE_TEXT & {*table.column_names})
+        if texts >= ROW_GROUP_TEXT_BYTES:
+            yield _compact(pa.concat_tables(gathered))
+            gathered, rows, texts = [], 0, 0
         while rows >= PARQUET_ROW_GROUP_ROWS:
             whole = pa.concat_tables(gathered)
             yield _compact(whole.slice(0, PARQUET_ROW_GROUP_ROWS))
             rest = whole.slice(PARQUET_ROW_GROUP_ROWS)
-            gathered, rows = ([rest] if rest.num_rows else []), rest.num_rows
+            gathered, rows, texts = ([rest] if rest.num_rows else []), rest.num_rows, 0
     if rows:
         yield _compact(pa.concat_tables(gathered))
 

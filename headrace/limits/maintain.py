@@ -37,9 +37,14 @@ FAN_IN_ROWS: Final = 4_000_000
 #: Bytes of decoded batches in memory, all runs of a merge together.
 MERGE_BYTES: Final = 64 * MIB
 
-#: Rows of one batch of a run: fewer cost more calls than work, more save nothing.
+#: Rows of one batch of a run: fewer cost more calls than work, more save nothing. Of long texts fewer all the same.
 MERGE_MIN_ROWS: Final = 1_024
 MERGE_MAX_ROWS: Final = 65_536
+MERGE_MIN_BYTES: Final = MIB
+
+#: Bytes of texts of one row group, which is in memory some three times while it is written: 262,144 log lines
+#: of a kilobyte each would be 256 MiB.
+ROW_GROUP_TEXT_BYTES: Final = 64 * MIB
 
 #: Rows of a file that is not in order and is therefore sorted as a whole, about 100 bytes each. Larger
 #: ones are left as they are; no lander makes them.
