@@ -49,6 +49,7 @@ DEFAULT_FILE: Final = "cloud_sync.toml"
 
 Verify = Literal["size", "sha256"]
 EngineName = Literal["duckdb", "spark"]
+Reader = Literal["auto", "arrow", "spark"]
 Interval = Annotated[float, Meta(ge=0.1, le=86_400)]
 Steps = Annotated[int, Meta(ge=1, le=FEATURE_MAX_STEPS)]
 
@@ -135,9 +136,10 @@ class DuckdbOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SparkOptions:
-    """``[engines.spark]``: where Spark is, and its own settings."""
+    """``[engines.spark]``: where Spark is, who reads the lake's files there, and its own settings."""
 
     master: str = "local[*]"
+    reader: Reader = "auto"
     properties: dict[str, str] = field(default_factory=dict)
 
 

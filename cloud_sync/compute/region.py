@@ -90,8 +90,8 @@ class RegionJob:
         """The region's rows in the table's order, a batch at a time."""
         target, start_us = self._table.target, starts_us(region.day)
         rows = Rows((), target.columns, start_us - target.back_us, start_us + DAY_US, region.area)
-        for area, count, uris in self._pieces(source, rows):
-            found = target.expression(self._engine.read(replace(rows, area=area, uris=uris)))
+        for area, count, files in self._pieces(source, rows):
+            found = target.expression(self._engine.read(replace(rows, area=area, files=files)))
             found = found.filter(found["time"] >= start_us)
             found = found.order_by([name for name in _ORDER if name in found.columns])
             for batch in self._engine.batches(found):
@@ -99,7 +99,7 @@ class RegionJob:
             if not progress(count):
                 raise StoppedError
 
-    def _pieces(self, source: Source, rows: Rows) -> Iterator[tuple[Area, int, list[str]]]:
+    def _pieces(self, source: Source, rows: Rows) -> Iterator[tuple[Area, int, list[DataFile]]]:
         """Devices that are taken at once, the rows of the source that they have, and its files."""
         span = Area(
             rows.first_us // DAY_US, (rows.end_us - 1) // DAY_US,
@@ -108,12 +108,13 @@ class RegionJob:
         files = [file for file in source.files if file.area.meets(span)]
         count = sum(file.rows for file in files)
         if count <= self._engine.max_rows:
-            yield span, count, [file.uri for file in files]
+            yield span, count, files
             return
-        counted = replace(rows, columns=("device", "time"), uris=[file.uri for file in files])
+        columns = pa.schema([rows.columns.field(name) for name in ("device", "time")])
+        counted = replace(rows, columns=columns, files=files)
         for first, last, some in pieces(list(self._counts(counted)), self._engine.max_rows):
             area = replace(span, first_device=first, last_device=last)
-            yield area, some, [file.uri for file in files if file.area.meets(area)]
+            yield area, some, [file for file in files if file.area.meets(area)]
 
     def _counts(self, rows: Rows) -> Iterator[tuple[str, int]]:
         """The rows of each device, in order."""

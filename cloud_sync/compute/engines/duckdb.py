@@ -9,21 +9,19 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any
 
 import duckdb
 import ibis
 import pyarrow as pa
 from pyarrow import dataset
 
-from cloud_sync.compute.engines.port import Engine, Rows
+from cloud_sync.compute.engines.port import SOURCE, Engine, Rows, source
 from cloud_sync.config import DuckdbOptions
 from headrace.errors import LakeUnavailable
 from headrace.lake.config import Lake
 from headrace.lake.opening import arrow_filesystem, arrow_path
 from headrace.limits.compute import DUCKDB_BATCH_ROWS, DUCKDB_MAX_ROWS
-
-_SOURCE: Final = "source"
 
 
 class DuckdbEngine(Engine):
@@ -54,17 +52,18 @@ class DuckdbEngine(Engine):
 
     def read(self, rows: Rows) -> Any:
         columns = ", ".join(
-            "epoch_us(time) AS time" if name == "time" else f'"{name}"' for name in rows.columns
+            "epoch_us(time) AS time" if name == "time" else f'"{name}"'
+            for name in rows.columns.names
         )
         last = rows.area.last_device
         devices = f" AND device <= {_text(last)}" if last is not None else ""
         with _errors():
             self._db.execute(
-                f"CREATE OR REPLACE TEMP VIEW {_SOURCE} AS SELECT {columns} FROM {self._files(rows)} "  # noqa: S608 - ours
+                f"CREATE OR REPLACE TEMP VIEW {SOURCE} AS SELECT {columns} FROM {self._files(rows)} "  # noqa: S608 - ours
                 f"WHERE time >= make_timestamptz({rows.first_us}) AND time < make_timestamptz({rows.end_us}) "
                 f"AND device >= {_text(rows.area.first_device)}{devices}"
             )
-            return self._ibis.table(_SOURCE)
+        return source(rows.columns)
 
     def batches(self, expression: Any) -> Iterator[pa.RecordBatch]:
         with _errors():
@@ -73,13 +72,13 @@ class DuckdbEngine(Engine):
 
     def _files(self, rows: Rows) -> str:
         if not self._lake.is_local:
-            keys = [arrow_path(uri) for uri in rows.uris]
+            keys = [arrow_path(file.uri) for file in rows.files]
             files = arrow_filesystem(self._lake)
             self._db.register(
                 "elsewhere", dataset.dataset(keys, filesystem=files, format="parquet")
             )
             return "elsewhere"
-        paths = ", ".join(_text(uri.removeprefix("file://")) for uri in rows.uris)
+        paths = ", ".join(_text(file.uri.removeprefix("file://")) for file in rows.files)
         return f"read_parquet([{paths}], hive_partitioning = false, union_by_name = true)"
 
 
