@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,12 +10,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from cloud_sync import config as configuration
 from cloud_sync.compute.jobs import Job, choose, read
 from cloud_sync.compute.run import ComputeRun, Outcome
 from cloud_sync.config import CloudSync, Compute, EngineName
+from headrace.lake.catalogue import NAMESPACE, open_catalogue
 from headrace.metrics import Metrics
 from tests import lakes
 from tests.journals import Journal, batch
@@ -22,7 +25,8 @@ from tests.journals import Journal, batch
 #: 2026-11-20, midnight UTC.
 DAY_US = 86_400_000_000
 FIRST_US = 1_795_132_800_000_000
-MINUTE_US = 60_000_000
+SECOND_US = 1_000_000
+MINUTE_US = 60 * SECOND_US
 
 Row = dict[str, Any]
 
@@ -100,6 +104,31 @@ def elsewhere(folder: Path, settings: str, *compute: Compute) -> ComputedLake:
     file.write_text(settings)
     config = replace(configuration.load(file), compute=tuple(compute))
     return ComputedLake(folder, config, Journal(config.journal.path))
+
+
+def fill(lake: ComputedLake, *, days: int = 2, devices: int = 3, seed: int = 0) -> None:
+    """Three hours around each midnight, a reading in ten seconds, in no order of time."""
+    chance = np.random.default_rng(seed)
+    for day in range(days):
+        for device in range(devices):
+            times = FIRST_US + day * DAY_US + np.arange(0, 3 * 3_600, 10) * SECOND_US
+            times = chance.permutation(times + chance.integers(0, 900_000, len(times)))
+            lake.append(f"pump-{device}", "flow", times.tolist(), chance.normal(20, 3, len(times)).tolist())  # fmt: skip
+    lake.register()
+
+
+def same(found: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
+    """Equal; sums within the last place, as the reference rounds once and the product a few times."""
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        for key in ("sum", "mean"):
+            assert math.isclose(one[key], other[key], rel_tol=1e-15, abs_tol=1e-25), (one, other)
+        rest = {key: one[key] for key in one if key not in ("sum", "mean")}
+        assert rest == {key: other[key] for key in rest}
+
+
+def snapshots(lake: ComputedLake, name: str) -> int:
+    return len(open_catalogue(lake.config.lake).load_table((NAMESPACE, name)).snapshots())
 
 
 def _rollup(key: tuple[Any, ...], rows: list[Row]) -> Row:

@@ -8,14 +8,18 @@ The version of a day of readings is the number of its rows: registering adds row
 anything to them (retention takes whole days, and a day that is gone is left as it was computed). Where it is
 another, the new rows are in files that came behind the sequence, and the devices of these files are the region.
 
-The version of a day that was computed is that of the day it was made of. Such a day also remembers the region
-that was computed last and the version before it. Who is made of it and has that version takes the same
-region; who is further behind takes the whole day. Where a day is made of several (windows that reach back),
-their versions stand side by side.
+The version of a day that was computed is that of the day it was made of, with the number of times that it was
+computed again by force, if any. Such a day also remembers the region that was computed last and the version before it.
+Who is made of it and has that version takes the same region; who is further behind takes the whole day. Where a day is
+made of several (windows that reach back), their versions stand side by side.
 
 So late readings of one device, which land in a file of their own, cost that device's part of that day. A day
-with fewer rows than before (somebody has deleted some) is computed again as a whole. An engine that changes
-values and not their number is not seen: ``--since`` computes again whatever the versions say.
+with fewer rows than before (somebody has deleted some) is computed again as a whole; one that has lost all the rows
+it was made of, too, where it was made of rows that were computed. An engine that changes values and not their number, or
+takes fewer away than come meanwhile, is not seen: ``--since`` computes again whatever the versions say.
+
+**Retention.** What it takes is not deleted for what was computed. The days that it takes are left as they are, also when
+a late reading comes to one of them: with what is there now the rest of that day would be lost.
 """
 
 from __future__ import annotations
@@ -72,6 +76,12 @@ class Done:
     before: str = "0"
     first_device: str = ""
     last_device: str | None = None
+    forced: int = 0
+
+    @property
+    def stamp(self) -> str:
+        """The version that a day has for those that are made of it."""
+        return f"{self.version}~{self.forced}" if self.forced else self.version
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +95,20 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The table that rows are made of, as it was at one time; ``computed`` where it was computed itself."""
+    """The table that rows are made of, as it was at one time; ``computed`` where it was computed itself.
+
+    ``kept_from``: the first day that retention does not take; None: it takes none.
+    """
 
     files: Sequence[DataFile]
     versions: Mapping[int, str]
     sequence: int
     computed: Mapping[int, Done] | None = None
+    kept_from: int | None = None
+
+    def keeps(self, day: int) -> bool:
+        """Whether a day's rows are all there, if nobody has deleted some."""
+        return self.kept_from is None or day >= self.kept_from
 
 
 def versions_by_rows(files: Iterable[DataFile]) -> dict[int, str]:
@@ -113,15 +131,20 @@ def regions(
         since: compute this day and later ones anyway.
     """
     found = []
-    for day in _there(source):
+    for day in _there(source, done):
         version = _version(source, day, back_days)
         known = done.get(day)
-        before = None if since is not None and day >= since else known
-        if before is not None and before.version == version:
+        if known is None:
+            found.append(_region(day, Done(version, source.sequence)))
+        elif not source.keeps(day):
             continue
-        first, last = _devices(source, day, before, version)
-        made = Done(version, source.sequence, known.version if known else "0", first, last)
-        found.append(Region(day, Area(day, day, first, last), made))
+        elif since is not None and day >= since:
+            again = Done(version, source.sequence, known.stamp, forced=known.forced + 1)
+            found.append(_region(day, again))
+        elif changed := _changed_days(source, day, known, version):
+            first, last = _devices(source, known, changed)
+            made = Done(version, source.sequence, known.stamp, first, last, known.forced)
+            found.append(_region(day, made))
     return found
 
 
@@ -136,16 +159,23 @@ def settled(source: Source, done: Mapping[int, Done], *, back_days: int = 0) -> 
             newest[day] = max(newest.get(day, 0), file.sequence)
     return {
         day: replace(done[day], sequence=source.sequence)
-        for day in _there(source)
+        for day in _there(source, done)
         if day in done
         and newest.get(day, 0) > done[day].sequence
         and done[day].version == _version(source, day, back_days)
     }
 
 
-def _there(source: Source) -> list[int]:
+def _there(source: Source, done: Mapping[int, Done]) -> list[int]:
+    """Days with rows; and those that were made of rows which another computation has taken back since."""
     days = {day for file in source.files for day in _days(file.area)}
+    if source.computed is not None:
+        days |= done.keys()
     return sorted(days & source.versions.keys())
+
+
+def _region(day: int, made: Done) -> Region:
+    return Region(day, Area(day, day, made.first_device, made.last_device), made)
 
 
 def _version(source: Source, day: int, back_days: int) -> str:
@@ -153,35 +183,52 @@ def _version(source: Source, day: int, back_days: int) -> str:
     return "+".join(source.versions.get(each, "0") for each in days)
 
 
-def _devices(source: Source, day: int, before: Done | None, version: str) -> tuple[str, str | None]:
-    """First and last device of what has changed in the days that a day is made of."""
-    if before is None:
-        return "", None
-    now, then = version.split("+"), before.version.split("+")
-    if len(now) != len(then):
-        return "", None
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """A day that a day is made of, with another version than then."""
+
+    day: int
+    now: str
+    then: str
+
+
+def _changed_days(source: Source, day: int, known: Done, version: str) -> list[_Change]:
+    now, then = version.split("+"), known.version.split("+")
+    days = range(day - len(now) + 1, day + 1)
+    return [
+        _Change(each, one, other)
+        for each, one, other in zip(days, now, then, strict=False)
+        if one != other and source.keeps(each)
+    ]
+
+
+def _devices(source: Source, known: Done, changed: Iterable[_Change]) -> tuple[str, str | None]:
+    """First and last device of what has changed."""
     areas: list[tuple[str, str | None]] = []
-    for at, (one, other) in enumerate(zip(now, then, strict=True), day - len(now) + 1):
-        if one == other:
-            continue
-        if int(one) < int(other):
+    for change in changed:
+        if _rows(change.now) < _rows(change.then):
             return "", None  # somebody has deleted some
-        areas += _changed(source, at, before.sequence, other)
+        areas += _areas(source, change, known.sequence)
     lasts = [last for _, last in areas if last is not None]
     if len(lasts) < len(areas) or not areas:
         return "", None
     return min(first for first, _ in areas), max(lasts)
 
 
-def _changed(source: Source, day: int, sequence: int, before: str) -> list[tuple[str, str | None]]:
+def _areas(source: Source, change: _Change, sequence: int) -> list[tuple[str, str | None]]:
     if source.computed is not None:
-        made = source.computed[day]
-        return [(made.first_device, made.last_device) if made.before == before else ("", None)]
+        made = source.computed[change.day]
+        is_next = made.before == change.then
+        return [(made.first_device, made.last_device) if is_next else ("", None)]
     return [
         (file.area.first_device, file.area.last_device)
         for file in source.files
-        if file.sequence > sequence and file.area.meets(Area(day, day))
+        if file.sequence > sequence and file.area.meets(Area(change.day, change.day))
     ]
+
+
+def _rows(version: str) -> int:
+    return int(version.partition("~")[0])
 
 
 def _days(area: Area) -> range:
@@ -238,13 +285,21 @@ def write_done(done: Mapping[int, Done], changed: Mapping[int, Done]) -> dict[st
 
 
 def _read(
-    version: str, sequence: str, before: str = "0", first: str = "", last: str | None = None
+    version: str,
+    sequence: str,
+    before: str = "0",
+    first: str = "",
+    last: str = "",
+    forced: str = "0",
 ) -> Done:
-    return Done(version, int(sequence), before, unquote(first), unquote(last) if last else None)
+    return Done(
+        version, int(sequence), before, unquote(first), unquote(last) or None, int(forced)
+    )  # fmt: skip
 
 
 def _written(done: Done) -> str:
     text = f"{done.version}:{done.sequence}:{done.before}"
-    if done.last_device is None:
+    if done.last_device is None and not done.forced:
         return text
-    return f"{text}:{quote(done.first_device, safe='')}:{quote(done.last_device, safe='')}"
+    text += f":{quote(done.first_device, safe='')}:{quote(done.last_device or '', safe='')}"
+    return f"{text}:{done.forced}" if done.forced else text

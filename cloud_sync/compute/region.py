@@ -106,6 +106,8 @@ class RegionJob:
             rows.area.first_device, rows.area.last_device,
         )  # fmt: skip
         files = [file for file in source.files if file.area.meets(span)]
+        if not files:
+            return
         count = sum(file.rows for file in files)
         if count <= self._engine.max_rows:
             yield span, count, files

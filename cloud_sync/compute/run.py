@@ -105,7 +105,8 @@ class ComputeRun:
         left: list[str] = []
         rows, tries = 0, Counter[int]()
         while not self._should_stop():
-            source, todo = plan(catalogue, table, since=self._since)
+            kept_from = _kept_from(self._config, target, self._clock)
+            source, todo = plan(catalogue, table, kept_from=kept_from, since=self._since)
             # Of a forced day the versions do not say that it is done.
             region = next((each for each in todo if tries[each.day] < COMPUTE_TRIES), None)
             if region is None:
@@ -141,13 +142,19 @@ class ComputeRun:
 
 
 def plan(
-    catalogue: Catalog, table: ComputedTable, *, since: int | None = None
+    catalogue: Catalog, table: ComputedTable, *, kept_from: int | None, since: int | None = None
 ) -> tuple[Source, list[Region]]:
     """What a table is made of now, and what of it has to be computed, oldest first."""
     table.refresh()
-    source = source_of(catalogue, table.target)
+    source = source_of(catalogue, table.target, kept_from)
     days = back_days(table.target)
     return source, regions(source, table.done, back_days=days, since=since)
+
+
+def _kept_from(config: CloudSync, target: Target, clock: Clock) -> int | None:
+    """The first day that retention (``maintain.keep_days``) leaves in the table that a target is made of."""
+    days = config.maintain.keep_days.get(target.source)
+    return None if days is None else clock.now_us() // DAY_US - days
 
 
 def _settle(table: ComputedTable, source: Source) -> None:
@@ -185,12 +192,14 @@ def states(config: CloudSync, job: Job) -> list[State]:
         return [State(name) for name in job.tables]
     catalogue = open_catalogue(config.lake)
     return [
-        _state(catalogue, ComputedTable(catalogue, config.lake, each)) for each in job.targets()
+        _state(catalogue, ComputedTable(catalogue, config.lake, each), config)
+        for each in job.targets()
     ]
 
 
-def _state(catalogue: Catalog, table: ComputedTable) -> State:
-    _, todo = plan(catalogue, table)
+def _state(catalogue: Catalog, table: ComputedTable, config: CloudSync) -> State:
+    kept_from = _kept_from(config, table.target, SystemClock())
+    _, todo = plan(catalogue, table, kept_from=kept_from)
     done, files, last = table.done, table.files(), table.last
     return State(
         table.target.name, len(done), name_of(max(done)) if done else "",

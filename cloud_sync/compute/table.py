@@ -161,8 +161,8 @@ def load(catalogue: Catalog, name: str) -> Table | None:
             return None
 
 
-def source_of(catalogue: Catalog, target: Target) -> Source:
-    """What a target is made of, as it is now."""
+def source_of(catalogue: Catalog, target: Target, kept_from: int | None = None) -> Source:
+    """What a target is made of, as it is now; ``kept_from``: the first day that retention does not take."""
     table = load(catalogue, target.source)
     snapshot = None if table is None else table.current_snapshot()
     if table is None or snapshot is None:
@@ -170,7 +170,7 @@ def source_of(catalogue: Catalog, target: Target) -> Source:
     files = files_of(table)
     sequence = snapshot.sequence_number or 0
     if target.source == READINGS:
-        return Source(files, versions_by_rows(files), sequence)
+        return Source(files, versions_by_rows(files), sequence, kept_from=kept_from)
     computed = read_done(table.properties)
-    versions = {day: each.version for day, each in computed.items()}
-    return Source(files, versions, sequence, computed)
+    stamps = {day: each.stamp for day, each in computed.items()}
+    return Source(files, stamps, sequence, computed, kept_from)

@@ -1,33 +1,33 @@
-"""The batch layer on DuckDB: rollups equal their readings, and late ones cost their own part only."""
+"""The batch layer on DuckDB: rollups and features are what their readings say."""
 
 from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from cloud_sync import cli
-from cloud_sync.compute import region as regions
 from cloud_sync.config import Compute
-from cloud_sync.maintain.iceberg import referenced
-from cloud_sync.maintain.maintainer import Maintainer
-from headrace.clock import ManualClock
-from headrace.errors import LakeUnavailable, UsageError
+from headrace.errors import UsageError
 from headrace.lake.catalogue import NAMESPACE, open_catalogue
-from headrace.lake.opening import open_store
 from headrace.metrics import Metrics
-from tests.computed import DAY_US, FIRST_US, MINUTE_US, ComputedLake, computed_lake
-from tests.servers import duckdb_reader, wait_until
+from tests.computed import (
+    DAY_US,
+    FIRST_US,
+    MINUTE_US,
+    SECOND_US,
+    ComputedLake,
+    computed_lake,
+    fill,
+    same,
+    snapshots,
+)
+from tests.servers import duckdb_reader
 
-SECOND_US = 1_000_000
 TABLES = ("readings_1m", "readings_1h", "readings_1d")
 
 
@@ -36,31 +36,6 @@ def lake(tmp_path: Path) -> Iterator[ComputedLake]:
     made = computed_lake(tmp_path)
     yield made
     made.journal.close()
-
-
-def fill(lake: ComputedLake, *, days: int = 2, devices: int = 3, seed: int = 0) -> None:
-    """Three hours around each midnight, a reading in ten seconds, in no order of time."""
-    chance = np.random.default_rng(seed)
-    for day in range(days):
-        for device in range(devices):
-            times = FIRST_US + day * DAY_US + np.arange(0, 3 * 3_600, 10) * SECOND_US
-            times = chance.permutation(times + chance.integers(0, 900_000, len(times)))
-            lake.append(f"pump-{device}", "flow", times.tolist(), chance.normal(20, 3, len(times)).tolist())  # fmt: skip
-    lake.register()
-
-
-def same(found: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
-    """Equal; sums within the last place, as the reference rounds once and the product a few times."""
-    assert len(found) == len(expected)
-    for one, other in zip(found, expected, strict=True):
-        for key in ("sum", "mean"):
-            assert math.isclose(one[key], other[key], rel_tol=1e-15, abs_tol=1e-25), (one, other)
-        rest = {key: one[key] for key in one if key not in ("sum", "mean")}
-        assert rest == {key: other[key] for key in rest}
-
-
-def snapshots(lake: ComputedLake, name: str) -> int:
-    return len(open_catalogue(lake.config.lake).load_table((NAMESPACE, name)).snapshots())
 
 
 def test_minutes_are_what_their_readings_say(lake: ComputedLake) -> None:
@@ -121,22 +96,6 @@ def test_what_is_no_number_does_not_count_and_units_are_kept_apart(lake: Compute
     assert math.copysign(1.0, found[1][4]) == 1.0
 
 
-def test_late_readings_of_one_device_cost_that_device_alone(lake: ComputedLake) -> None:
-    """The rows of the others are not computed, and everything is as if it had come in time."""
-    fill(lake, devices=4)
-    lake.run()
-    late = [FIRST_US + 30 * MINUTE_US + at * SECOND_US for at in range(3)]
-    lake.append("pump-2", "flow", late, [100.0, 200.0, 300.0])
-    lake.register()
-    minutes, hours, days = lake.run()
-    assert (minutes.days, minutes.rows) == (("2026-11-20",), 180)
-    assert (hours.days, hours.rows) == (("2026-11-20",), 3)
-    assert (days.days, days.rows) == (("2026-11-20",), 1)
-    same(lake.table("readings_1m"), lake.expected_minutes())
-    (row,) = lake.ask("SELECT max, count FROM readings_1d WHERE device = 'pump-2' AND time = '2026-11-20'").to_pylist()  # fmt: skip
-    assert row == {"max": 300.0, "count": 1083}
-
-
 def test_a_day_in_pieces_of_devices_is_the_same_day(
     lake: ComputedLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,117 +105,6 @@ def test_a_day_in_pieces_of_devices_is_the_same_day(
     fill(lake, devices=5)
     monkeypatch.setattr(DuckdbEngine, "max_rows", 2_500)
     assert lake.run()[0].rows == 5 * 2 * 180
-    same(lake.table("readings_1m"), lake.expected_minutes())
-
-
-def test_days_can_be_computed_again_on_demand(lake: ComputedLake) -> None:
-    """From a day on; each once, and with the same result."""
-    fill(lake)
-    lake.run()
-    before = [lake.table(name) for name in TABLES]
-    from cloud_sync.compute.days import day_of
-
-    outcomes = lake.run(since=day_of("2026-11-21"))
-    assert [outcome.days for outcome in outcomes] == [("2026-11-21",)] * 3
-    assert [lake.table(name) for name in TABLES] == before
-
-
-def test_a_run_that_met_another_one_leaves_each_row_once(
-    lake: ComputedLake, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The second looks again, and finds the day done."""
-    fill(lake, days=1)
-    real, others = regions.RegionJob._write, []
-
-    def write(self: regions.RegionJob, *args: Any) -> int:
-        """The first one's rows are written, and not committed, when the other one runs."""
-        rows = real(self, *args)
-        if not others:
-            others.append("running")
-            others.extend(lake.run())
-        return rows
-
-    monkeypatch.setattr(regions.RegionJob, "_write", write)
-    outcomes = lake.run()
-    assert len(others) == 4
-    assert [outcome.left for outcome in outcomes] == [(), (), ()]
-    same(lake.table("readings_1m"), lake.expected_minutes())
-
-
-def test_a_failure_before_the_commit_leaves_no_file_behind(
-    lake: ComputedLake, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What was written goes at once, and the next run is none the wiser."""
-    fill(lake, days=1)
-
-    def fail(*_: object, **__: object) -> None:
-        raise LakeUnavailable("away")
-
-    with monkeypatch.context() as broken:
-        broken.setattr(regions.RegionJob, "_kept", fail)
-        lake.run()
-        lake.append("pump-1", "flow", [FIRST_US], [1.0])
-        lake.register()
-        with pytest.raises(LakeUnavailable, match="away"):
-            lake.run()
-    assert len(list((lake.folder / "lake").glob("warehouse/**/readings_1m/data/computed/*"))) == 1
-    lake.run()
-    same(lake.table("readings_1m"), lake.expected_minutes())
-
-
-def test_a_file_that_is_gone_is_an_outage_and_not_a_crash(lake: ComputedLake) -> None:
-    """The table is as it was, and the file is named."""
-    fill(lake, days=1)
-    for path in (lake.folder / "lake").glob("landing/**/*.parquet"):
-        path.rename(path.with_suffix(".away"))
-    with pytest.raises(LakeUnavailable, match="landing"):
-        lake.run()
-    for path in (lake.folder / "lake").glob("landing/**/*.away"):
-        path.rename(path.with_suffix(".parquet"))
-    lake.run()
-    same(lake.table("readings_1m"), lake.expected_minutes())
-
-
-def test_a_killed_run_is_repeated_and_leaves_nothing(lake: ComputedLake, tmp_path: Path) -> None:
-    """SIGKILL when the first file is being written; maintenance removes what nobody committed."""
-    fill(lake, days=3)
-    folder = lake.folder / "lake" / "warehouse"
-    argv = [sys.executable, "-m", "cloud_sync", "compute", "run", "--data", str(lake.folder)]
-    written = lambda: list(folder.glob("**/readings_1m/data/computed/*.parquet"))  # noqa: E731
-    for seen in range(2):
-        with (tmp_path / "run.log").open("ab") as log:
-            process = subprocess.Popen(argv, stdout=log, stderr=log)
-        wait_until(lambda: len(written()) > seen or process.poll() is not None, 60, "a file")  # noqa: B023
-        process.kill()
-        process.wait()
-    lake.run()
-    same(lake.table("readings_1m"), lake.expected_minutes())
-    clock = ManualClock(FIRST_US + 10_000 * DAY_US)
-    maintainer = Maintainer(lake.config, open_store(lake.config.lake), clock, Metrics("cloud_sync"))
-    for _ in range(3):
-        maintainer.round(tables=["readings_1m"])
-        clock.advance(3 * 86_400)
-    same(lake.table("readings_1m"), lake.expected_minutes())
-    table = open_catalogue(lake.config.lake).load_table((NAMESPACE, "readings_1m"))
-    named = {uri.removeprefix("file://") for uri in referenced(table)}
-    assert {str(path) for path in written()} <= named
-
-
-def test_compaction_of_a_computed_table_changes_nothing_for_it(lake: ComputedLake) -> None:
-    """Late readings are computed into what compaction made."""
-    fill(lake, days=2)
-    lake.run()
-    for seed in range(3):
-        lake.append("pump-0", "flow", [FIRST_US + seed * MINUTE_US], [float(seed)])
-        lake.register()
-        lake.run()
-    clock = ManualClock(FIRST_US + 10 * DAY_US)
-    maintainer = Maintainer(lake.config, open_store(lake.config.lake), clock, Metrics("cloud_sync"))
-    assert not maintainer.round().problems
-    assert [outcome.days for outcome in lake.run()] == [(), (), ()]
-    lake.append("pump-1", "flow", [FIRST_US + 5 * MINUTE_US], [50.0])
-    lake.register()
-    assert lake.run()[0].rows == 180
     same(lake.table("readings_1m"), lake.expected_minutes())
 
 

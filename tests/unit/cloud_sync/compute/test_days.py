@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cloud_sync.compute.days import (
@@ -90,6 +92,48 @@ def test_days_can_be_computed_again_whatever_their_versions_say() -> None:
     assert areas(before, done(before), since=DAY + 1) == [(1, "", None)]
 
 
+def test_late_readings_of_a_day_that_retention_takes_change_nothing() -> None:
+    """With what is there of it now the rest of what was computed would be lost; a day that was not computed yet is."""
+    known = done(source(file(DAY, 5, 1), file(DAY + 1, 5, 1)))
+    late = [file(DAY, 1, 2, "k", "k"), file(DAY + 1, 5, 1), file(DAY + 1, 1, 2, "k", "k")]
+    now = replace(source(*late), kept_from=DAY + 1)
+    assert areas(now, known) == [(1, "k", "k")]
+    assert areas(now, known, since=DAY) == [(1, "", None)]
+    assert areas(now, {}) == [(0, "", None), (1, "", None)]
+
+
+def test_windows_do_not_follow_retention() -> None:
+    """The day behind the last that is taken stays as it was, and late readings before it do not reach it."""
+    old = [file(DAY, 5, 1), file(DAY + 1, 5, 1)]
+    known = {each.day: each.done for each in regions(source(*old), {}, back_days=1)}
+    for left in ([], [file(DAY, 1, 3)]):
+        now = replace(source(*left, file(DAY + 1, 5, 1)), kept_from=DAY + 1)
+        assert areas(now, known, back_days=1) == []
+
+
+def test_what_is_made_of_a_day_that_was_computed_by_force_is_computed_again() -> None:
+    """As a whole, and once; also by force again, and with what came later."""
+    hours = {DAY: Done("5", 1)}
+    (forced,) = regions(source(file(DAY, 5, 1)), {DAY: Done("5", 1)}, since=DAY)
+    assert (forced.done.version, forced.done.stamp, forced.done.before) == ("5", "5~1", "5")
+    minutes = Source([file(DAY, 9, 7)], {DAY: forced.done.stamp}, 7, {DAY: forced.done})
+    (region,) = regions(minutes, hours)
+    assert (region.area.last_device, region.done.version) == (None, "5~1")
+    assert areas(minutes, {DAY: region.done}) == []
+    now = source(file(DAY, 5, 1), file(DAY, 1, 2, "k", "k"))
+    (late,) = regions(now, {DAY: forced.done})
+    assert (late.done.stamp, late.done.before) == ("6~1", "5~1")
+    minutes = Source([file(DAY, 9, 8)], {DAY: late.done.stamp}, 8, {DAY: late.done})
+    assert areas(minutes, {DAY: region.done}) == [(0, "k", "k")]
+
+
+def test_a_day_whose_rows_were_all_taken_back_is_computed_again() -> None:
+    """Its readings were deleted but for texts: there are no minutes, and there must be no hours."""
+    minutes = Source([], {DAY: "1"}, 9, {DAY: Done("1", 8, "5")})
+    assert areas(minutes, {DAY: Done("5", 3)}) == [(0, "", None)]
+    assert areas(minutes, {}) == []
+
+
 def test_windows_that_reach_back_make_the_day_after_wait_too() -> None:
     """And its region is that of the day before."""
     old = [file(DAY, 5, 1), file(DAY + 1, 5, 1), file(DAY + 2, 5, 1)]
@@ -128,12 +172,15 @@ def test_a_file_without_a_last_device_can_hold_any() -> None:
 
 def test_what_is_remembered_is_read_back() -> None:
     """By the month, so that a commit writes the month that it changed."""
-    known = {DAY: Done("5", 1), DAY - 40: Done("7+8", 3, "7+6", "a b", "k:%")}
+    known = {
+        DAY: Done("5", 1), DAY - 1: Done("5~2", 1, "5~1", forced=3),
+        DAY - 40: Done("7+8", 3, "7+6", "a b", "k:%"),
+    }  # fmt: skip
     properties = write_done({}, known)
     assert sorted(properties) == ["headrace.compute.days.2026-10", "headrace.compute.days.2026-11"]
     assert read_done(properties | {"else": "x"}) == known
     changed = write_done(known, {DAY + 1: Done("9", 4)})
-    assert changed == {"headrace.compute.days.2026-11": "23:5:1:0 24:9:4:0"}
+    assert changed == {"headrace.compute.days.2026-11": "22:5~2:1:5~1:::3 23:5:1:0 24:9:4:0"}
     assert name_of(DAY) == "2026-11-23"
 
 
