@@ -69,8 +69,23 @@ def merge(parts: Iterable[pa.Table]) -> pa.Table:
 
 
 def types(rows: pa.Table) -> pa.ChunkedArray:
-    """``number``, ``text`` or ``mixed`` for each series."""
+    """``number``, ``text`` or ``mixed`` for each series; null without readings."""
     texts, readings = rows.column("texts"), rows.column("readings")
-    return pc.if_else(
+    kinds = pc.if_else(
         pc.equal(texts, 0), "number", pc.if_else(pc.equal(texts, readings), "text", "mixed")
     )
+    return pc.if_else(pc.greater(readings, 0), kinds, pa.scalar(None, pa.utf8()))
+
+
+def alive(rows: pa.Table) -> pa.Table:
+    """The series of which there are readings."""
+    return rows.filter(pc.greater(rows.column("readings"), 0))
+
+
+def with_gone(now: pa.Table, before: pa.Table) -> pa.Table:
+    """These series, and without readings those that were there before: what there once was is worth knowing."""
+    left = before.join(now.select(_SERIES), keys=_SERIES, join_type="left anti")
+    nothing = pa.array([0] * left.num_rows, pa.int64())
+    for name in ("readings", "texts"):
+        left = left.set_column(left.schema.get_field_index(name), name, nothing)
+    return merge([now, left.select(SCHEMA.names).cast(SCHEMA)])

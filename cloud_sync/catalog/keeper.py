@@ -5,8 +5,10 @@ values) and folded in; how far that goes in each journal is a property of the ta
 brings the rows. So nothing is folded twice, whatever is killed when. Where a landed file is not there any more,
 compaction has replaced it: then the table is made from the files of all readings, once.
 
-Retention takes readings away and leaves their series: what was there once is worth knowing. What a site
-sends again after it lost its gateway's disk is counted again, although it is registered once.
+So it is where its sum is not that of the table of readings: retention has removed a day, somebody has set the
+table back, or a site has sent again what it landed before it lost its gateway's disk. That is done once an hour at
+most, and meanwhile the view ``series`` counts by itself (``headrace.query.series``). A series of which retention has
+left nothing stays, without readings: what was there once is worth knowing.
 """
 
 from __future__ import annotations
@@ -31,13 +33,11 @@ from headrace.errors import LakeError, LakeUnavailable
 from headrace.lake.catalogue import catalogue_errors, exists, load_readings, open_catalogue
 from headrace.lake.manifests import read_manifest, unregistered, watermark_of, watermarks
 from headrace.lake.opening import arrow_filesystem, arrow_path, open_store
-from headrace.landing import WATERMARK_PREFIX, ManifestName, watermark_key
-from headrace.limits.catalog import SERIES_BATCH_ROWS, SERIES_FOLD_MANIFESTS
+from headrace.lake.series import Coverage, coverage, rows_of
+from headrace.landing import ManifestName, watermark_key
+from headrace.limits.catalog import SERIES_BATCH_ROWS, SERIES_FOLD_MANIFESTS, SERIES_RECOUNT_S
 
 log = logging.getLogger(__name__)
-
-#: Properties of the table of series: the last offset of a journal that is in it.
-COVERED: Final = "headrace.covered."
 
 _TAGS: Final = pa.map_(pa.utf8(), pa.utf8())
 
@@ -50,6 +50,7 @@ class SeriesKeeper:
         self._lake = config.lake
         self._clock = clock
         self._store = open_store(config.lake)
+        self._recounted_us = 0
 
     def step(self) -> int:
         """Catch up; returns the number of readings that were looked at.
@@ -66,25 +67,45 @@ class SeriesKeeper:
 
     def _catch_up(self, catalogue: Catalog, readings: Table) -> int:
         table = open_or_make(catalogue, self._lake, "series")
-        marks, covered = watermarks(readings.properties), _covered(table)
-        rows, looked = _rows(table), 0
-        if not covered and marks:
-            rows, looked = self._all(readings)
-            covered = marks
-        else:
-            behind = self._behind(covered, marks)
-            while behind:
-                now, behind = behind[:SERIES_FOLD_MANIFESTS], behind[SERIES_FOLD_MANIFESTS:]
-                parts = self._read(now)
-                if parts is None:
-                    log.info("landed files are gone already; series are counted from the table")
-                    (rows, looked), covered = self._all(readings), marks
-                    break
-                rows = fold.merge([rows, *parts])
-                covered = _reached(covered, now)
-                looked += sum(_count(part) for part in parts)
-        self._save(table, rows, covered)
-        return looked
+        known = coverage(table.properties)
+        marks, before = watermarks(readings.properties), _rows(table)
+        folded = self._fold(known.marks, marks, fold.alive(before)) if known is not None else None
+        if folded is not None and known is not None:
+            rows, covered, looked = folded
+            reached = Coverage(covered, _count(rows), known.uncounted)
+            # Where counting has to wait, the sum is told as it is: who asks sees that it is not right.
+            if reached.total == rows_of(readings) or not self._may_recount():
+                self._save(table, fold.with_gone(rows, before), reached)
+                return looked
+        rows = self._all(readings)
+        rest = max(0, (rows_of(readings) or 0) - _count(rows))
+        self._save(table, fold.with_gone(rows, before), Coverage(marks, _count(rows), rest))
+        return _count(rows)
+
+    def _fold(
+        self, covered: Mapping[str, int], marks: Mapping[str, int], rows: pa.Table
+    ) -> tuple[pa.Table, Mapping[str, int], int] | None:
+        """The rows with what was registered since; None where some of that is not there any more."""
+        looked, behind = 0, self._behind(covered, marks)
+        while behind:
+            now, behind = behind[:SERIES_FOLD_MANIFESTS], behind[SERIES_FOLD_MANIFESTS:]
+            parts = self._read(now)
+            if parts is None:
+                log.info("landed files are gone already; series are counted from the table")
+                return None
+            rows = fold.merge([rows, *parts])
+            covered = _reached(covered, now)
+            looked += sum(_count(part) for part in parts)
+        return rows, covered, looked
+
+    def _may_recount(self) -> bool:
+        """Once an hour; asked where the sum is not right."""
+        now = self._clock.now_us()
+        if self._recounted_us and now - self._recounted_us < SERIES_RECOUNT_S * 1e6:
+            return False
+        log.info("series are counted from the table: their sum is not that of the readings")
+        self._recounted_us = now
+        return True
 
     def _behind(self, covered: Mapping[str, int], marks: Mapping[str, int]) -> list[ManifestName]:
         found = unregistered(self._store, covered)
@@ -109,7 +130,7 @@ class SeriesKeeper:
                 raise LakeUnavailable(f"a landed file cannot be read: {error}") from error
         return parts
 
-    def _all(self, readings: Table) -> tuple[pa.Table, int]:
+    def _all(self, readings: Table) -> pa.Table:
         """The series of all files of the table, a row group at a time."""
         files, rows = arrow_filesystem(self._lake), fold.SCHEMA.empty_table()
         with catalogue_errors("plan the scan"):
@@ -119,27 +140,16 @@ class SeriesKeeper:
                 rows = fold.merge([rows, *map(fold.of_readings, _row_groups(files, path))])
             except (OSError, pa.ArrowException) as error:
                 raise LakeUnavailable(f"{path}: cannot be read: {error}") from error
-        return rows, _count(rows)
+        return rows
 
-    def _save(self, table: Table, rows: pa.Table, covered: Mapping[str, int]) -> None:
+    def _save(self, table: Table, rows: pa.Table, reached: Coverage) -> None:
         named = _with_tags(rows, self._config)
-        if covered == _covered(table) and named.equals(_stored(table)):
+        if reached == coverage(table.properties) and named.equals(_stored(table)):
             return
         gone = [file for each in partitions(table) for file in each.files]
-        marks = {
-            COVERED + key.removeprefix(WATERMARK_PREFIX): str(at) for key, at in covered.items()
-        }
+        marks = reached.properties()
         rewrite(self._store, self._clock, table, gone, named, why="series", properties=marks)
         expire(table, self._config.register.keep_snapshots)
-
-
-def _covered(table: Table) -> dict[str, int]:
-    """How far the table goes, in the terms of watermarks."""
-    return {
-        WATERMARK_PREFIX + key.removeprefix(COVERED): int(value)
-        for key, value in table.properties.items()
-        if key.startswith(COVERED) and value.isdecimal()
-    }
 
 
 def _reached(covered: Mapping[str, int], names: Sequence[ManifestName]) -> dict[str, int]:

@@ -30,7 +30,7 @@ def catalog(
     """List what is in the lake, or explain one TABLE. Columns, units, sizes, snapshots.
 
     It reads metadata only, however large the lake is. The series are as of the newest registration;
-    the view `series` of headrace query is of this moment, and counts them all.
+    the view `series` of headrace query is of this moment.
 
     \b
     Examples:

@@ -9,9 +9,9 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyiceberg.catalog import Catalog
-from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 
-from headrace.lake.catalogue import NAMESPACE, catalogue_errors
+from headrace.lake import series
+from headrace.lake.catalogue import catalogue_errors
 from headrace.units import UNITS
 
 
@@ -43,11 +43,10 @@ def load(catalogue: Catalog | None) -> pa.Table | None:
     """The rows; None where the table was not made yet."""
     if catalogue is None:
         return None
+    table = series.load(catalogue)
+    if table is None:
+        return None
     with catalogue_errors("read the table of series"):
-        try:
-            table = catalogue.load_table((NAMESPACE, "series"))
-        except (NoSuchTableError, NoSuchNamespaceError):
-            return None
         return table.scan().to_arrow()
 
 
@@ -73,5 +72,8 @@ def chosen(rows: pa.Table, *, device: str = "*", name: str = "*") -> list[Series
 def _of(row: dict[str, object]) -> Series:
     unit = str(row["unit"] or "")
     words = UNITS[unit].description if unit in UNITS else ""
-    plain = {**row, "unit": unit, "unit_in_words": words, "tags": row.get("tags") or {}}
+    plain = {
+        **row, "unit": unit, "unit_in_words": words, "type": row.get("type") or "",
+        "tags": row.get("tags") or {},
+    }  # fmt: skip
     return msgspec.convert({name: plain.get(name) for name in Series.__struct_fields__}, Series)

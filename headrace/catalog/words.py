@@ -68,10 +68,12 @@ SERIES: Final = Words(
         "device": _DEVICE,
         "name": _NAME,
         "unit": Column("The newest unit of the series, as a SenML symbol"),
-        "type": Column("number, text, or mixed"),
+        "type": Column(
+            "number, text, or mixed; null where retention has removed all of its readings"
+        ),
         "first_time": Column("Its oldest time, UTC"),
         "last_time": Column("Its newest time, UTC"),
-        "readings": Column("Readings that were registered, also those that retention has removed"),
+        "readings": Column("Readings in the lake; 0 where retention has removed all of them"),
         "texts": Column("How many of them are texts"),
         "tags": Column("From [[catalog.tags]] of cloud_sync.toml, and key=value parts of the name"),
     },

@@ -10,6 +10,7 @@ Reading order:
 - ``predicate``  what that is, in terms of files
 - ``sources``    what there is, each reading in exactly one place
 - ``latest``     the newest reading of each series
+- ``series``     the table of series that is kept, and what is not in it yet
 - ``tables``     derived tables
 - ``views``      the views ``readings``, ``series``, ``alerts``, ``models`` and ``latest``
 - ``engine``     DuckDB, read-only and locked

@@ -31,6 +31,7 @@ from headrace.query.engine import Bounds, DerivedFiles, Engine, More
 from headrace.query.latest import collect_latest, of_series
 from headrace.query.planner import Planner
 from headrace.query.predicate import NOTHING, any_of
+from headrace.query.series import collect_series
 from headrace.query.sources import File, Sources, collect, registered_files
 from headrace.query.statement import EVERY, Parameters, Statement
 from headrace.query.tables import derived
@@ -158,15 +159,22 @@ class Questions:
             latest = collect_latest(lake, journal, of_latest)
             # Where no state is kept, the newest reading of a series is looked for in all of them.
             wanted = wanted if latest is not None else any_of([wanted, of_series(of_latest)])
+        series = None
+        if (of_series_ := needs.of("series")) != NOTHING:
+            series = collect_series(lake, journal, catalogue, of_series_)
+            wanted = wanted if series is not None else any_of([wanted, of_series(of_series_)])
         sources = _NOTHING if wanted == NOTHING else collect(lake, journal, wanted, catalogue)
         found = [(each, registered_files(each.table, needs.of_derived(each))) for each in tables]
         self._go_on()
         more = More(
             latest=latest,
+            series=series,
             derived=[DerivedFiles(each.name, each.schema, files) for each, (files, _) in found],
             views=None if EVERY in checked.tables else _without_schema(checked.tables),
         )
-        read = _read([sources, *([latest.since] if latest else ())], [each for _, each in found])
+        since = [each.since for each in (latest, series) if each is not None]
+        kept = [(list(series.files), series.skipped)] if series is not None else []
+        read = _read([sources, *since], [*kept, *(each for _, each in found)])
         return Engine(sources, lake, more=more, bounds=self._bounds), read
 
     def _open_catalogue(self) -> Catalog | None:

@@ -26,6 +26,7 @@ from headrace.lake.opening import arrow_filesystem, arrow_path
 from headrace.limits.query import QUERY_BATCH_ROWS
 from headrace.query import statement, views
 from headrace.query.latest import Latest
+from headrace.query.series import Series
 from headrace.query.sources import File, Sources
 from headrace.query.statement import Parameters
 
@@ -53,13 +54,14 @@ class DerivedFiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class More:
-    """What is there beside readings: the parts of ``latest``, and derived tables.
+    """What is there beside readings: the parts of ``latest`` and of ``series``, and derived tables.
 
     ``views``: those that are made over readings, where it is known that no other is asked; each costs a
     look at a file.
     """
 
     latest: Latest | None = None
+    series: Series | None = None
     derived: Sequence[DerivedFiles] = ()
     views: frozenset[str] | None = None
 
@@ -139,8 +141,8 @@ class Engine:
         self._bound(bounds)
         self._db.register("tail", sources.tail)
         statements = [views.readings(["tail", *self._parts("readings", sources.files)])]
-        over = {"series": views.SERIES, "alerts": views.ALERTS, "models": views.MODELS}
-        over["latest"] = self._latest(more.latest)
+        over = {"alerts": views.ALERTS, "models": views.MODELS}
+        over |= {"latest": self._latest(more.latest), "series": self._series(more.series)}
         statements += [
             sql for name, sql in over.items() if more.views is None or name in more.views
         ]
@@ -176,6 +178,15 @@ class Engine:
         self._db.register("latest_tail", latest.since.tail)
         files = self._parts("latest", latest.since.files)
         return views.latest(["latest_known", "latest_tail", *files])
+
+    def _series(self, series: Series | None) -> str:
+        if series is None:
+            return views.series(["readings"])
+        self._db.register("series_known", series.schema.empty_table())
+        self._db.register("series_tail", series.since.tail)
+        since = self._parts("series_since", series.since.files)
+        known = self._parts("series_kept", series.files, by_name=True)
+        return views.series(["series_tail", *since], ["series_known", *known])
 
     def _derived(self, tables: Sequence[DerivedFiles]) -> list[str]:
         if not tables:

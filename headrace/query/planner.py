@@ -20,6 +20,7 @@ import pyarrow as pa
 from headrace.errors import QueryError
 from headrace.lake.latest import COLUMNS as LATEST_COLUMNS
 from headrace.lake.readings import READINGS_SCHEMA
+from headrace.lake.series import COLUMNS as SERIES_COLUMNS
 from headrace.limits.query import PLANNER_MEMORY
 from headrace.query import statement, views
 from headrace.query.engine import query_errors
@@ -82,7 +83,8 @@ class Planner:
         self._db.execute(views.SEARCH_PATH)
         self._stand_in("main", "readings", READINGS_SCHEMA)
         self._stand_in("main", "latest", LATEST_COLUMNS)
-        for view in (views.SERIES, views.ALERTS, views.MODELS):
+        self._stand_in("main", "series", SERIES_COLUMNS)
+        for view in (views.ALERTS, views.MODELS):
             self._db.execute(view)
         self._db.execute("SET enable_external_access = false")
         self._db.execute("SET lock_configuration = true")

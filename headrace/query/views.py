@@ -2,8 +2,8 @@
 
 ``readings``  every reading once, wherever it lies.
               ``clock`` = 'odd' marks those whose time cannot be right (``headrace.odd_times``).
-``series``    computed from them: one row per (site, device, name), with the newest unit. Its times are
-              null where all are odd.
+``series``    one row per (site, device, name), with the newest unit. It is computed from the table that is kept
+              of them and what came since (``series``), or from all readings. Its times are null where all are odd.
 ``alerts``    computed too. An alert's transitions are journalled as readings of the alerting device
               with the name ``alert/<rule>`` and a JSON text; an alert is all transitions with the
               same site, device, rule, series and start, and shows as the newest of them.
@@ -27,15 +27,6 @@ COLUMNS: Final = ", ".join(f'"{name}"' for name in READINGS_SCHEMA.names)
 
 #: Of a gateway's models and of a device's own.
 EVENT_NAMES: Final = "^(?:edge-)?model/(.*)/event$"
-
-SERIES: Final = """
-CREATE VIEW series AS
-SELECT site, device, name,
-       max_by(unit, time) FILTER (WHERE unit IS NOT NULL) AS unit,
-       min(time) FILTER (WHERE clock IS DISTINCT FROM 'odd') AS first_time,
-       max(time) FILTER (WHERE clock IS DISTINCT FROM 'odd') AS last_time, count(*) AS rows
-FROM readings GROUP BY site, device, name
-"""
 
 ALERTS: Final = f"""
 CREATE VIEW alerts AS
@@ -99,6 +90,32 @@ FROM (
     ) AS newest
     FROM ({selects}) WHERE clock IS DISTINCT FROM 'odd' GROUP BY site, device, name
 )
+"""  # noqa: S608 - ours
+
+
+def series(parts: Iterable[str], known: Iterable[str] = ()) -> str:
+    """The view over readings, and rows of the table of series, of which none is among those."""
+    readings = " UNION ALL ".join(
+        f"SELECT site, device, name, unit, time, clock FROM {part}"  # noqa: S608 - ours
+        for part in parts
+    )
+    kept = "".join(
+        " UNION ALL SELECT site, device, name, unit, first_time, last_time, readings "  # noqa: S608 - ours
+        f"FROM {part} WHERE readings > 0"
+        for part in known
+    )
+    return f"""
+CREATE VIEW series AS
+SELECT site, device, name,
+       coalesce(arg_max(unit, last_time) FILTER (WHERE unit IS NOT NULL), max(unit)) AS unit,
+       min(first_time) AS first_time, max(last_time) AS last_time, CAST(sum(rows) AS BIGINT) AS rows
+FROM (
+    SELECT site, device, name, unit,
+           min(time) FILTER (WHERE clock IS DISTINCT FROM 'odd') AS first_time,
+           max(time) FILTER (WHERE clock IS DISTINCT FROM 'odd') AS last_time, count(*) AS rows
+    FROM ({readings}) GROUP BY site, device, name, unit{kept}
+)
+GROUP BY site, device, name
 """  # noqa: S608 - ours
 
 

@@ -26,6 +26,7 @@ QUESTIONS = {
         "AND time >= '2026-05-15' AND time < '2026-05-16'"
     ),
     "last value of every series": "SELECT * FROM latest",
+    "every series with its count": "SELECT * FROM series",
     "one device, one name, all days": (
         "SELECT time_bucket(INTERVAL 1 DAY, time) AS day, avg(value) FROM readings "
         "WHERE device = 'pump-0500' AND name = 'flow' GROUP BY 1"

@@ -39,7 +39,7 @@ def run_rollups(folder: Path, devices: int, *words: str) -> Computed:
     """Make a lake where there is none, and compute everything from it."""
     readings = devices * len(NAMES) * EACH
     if not folder.exists():
-        make(folder, readings, days=1, devices=devices, with_latest=False)
+        make(folder, readings, days=1, devices=devices, is_kept=False)
     argv = [sys.executable, "-m", "cloud_sync", "compute", "run", "--data", str(folder), "--json"]
     started = time.perf_counter()
     with subprocess.Popen([*argv, *words], stdout=subprocess.PIPE) as process:

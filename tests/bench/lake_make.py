@@ -19,8 +19,11 @@ import numpy as np
 import pyarrow as pa
 from pyiceberg.io import load_file_io
 
+from cloud_sync.catalog.keeper import SeriesKeeper
+from cloud_sync.config import for_data
 from cloud_sync.lake.table import IcebergReadings
 from cloud_sync.maintain.writer import row_groups, write
+from headrace.clock import ManualClock
 from headrace.codecs.columns import TIME_TYPE
 from headrace.lake import latest
 from headrace.lake.config import Lake
@@ -66,9 +69,13 @@ def make(
     *,
     days: int = DAYS,
     devices: int = DEVICES,
-    with_latest: bool = True,
+    is_kept: bool = True,
 ) -> Made:
-    """Fill a data folder's lake; ``readings`` is rounded to whole series and days."""
+    """Fill a data folder's lake; ``readings`` is rounded to whole series and days.
+
+    Args:
+        is_kept: with what a registrar keeps beside the table: newest readings, and the table of series.
+    """
     series = devices * len(NAMES)
     lake = Lake(uri=str(folder / "lake"))
     table, store = IcebergReadings(lake), open_store(lake)
@@ -82,8 +89,9 @@ def make(
         files += len(uris)
         size += sum(Path(uri.removeprefix("file://")).stat().st_size for uri in uris)
         click.echo(f"\rday {day + 1} of {days}", nl=day == days - 1, err=True)
-    if with_latest:
+    if is_kept:
         latest.save(store, latest.State({key: days}, latest.merge(newest)))
+        SeriesKeeper(for_data(folder), ManualClock()).step()
     return Made(each * series * days, files, size, time.process_time() - started)
 
 

@@ -32,7 +32,7 @@ class KnowingResult:
 
 def run_knowing(folder: Path, *, readings_of_day: int) -> KnowingResult:
     """A lake of one day: its series counted from the table, its quality judged, its tables listed."""
-    made = lake_make.make(folder, readings_of_day, days=1, with_latest=False)
+    made = lake_make.make(folder, readings_of_day, days=1, is_kept=False)
     config = folder / "cloud_sync.toml"
     config.write_text(f'[lake]\nuri = "{folder / "lake"}"\n')
     started = time.process_time()
