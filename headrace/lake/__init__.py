@@ -12,6 +12,7 @@ Reading order:
 - ``readings``   the columns of the table ``headrace.readings``, and journal rows as such columns
 - ``latest``     the newest reading of each series, kept beside the table
 - ``series``     the table of series: how far it goes and what it adds up to
+- ``spill``      where DuckDB puts what does not fit into memory
 - ``manifests``  finding the manifests that a watermark does not cover yet
 
 Not for the agent: this package imports pyarrow.

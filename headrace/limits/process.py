@@ -29,6 +29,11 @@ CLOCK_STEP_S: Final = 1.0
 #: Bytes of a token, password or URL file that are compared to see whether it has changed.
 SECRET_MAX_BYTES: Final = 64 * KIB
 
+#: Part of a disk's free space that DuckDB may take for what does not fit into its memory, if it was told no other
+#: bound: a journal on the same disk needs the rest. And tries to make a folder for it while others remove it.
+SPILL_SHARE: Final = 0.5
+SPILL_TRIES: Final = 10
+
 #: Groups whose trace is remembered for the consumers behind, and links of one consumer's span.
 TRACE_MAX_GROUPS: Final = 10_000
 TRACE_MAX_LINKS: Final = 32

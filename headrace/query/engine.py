@@ -10,7 +10,6 @@ sources, and has its own DuckDB: what one statement is allowed to open is no mat
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from pyarrow import dataset
 from headrace.errors import LakeError, LakeUnavailable, QueryError, QueryStopped
 from headrace.lake.config import Lake
 from headrace.lake.opening import arrow_filesystem, arrow_path
+from headrace.lake.spill import Spill
 from headrace.limits.query import QUERY_BATCH_ROWS
 from headrace.query import statement, views
 from headrace.query.latest import Latest
@@ -36,7 +36,7 @@ _SPILLED: Final = "duckdb_temp"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """What one statement may use; None leaves it to DuckDB: all cores, 80 % of memory, the disk."""
+    """What one statement may use; None is all cores, 80 % of memory, half of what the disk has free."""
 
     memory_bytes: int | None = None
     spill_bytes: int | None = None
@@ -77,8 +77,8 @@ class Engine:
         more: More | None = None,
         bounds: Bounds | None = None,
     ) -> None:
-        self._spill = tempfile.TemporaryDirectory(prefix="headrace-query-")
-        self._db: Any = duckdb.connect(config={"temp_directory": self._spill.name})
+        self._spill = Spill(lake)
+        self._db: Any = duckdb.connect(config={"temp_directory": str(self._spill.folder)})
         self._lake = lake
         self._local: list[str] = []
         with self._errors():
@@ -93,7 +93,7 @@ class Engine:
     def close(self) -> None:
         """Let go of memory and temporary files."""
         self._db.close()
-        self._spill.cleanup()
+        self._spill.close()
 
     def interrupt(self) -> None:
         """End the statement that is running, from another thread: it raises QueryStopped."""
@@ -155,8 +155,8 @@ class Engine:
     def _bound(self, bounds: Bounds) -> None:
         if bounds.memory_bytes is not None:
             self._db.execute(f"SET memory_limit = '{bounds.memory_bytes}B'")
-        if bounds.spill_bytes is not None:
-            self._db.execute(f"SET max_temp_directory_size = '{bounds.spill_bytes}B'")
+        spill = self._spill.max_bytes if bounds.spill_bytes is None else bounds.spill_bytes
+        self._db.execute(f"SET max_temp_directory_size = '{spill}B'")
         if bounds.threads is not None:
             self._db.execute(f"SET threads = {bounds.threads}")
 

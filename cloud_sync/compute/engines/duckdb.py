@@ -1,12 +1,11 @@
 """DuckDB, in this process: the engine of one machine.
 
 Files on this machine are read by DuckDB itself, others by Arrow with the lake's own file system, as queries
-do it. Memory is bounded by ``memory_limit``; what does not fit is spilled to a folder that goes with the engine.
+do it. Memory is bounded by ``memory_limit``; what does not fit is spilled (``headrace.lake.spill``).
 """
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,6 +20,7 @@ from cloud_sync.config import DuckdbOptions
 from headrace.errors import LakeUnavailable
 from headrace.lake.config import Lake
 from headrace.lake.opening import arrow_filesystem, arrow_path
+from headrace.lake.spill import Spill
 from headrace.limits.compute import DUCKDB_BATCH_ROWS, DUCKDB_MAX_ROWS
 
 
@@ -32,10 +32,11 @@ class DuckdbEngine(Engine):
 
     def __init__(self, options: DuckdbOptions, lake: Lake) -> None:
         self._lake = lake
-        self._spill = tempfile.TemporaryDirectory(prefix="headrace-compute-")
+        self._spill = Spill(lake)
         settings: dict[str, Any] = {
             "memory_limit": f"{options.memory_mb}MiB",
-            "temp_directory": self._spill.name,
+            "temp_directory": str(self._spill.folder),
+            "max_temp_directory_size": f"{self._spill.max_bytes}B",
             # Rows are ordered where order counts; keeping it elsewhere takes memory.
             "preserve_insertion_order": "false",
         }
@@ -48,7 +49,7 @@ class DuckdbEngine(Engine):
 
     def __exit__(self, *_: object) -> None:
         self._ibis.disconnect()
-        self._spill.cleanup()
+        self._spill.close()
 
     def read(self, rows: Rows) -> Any:
         columns = ", ".join(
@@ -89,7 +90,8 @@ def _errors() -> Iterator[None]:
         yield
     except duckdb.OutOfMemoryException as error:
         raise LakeUnavailable(
-            f"DuckDB has not enough memory: {_line(error)}", hint="raise engines.duckdb.memory_mb"
+            f"DuckDB has not enough memory, or disk for what does not fit: {_line(error)}",
+            hint="raise engines.duckdb.memory_mb, or free space on the lake's disk",
         ) from error
     except (duckdb.Error, OSError, pa.ArrowException) as error:
         raise LakeUnavailable(f"a file cannot be computed from: {_line(error)}") from error
