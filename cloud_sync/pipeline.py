@@ -17,6 +17,7 @@ from cloud_sync.lake.once import Once
 from cloud_sync.lake.registrar import Registrar
 from cloud_sync.lake.table import IcebergReadings, ReadingsTable
 from cloud_sync.landing.lander import Lander
+from cloud_sync.landing.lives import Lives
 from cloud_sync.landing.parquet import encode_days
 from cloud_sync.landing.resender import Resender
 from cloud_sync.landing.steps import Bounds, Encoded, Next
@@ -66,6 +67,7 @@ class Pipeline:
         self._metrics = metrics
         self._is_tidy = False
         self._may_look = Condition(log, "looking for landings to send again")
+        self._may_list = Condition(log, "looking for landings of an older copy of the journal")
         self._may_ask = Condition(log, "asking what is registered")
         self._open(parts)
 
@@ -77,6 +79,7 @@ class Pipeline:
         self._parts = parts
         self._receipts = Receipts(parts.store)
         self._ledger = Ledger(parts.store)
+        self._lives = Lives(parts.store)
         self._once = Once(parts.store, self._ledger, encode_days)
         self.registrar = Registrar(
             parts.store,
@@ -90,6 +93,8 @@ class Pipeline:
         with self._landing() as (lander, reader), ThreadPoolExecutor(2, "landing") as workers:
             lander.attach()
             self._tidy(reader)
+            with self._where_allowed(self._may_list):
+                self._lives.settle(lander, reader)
             goal, landed = reader.head(), 0
             this, uploading = lander.next(lander.cursor), None
             while this is not None:
@@ -100,6 +105,7 @@ class Pipeline:
                 lander.begin(encoded)
                 uploading = encoded, workers.submit(self._upload, lander, encoded)
             landed += self._finish(lander, uploading)
+            self._lives.leave(reader)
             self._metrics.set("lag_batches", lander.lag())
             self._resend(lander, reader)
         return landed

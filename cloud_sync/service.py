@@ -80,7 +80,7 @@ class Job:
         return self.interval_s
 
     def _refused(self, error: LakeError) -> float:
-        self._condition.bad(error)
+        self._condition.bad(error, logging.ERROR)
         self._reopen()
         return RETRY_MAX_S
 

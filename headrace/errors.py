@@ -20,6 +20,7 @@
     │   ├── LakeUnavailable       object store or catalogue is away                         retryable
     │   │   └── CommitConflict    another writer was first: read again, then decide         retryable
     │   ├── CommitUnknown         the answer to a commit was lost: read back, then decide   retryable
+    │   ├── MetadataLost          the catalogue names metadata of a table that is not there
     │   ├── FilesRefused          the table does not take these files; it may take others
     │   └── LakeNewer             written by a later version of Headrace: nothing is wrong with it
     ├── ModelError                a model file or its card is unusable
@@ -195,6 +196,10 @@ class CommitUnknown(LakeError):
     """The answer to a commit was lost; the table must be read back before trying again."""
 
     retryable = True
+
+
+class MetadataLost(LakeError):
+    """The catalogue names metadata of a table that is not there; older metadata may be."""
 
 
 class FilesRefused(LakeError):

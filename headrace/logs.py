@@ -134,13 +134,13 @@ class Condition:
     def is_bad(self) -> bool:
         return self.failures > 0
 
-    def bad(self, why: object) -> None:
+    def bad(self, why: object, level: int = logging.WARNING) -> None:
         """It does not work; logged the first time, and when the reason is a new one."""
         self.failures += 1
         if str(why) not in self._said and len(self._said) < self._MAX_REASONS:
             self._said.add(str(why))
-            self._logger.warning(
-                "%s: %s; trying again until it works", self._what, why,
+            self._logger.log(
+                level, "%s: %s; trying again until it works", self._what, why,
                 extra={"what": self._what, "failures": self.failures},
             )  # fmt: skip
         else:

@@ -72,7 +72,7 @@ def verify(
 
 
 def _read_all(verifier: Verifier) -> None:
-    length = sum(verifier.files.values()) or None
+    length = sum(verifier.files.values())
     bar: ProgressBar[int] = click.progressbar(length=length, label="verifying", file=sys.stderr)
     with bar:
         for size in verifier.run():
@@ -103,9 +103,16 @@ def _print(report: Report, *, as_json: bool) -> None:
     is_flag=True,
     help="Bring ours back also where others have written to the table since; theirs is out of it then.",
 )
+@click.option(
+    "--older",
+    is_flag=True,
+    help="Where metadata was lost: go back to the newest that is there; what it lacks is registered again.",
+)
 @verbose_option
 @reports_errors
-def restore_table(config_path: Path | None, data: Path | None, anew: bool, over: bool) -> None:  # fmt: skip
+def restore_table(
+    config_path: Path | None, data: Path | None, anew: bool, over: bool, older: bool
+) -> None:
     """Bring back a table that was dropped or set back.
 
     The record of the last commit says what the table had (tables/ in the lake). A table that was dropped
@@ -126,7 +133,7 @@ def restore_table(config_path: Path | None, data: Path | None, anew: bool, over:
     lake = load(config_path, data).lake
     record, table = TableRecord(open_store(lake)), IcebergReadings(lake)
     known = TableState() if anew else record.read()
-    table.watermarks()
+    gone = _look(table, known)
     found = table.state()
     if anew or (found is None and not known.uuid):
         record.write(found or TableState())
@@ -134,12 +141,29 @@ def restore_table(config_path: Path | None, data: Path | None, anew: bool, over:
             "on record: " + (f"the table {found.uuid}" if found else "none; one will be made")
         )
         return
-    lost = "it is gone" if found is None else _lost(table, known, found)
-    restored = table.restore(known, over=over)
+    lost = gone if found is None else _lost(table, known, found)
+    restored = table.restore(known, over=over, older=older)
     record.write(restored)
     click.echo(
         f"restored: {restored.uuid} at {restored.location}, {len(table.files())} files ({lost})"
     )
+
+
+def _look(table: ReadingsTable, known: TableState) -> str:
+    """Read the table; how it is gone, where it is.
+
+    Raises:
+        MetadataLost: and there is no record of where it was.
+    """
+    from headrace.errors import MetadataLost
+
+    try:
+        table.watermarks()
+    except MetadataLost as error:
+        if not known.uuid:
+            raise
+        return error.message
+    return "it is gone"
 
 
 def _lost(table: ReadingsTable, known: TableState, found: TableState) -> str:

@@ -27,11 +27,19 @@ from headrace.errors import LakeError
 log = logging.getLogger(__name__)
 
 _NUMBER: Final = re.compile(r"v?([0-9]+)(?:-[^/]*)?\.metadata\.json$")
-_HINT: Final = "`cloud-sync restore-table --anew` registers again what is in the landing zone"
+_HINT: Final = (
+    "`--older` takes the newest of the table, and what it lacks is registered again; where there is none, `--anew` "
+    "registers again what is in the landing zone"
+)
 
 
-def newest_metadata(files: FileIO, known: TableState) -> tuple[str, TableMetadata]:
+def newest_metadata(
+    files: FileIO, known: TableState, *, older: bool = False
+) -> tuple[str, TableMetadata]:
     """Address and content of the newest metadata file of a table that has what is on record of it.
+
+    Args:
+        older: or else of the newest of the table.
 
     Raises:
         LakeError: there is none, or the store cannot be listed this way.
@@ -46,7 +54,7 @@ def newest_metadata(files: FileIO, known: TableState) -> tuple[str, TableMetadat
         found = state_of(metadata)
         if found.uuid != known.uuid:
             passed.append(f"{name} is of the table {found.uuid}")
-        elif lost := found.lacks(known, follows=follows(metadata, known)):
+        elif not older and (lost := found.lacks(known, follows=follows(metadata, known))):
             passed.append(f"{name}: {lost}")
         else:
             _say(passed)

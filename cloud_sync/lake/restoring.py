@@ -1,6 +1,8 @@
 """Bringing a table back to what is on record of it: one that was dropped, and one that was set back.
 
-A dropped one is put into the catalogue again, from its newest metadata. One that is there and has lost
+A dropped one is put into the catalogue again, from its newest metadata. So is one whose metadata file was deleted;
+where the file was that of the last commit, the one before it must do, if somebody says so: watermarks and files
+of one metadata file belong together, so what that commit had registered is registered again from the landing zone. One that is there and has lost
 something gets it in a commit of its own, with the state that was looked at as its requirement:
 
 - **watermarks** become again what they were. The record may be one commit older than the table was
@@ -15,9 +17,11 @@ that is asked for.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.io import load_file_io
 from pyiceberg.table import Table
 from pyiceberg.table.metadata import TableMetadata
@@ -45,15 +49,21 @@ from headrace.lake.catalogue import READINGS, catalogue_errors, make_namespace
 from headrace.lake.config import Lake
 
 
-def put_back(catalogue: Catalog, lake: Lake, known: TableState) -> Table:
-    """A table that is not in the catalogue, from the newest metadata at its place.
+def put_back(catalogue: Catalog, lake: Lake, known: TableState, *, older: bool) -> Table:
+    """A table that is not in the catalogue, or there with metadata that is lost, from the newest at its place.
+
+    Args:
+        older: also from metadata that has not all that is on record.
 
     Raises:
         LakeError: there is none that has what is on record.
     """
     with catalogue_errors("put the table back"):
-        newest, _ = newest_metadata(load_file_io(catalogue.properties, known.location), known)
+        files = load_file_io(catalogue.properties, known.location)
+        newest, _ = newest_metadata(files, known, older=older)
         make_namespace(catalogue, lake)
+        with suppress(NoSuchTableError):
+            catalogue.drop_table(READINGS)  # the entry; files are not touched
         return catalogue.register_table(READINGS, newest)
 
 

@@ -32,7 +32,7 @@ from cloud_sync.lake.restoring import put_back, set_forward
 from cloud_sync.lake.snapshots import expire
 from headrace.catalog.evolution import columns_properties, evolve
 from headrace.catalog.schemas import described
-from headrace.errors import FilesRefused, LakeError
+from headrace.errors import FilesRefused, LakeError, MetadataLost
 from headrace.lake.catalogue import (
     READINGS,
     catalogue_errors,
@@ -123,12 +123,13 @@ class ReadingsTable(ABC):
         """
 
     @abstractmethod
-    def restore(self, known: TableState, *, over: bool = False) -> TableState:
+    def restore(self, known: TableState, *, over: bool = False, older: bool = False) -> TableState:
         """Bring back a table that was dropped or set back, to what is on record of it.
 
         Args:
             known: the record.
             over: also where others have written to it since; what they wrote is out of it then.
+            older: where metadata that has what is on record is lost, to the newest that is there.
 
         Raises:
             LakeError: what is lost is not to be found. UsageError: others have written to it.
@@ -191,10 +192,14 @@ class IcebergReadings(ReadingsTable):
         if self._table is not None and evolve(self._table, READINGS_COLUMNS):
             self._table = load_readings(self._catalogue())
 
-    def restore(self, known: TableState, *, over: bool = False) -> TableState:
-        catalogue, table = self._catalogue(), load_readings(self._catalogue())
+    def restore(self, known: TableState, *, over: bool = False, older: bool = False) -> TableState:
+        catalogue = self._catalogue()
+        try:
+            table = load_readings(catalogue)
+        except MetadataLost:
+            table = None
         if table is None:
-            table = put_back(catalogue, self._lake, known)
+            table = put_back(catalogue, self._lake, known, older=older)
         else:
             set_forward(catalogue, table, known, over=over)
             with catalogue_errors("read the table back"):

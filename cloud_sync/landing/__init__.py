@@ -8,5 +8,6 @@ Reading order:
 - ``unpacked`` how much of the journal is one landing
 - ``steps``    what a landing is between two of its steps
 - ``lander``   the steps of one landing and what a kill between them leaves behind
+- ``lives``    a journal in whose place an old copy was put
 - ``resender`` making a landing again that was found damaged
 """

@@ -71,6 +71,12 @@ class Lander:
         """The last offset that has landed."""
         return self._reader.cursor(CONSUMER)
 
+    @property
+    def planned(self) -> int:
+        """The last offset of the landing that was begun last; 0 before the first."""
+        plan = self._planned()
+        return plan.last if plan is not None else 0
+
     def next(self, after: int) -> Next | None:
         """What lands behind an offset; None when that is all. Leaves no trace."""
         plan = self._planned()

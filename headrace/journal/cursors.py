@@ -40,6 +40,12 @@ class Cursors(JournalFile):
                 (consumer, offset, int(required)),
             )
 
+    def rename(self, journal: str) -> None:
+        """Take another id: from here on it is another journal for the lake."""
+        with storage_errors("journal", self.path):
+            self._db.execute("UPDATE meta SET value = ? WHERE key = 'journal'", (journal,))
+        self.journal_id = journal
+
     def forget(self, consumer: str) -> None:
         """Drop a consumer's cursor and state: it holds nothing any more, and starts anew if it comes."""
         with storage_errors("journal", self.path):

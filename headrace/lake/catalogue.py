@@ -32,7 +32,7 @@ from requests.exceptions import RequestException
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
-from headrace.errors import CommitConflict, LakeError, LakeUnavailable, UsageError
+from headrace.errors import CommitConflict, LakeError, LakeUnavailable, MetadataLost, UsageError
 from headrace.lake.config import CATALOGUE_FILE, WAREHOUSE_FOLDER, Lake, read_secret
 from headrace.lake.opening import iceberg_properties
 
@@ -106,6 +106,11 @@ def load_readings(catalogue: Catalog) -> Table | None:
             return catalogue.load_table(READINGS)
         except (NoSuchTableError, NoSuchNamespaceError):
             return None
+        except FileNotFoundError as error:
+            raise MetadataLost(
+                f"catalogue: the metadata of the table is gone: {_first_line(error)}",
+                hint="put that file back, or `cloud-sync restore-table --older`",
+            ) from error
 
 
 def make_namespace(catalogue: Catalog, lake: Lake) -> None:

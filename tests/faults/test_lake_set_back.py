@@ -285,3 +285,30 @@ def test_without_metadata_of_its_own_it_says_what_it_found(place: Place) -> None
     assert done.exit_code == 1
     assert f"is of the table {other.metadata.table_uuid}" in done.output
     assert str(table.metadata.table_uuid) in done.output
+
+
+@pytest.mark.parametrize("place", ["sql"], indirect=True)
+def test_a_table_whose_metadata_was_deleted_goes_back_to_the_metadata_before(place: Place) -> None:
+    """What the last commit had registered is registered again, from the landing zone."""
+    lost = Path(place.table().metadata_location.removeprefix("file://"))
+    lost.unlink()
+    path = place.bring(7)
+    with pytest.raises(LakeError, match="the metadata of the table is gone") as refused:
+        path.register()
+    assert "restore-table --older" in refused.value.hint
+    assert not refused.value.retryable
+    done = place.restore()
+    assert (done.exit_code, "--older" in done.output) == (1, True), done.output
+    done = place.restore("--older")
+    assert done.exit_code == 0, done.output
+    assert path.register() == 2 * BATCH
+    place.assert_exact()
+
+
+@pytest.mark.parametrize("place", ["sql"], indirect=True)
+def test_verify_says_that_a_table_is_gone(place: Place) -> None:
+    """Also where there is no file to look at."""
+    open_catalogue(place.config.lake).drop_table(READINGS)
+    seen = place.command("verify")
+    assert seen.exit_code == 1
+    assert "damaged: headrace.readings: the table headrace.readings is gone" in seen.output
