@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from cloud_sync.compute import region as regions
+from cloud_sync.compute.run import states
 from cloud_sync.maintain.iceberg import referenced
 from cloud_sync.maintain.maintainer import Maintainer
 from headrace.clock import ManualClock
@@ -26,6 +29,7 @@ from tests.computed import (
     fill,
     same,
 )
+from tests.programs import Programs
 from tests.servers import wait_until
 
 
@@ -115,3 +119,54 @@ def test_a_killed_run_is_repeated_and_leaves_nothing(lake: ComputedLake, tmp_pat
     table = open_catalogue(lake.config.lake).load_table((NAMESPACE, "readings_1m"))
     named = {uri.removeprefix("file://") for uri in referenced(table)}
     assert {str(path) for path in written()} <= named
+
+
+#: The machine's clock, set forward: what a schedule looks at, and nothing else.
+_CLOCK_SET = """
+import os, time
+now_ns = time.time_ns
+time.time_ns = lambda: now_ns() + int(os.environ["AHEAD_S"]) * 1_000_000_000
+"""
+
+_SERVICE = """
+[journal]
+path = "{journal}"
+[lake]
+uri = "{lake}"
+[[compute]]
+job = "rollups"
+schedule = "* * * * *"
+"""
+
+
+def test_a_service_that_is_killed_while_it_computes_on_schedule_goes_on_with_the_next_time(
+    lake: ComputedLake, programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tables are whole. Its clock is set so that a minute is nearly over when it starts."""
+    fill(lake, days=6)
+    (lake.folder / "sitecustomize.py").write_text(_CLOCK_SET)
+    paths = [str(lake.folder), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+    folder = lake.config.lake.folder
+    settings = _SERVICE.format(journal=lake.config.journal.path, lake=folder)
+    service = programs.make("cloud_sync", settings)
+
+    def start() -> None:
+        into = int(time.time()) % 60
+        monkeypatch.setenv("AHEAD_S", str((52 - into) % 60))
+        service.start()
+
+    def is_done() -> bool:
+        assert service.running, service.output()[-3000:]
+        found = states(lake.config, lake.job())
+        return all(state.days == 6 and not state.waiting for state in found)
+
+    start()
+    written = "warehouse/**/readings_1m/data/computed/*.parquet"
+    wait_until(lambda: any(folder.glob(written)), 150, "the first day is being written")
+    service.kill()
+    start()
+    wait_until(is_done, 150, "all days are computed")
+    assert service.stop() == 0
+    same(lake.table("readings_1m"), lake.expected_minutes())
+    assert "compute rollups: readings_1m: " in service.output()
