@@ -6,6 +6,7 @@ Reading order:
 - ``exact``       sums that are the same in any order
 - ``rollups``     count, sum, min, max, mean, first and last of a minute, an hour, a day
 - ``features``    series side by side, with windows and lags
+- ``described``   what a feature table says of its columns
 - ``targets``     a table that is computed: from what, with which columns, how
 - ``days``        pure: which days of which devices have to be computed again
 - ``files``       what the metadata of an Iceberg table says of its files

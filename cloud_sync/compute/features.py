@@ -31,8 +31,16 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         return self.step_us * max([0, *(window - 1 for window in self.windows), *self.lags])
 
     def said(self) -> str:
-        """As it stands in the table's properties: another definition is another table."""
-        return msgspec.json.encode(self).decode()
+        """As it stands in the table's properties: another definition is another table, another order is not."""
+        ordered = msgspec.structs.replace(
+            self, windows=_sorted(self.windows), lags=_sorted(self.lags),
+            devices=_sorted(self.devices),
+        )  # fmt: skip
+        return msgspec.json.encode(ordered, order="sorted").decode()
+
+
+def _sorted(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(sorted(values))
 
 
 def columns_of(wanted: Wanted) -> tuple[str, ...]:
@@ -61,7 +69,7 @@ def features(rollup: Any, wanted: Wanted) -> Any:
 def _chosen(rollup: Any, wanted: Wanted) -> Any:
     rows = rollup.filter(rollup["name"].isin(sorted(set(wanted.series.values()))))
     if wanted.devices:
-        rows = rows.filter(rows["device"].re_search(_pattern(wanted.devices)))
+        rows = rows.filter(rows["device"].re_search(device_pattern(wanted.devices)))
     return rows.mutate(unit=rows["unit"].fill_null(""))
 
 
@@ -115,6 +123,6 @@ def _frame(rows: Any, first_us: int, last_us: int) -> Any:
     )
 
 
-def _pattern(devices: tuple[str, ...]) -> str:
+def device_pattern(devices: tuple[str, ...]) -> str:
     """``pump-*`` and the like as a regular expression; ids have no other sign than ``.`` that means something."""
     return "^(" + "|".join(each.replace(".", "[.]").replace("*", ".*") for each in devices) + ")$"

@@ -17,6 +17,7 @@ import msgspec
 from pyiceberg.catalog import Catalog
 
 from cloud_sync.compute.days import DAY_US, Area, Region, Source, name_of, regions, settled
+from cloud_sync.compute.described import describe
 from cloud_sync.compute.engines.opening import open_engine
 from cloud_sync.compute.engines.port import Engine
 from cloud_sync.compute.jobs import Job
@@ -111,6 +112,8 @@ class ComputeRun:
             region = next((each for each in todo if tries[each.day] < COMPUTE_TRIES), None)
             if region is None:
                 _settle(table, source)
+                if days and target.wanted is not None:
+                    describe(catalogue, table.iceberg, target.wanted)
                 return Outcome(target.name, tuple(days), rows, tuple(left))
             tries[region.day] += 1
             try:

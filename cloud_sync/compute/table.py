@@ -31,7 +31,6 @@ from cloud_sync.compute.files import files_of
 from cloud_sync.compute.targets import READINGS, Target
 from cloud_sync.maintain.iceberg import Marks, replace
 from cloud_sync.maintain.runs import File
-from headrace.catalog.words import words_of
 from headrace.errors import CommitConflict, UsageError
 from headrace.lake.catalogue import NAMESPACE, catalogue_errors, create_table
 from headrace.lake.config import Lake
@@ -135,7 +134,7 @@ class ComputedTable:
                 partition_spec=self.target.partitions,
                 properties={
                     **_PROPERTIES, _DEFINITION: self.target.definition,
-                    "comment": words_of(self.target.name).comment or "Features, for training",
+                    "comment": self.target.comment,
                 },
             )  # fmt: skip
         except CommitConflict:

@@ -13,9 +13,11 @@ from pyiceberg.transforms import DayTransform, MonthTransform, Transform, YearTr
 from pyiceberg.types import DoubleType, LongType, NestedField, StringType, TimestamptzType
 
 from cloud_sync.compute import rollups
+from cloud_sync.compute.described import commented, words
 from cloud_sync.compute.features import Wanted, columns_of, features
 from cloud_sync.maintain.writer import arrow_schema
 from headrace.catalog.schemas import described
+from headrace.catalog.words import words_of
 from headrace.lake.readings import READINGS_SCHEMA
 
 READINGS: Final = "readings"
@@ -36,7 +38,9 @@ class Target:
     partitions: PartitionSpec
     expression: Callable[[Any], Any]
     definition: str
+    comment: str
     back_us: int = 0
+    wanted: Wanted | None = None  # of features
 
 
 def rollup_targets() -> tuple[Target, ...]:
@@ -44,45 +48,34 @@ def rollup_targets() -> tuple[Target, ...]:
     schema = _rollup()
     raw = _columns(READINGS_SCHEMA, *rollups.KEYS, "time", "value", "seq")
     finer = _columns(arrow_schema(schema), *rollups.KEYS, "time", "count", *_STATISTICS)
+    by_day, by_month = _by("day", DayTransform()), _by("month", MonthTransform())
     return (
-        Target(
-            MINUTES,
-            READINGS,
-            raw,
-            described(MINUTES, schema),
-            _by("day", DayTransform()),
-            rollups.minutes,
-            "1",
-        ),
-        Target(
-            HOURS,
-            MINUTES,
-            finer,
-            described(HOURS, schema),
-            _by("month", MonthTransform()),
-            rollups.hours,
-            "1",
-        ),
-        Target(
-            DAYS,
-            HOURS,
-            finer,
-            described(DAYS, schema),
-            _by("year", YearTransform()),
-            rollups.days,
-            "1",
-        ),
+        _rolled(MINUTES, READINGS, raw, schema, by_day, rollups.minutes),
+        _rolled(HOURS, MINUTES, finer, schema, by_month, rollups.hours),
+        _rolled(DAYS, HOURS, finer, schema, _by("year", YearTransform()), rollups.days),
     )
+
+
+def _rolled(
+    name: str, source: str, columns: pa.Schema, schema: Schema, partitions: PartitionSpec,
+    expression: Callable[[Any], Any],
+) -> Target:  # fmt: skip
+    return Target(
+        name, source, columns, described(name, schema), partitions, expression, "1",
+        words_of(name).comment,
+    )  # fmt: skip
 
 
 def feature_target(name: str, wanted: Wanted) -> Target:
     """Features of a job."""
-    schema = _schema(_doubles(columns_of(wanted), 6, required=False), has_series=False)
+    numbers = _doubles(columns_of(wanted), 6, required=False)
+    schema = commented(_schema(numbers, has_series=False), wanted)
     source = {rollups.MINUTE_US: MINUTES, rollups.HOUR_US: HOURS}[wanted.step_us]
     columns = _columns(arrow_schema(_rollup()), *rollups.KEYS, "time", "count", "sum", "min", "max")
     return Target(
         name, source, columns, schema, _by("day", DayTransform()),
-        lambda rows: features(rows, wanted), wanted.said(), wanted.back_us,
+        lambda rows: features(rows, wanted), wanted.said(), words(wanted, {}).comment,
+        wanted.back_us, wanted,
     )  # fmt: skip
 
 

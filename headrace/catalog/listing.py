@@ -6,9 +6,10 @@ of somebody else is listed like ours, with what it says of itself.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from pyiceberg.catalog import Catalog
@@ -21,6 +22,9 @@ from headrace.errors import UsageError
 from headrace.lake.catalogue import NAMESPACE, catalogue_errors
 from headrace.lake.manifests import watermarks
 from headrace.landing import parse_watermark_key
+
+#: A comment that ends with a unit, as ``Column.comment`` writes it.
+_UNIT_LAST: Final = re.compile(r"(?P<doc>.*\S) \[(?P<unit>[^\[\]]+)\]", re.DOTALL)
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -147,8 +151,7 @@ def _of_table(name: str, table: Iceberg) -> Details:
         tuple(
             TableColumn(
                 field.name, str(field.field_type), field.required,
-                _without_unit(field.doc or "", words.get(field.name)),
-                words[field.name].unit if field.name in words else "",
+                *_in_words(field.doc or "", words.get(field.name)),
             )
             for field in schema.fields
         ),
@@ -161,11 +164,12 @@ def _of_table(name: str, table: Iceberg) -> Details:
     )  # fmt: skip
 
 
-def _without_unit(comment: str, column: Column | None) -> str:
-    """The table's own words, or ours where an older version has written none."""
+def _in_words(comment: str, column: Column | None) -> tuple[str, str]:
+    """What the table itself says of a column, and its unit; or ours where an older version has written none."""
     if column is None:
-        return comment
-    return column.doc if comment in ("", column.comment) else comment
+        said = _UNIT_LAST.fullmatch(comment)
+        return (said["doc"], said["unit"]) if said else (comment, "")
+    return (column.doc if comment in ("", column.comment) else comment), column.unit
 
 
 def _snapshot(each: IcebergSnapshot) -> Snapshot:

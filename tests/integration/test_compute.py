@@ -11,7 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 from cloud_sync import cli
+from cloud_sync.catalog.keeper import SeriesKeeper
 from cloud_sync.config import Compute
+from headrace.catalog.listing import details
+from headrace.clock import SystemClock
 from headrace.errors import UsageError
 from headrace.lake.catalogue import NAMESPACE, open_catalogue
 from headrace.metrics import Metrics
@@ -166,13 +169,72 @@ def test_features_stand_side_by_side_with_what_was_before(tmp_path: Path) -> Non
     lake.journal.close()
 
 
+def test_a_feature_table_says_what_its_columns_are_and_in_which_unit(tmp_path: Path) -> None:
+    """The units are those of its devices, as the table of series has them when it is computed."""
+    lake = computed_lake(
+        tmp_path,
+        Compute(
+            job="pumps", kind="features", series={"flow": "flow", "vib": "vibration/x"},
+            devices=("pump-*",), windows=(3,), lags=(2,),
+        ),
+    )  # fmt: skip
+    for device, unit in (("pump-1", "m3/s"), ("fan-1", "l/s")):
+        lake.append(device, "flow", [FIRST_US], [1.0], unit=unit)
+        lake.append(device, "vibration/x", [FIRST_US], [0.5])
+    lake.register()
+    lake.run()
+    lake.run("pumps")
+    catalogue = open_catalogue(lake.config.lake)
+
+    def told() -> dict[str, tuple[str, str]]:
+        found = details(catalogue, "features_pumps")
+        assert "flow, vib; a row a device and minute" in found.table.comment
+        return {each.name: (each.comment, each.unit) for each in found.columns}
+
+    assert told()["flow"] == ("Mean of flow in the minute", "")
+    SeriesKeeper(lake.config, SystemClock()).step()
+    lake.run("pumps", since=0)
+    assert told() == {
+        "site": ("The gateway's site", ""),
+        "device": ("The device that took the reading, or from whose readings it was derived", ""),
+        "time": ("When the minute begins, UTC", ""),
+        "flow": ("Mean of flow in the minute", "m3/s"),
+        "flow_mean_3": ("Mean of flow in the 3 minutes that end with this one", "m3/s"),
+        "flow_min_3": ("The least of flow in the 3 minutes that end with this one", "m3/s"),
+        "flow_max_3": ("The greatest of flow in the 3 minutes that end with this one", "m3/s"),
+        "flow_lag_2": ("flow 2 minutes before; null where there is none", "m3/s"),
+        "vib": ("Mean of vibration/x in the minute", ""),
+        "vib_mean_3": ("Mean of vibration/x in the 3 minutes that end with this one", ""),
+        "vib_min_3": ("The least of vibration/x in the 3 minutes that end with this one", ""),
+        "vib_max_3": ("The greatest of vibration/x in the 3 minutes that end with this one", ""),
+        "vib_lag_2": ("vib 2 minutes before; null where there is none", ""),
+    }
+    lake.append("pump-2", "flow", [FIRST_US], [1.0], unit="l/min")
+    lake.append("pump-2", "vibration/x", [FIRST_US], [0.5])
+    lake.register()
+    SeriesKeeper(lake.config, SystemClock()).step()
+    lake.run()
+    lake.run("pumps")
+    assert told()["flow_lag_2"][1] == "l/min or m3/s"
+    assert len(lake.table("features_pumps")) == 2
+    lake.journal.close()
+
+
 def test_a_table_of_another_definition_is_not_mixed_in(tmp_path: Path) -> None:
-    """It is named, with what to do."""
-    one = Compute(job="pumps", kind="features", series={"flow": "flow"})
+    """It is named, with what to do; another order of the same is no other definition."""
+    series = {"flow": "flow", "again": "flow"}
+    one = Compute(job="pumps", kind="features", series=series, windows=(3, 5), lags=(1, 2))
     lake = computed_lake(tmp_path, one)
     fill(lake, days=1)
     lake.run()
     lake.run("pumps")
+    before = lake.table("features_pumps")
+    lake.journal.close()
+    turned = {"again": "flow", "flow": "flow"}
+    same_one = Compute(job="pumps", kind="features", series=turned, windows=(5, 3), lags=(2, 1))
+    lake = computed_lake(tmp_path, same_one)
+    lake.run("pumps", since=0)
+    assert lake.table("features_pumps") == before
     lake.journal.close()
     other = computed_lake(tmp_path, Compute(job="pumps", kind="features", series={"flow": "f"}))
     with pytest.raises(UsageError, match="another name"):
