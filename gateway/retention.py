@@ -3,8 +3,8 @@
 A row may go when every known consumer is past it. Over the budget, optional consumers lose their
 say: they are skipped past, and notice (and count) the hole when they come to it. Required ones never
 do: with them behind and the budget used up, the gateway stops acknowledging and the devices hold
-the rest. Names in ``hold_for`` hold the journal even before they have ever asked for it: cloud_sync
-may be started a week after the gateway.
+the rest. A full disk is a budget that is used up (``gateway/disk_room.py``). Names in ``hold_for`` hold
+the journal even before they have ever asked for it: cloud_sync may be started a week after the gateway.
 
 Rows that have landed are kept for a while all the same, up to half of the budget (``headrace/journal/kept.py``).
 """
@@ -19,7 +19,6 @@ from typing import Final
 from headrace import damage
 from headrace.errors import StorageFull
 from headrace.journal import DAMAGED, REGISTERED, kept
-from headrace.limits.ingest import QUARANTINE_MAX_BYTES
 from headrace.limits.lake import KEEP_LANDED_SHARE
 
 logger = logging.getLogger(__name__)
@@ -44,6 +43,7 @@ class Retention:
         self._max_bytes = max_bytes
         self._hold_for = tuple(hold_for)
         self._full = False
+        self._disk_full = False
         self._damaged_up_to = 0
         self.used_bytes = 0
 
@@ -66,17 +66,21 @@ class Retention:
                 "journal.max_bytes, or take the consumer out of journal.hold_for",
             )
 
+    def disk_is_full(self) -> None:
+        """Something did not fit: the next look spares no row that could go."""
+        self._disk_full = True
+
     def prune(self, db: sqlite3.Connection) -> None:
         """Delete one step of rows that nobody needs; call again and again."""
         self._measure(db)
-        over = self.used_bytes > self._max_bytes
+        over = self._disk_full or self.used_bytes > self._max_bytes
         up_to = self._needed_from(db, required_only=over)
         if up_to > self._damaged_up_to:
             self._delete(db, up_to)
             self._measure(db)
+        self._disk_full = False
         limit = self._max_bytes * (_RESUME_AT if self._full else 1.0)
         self._full = self.used_bytes > limit
-        self._trim_quarantine(db)
 
     def _delete(self, db: sqlite3.Connection, up_to: int) -> None:
         """One step of rows; those on a damaged page stay for ever, and those behind them go."""
@@ -128,7 +132,8 @@ class Retention:
             # "registered" reads nothing: a registrar that is away must not fill a site's disk.
             or not (required_only or name == REGISTERED)
         ]
-        if held and self.used_bytes <= self._max_bytes * KEEP_LANDED_SHARE:
+        roomy = self.used_bytes <= self._max_bytes * KEEP_LANDED_SHARE
+        if held and roomy and not required_only:
             held += self._kept(db)
         return min(held, default=0)
 
@@ -145,8 +150,3 @@ class Retention:
         (free,) = db.execute("PRAGMA freelist_count").fetchone()
         (size,) = db.execute("PRAGMA page_size").fetchone()
         self.used_bytes = (pages - free) * size
-
-    def _trim_quarantine(self, db: sqlite3.Connection) -> None:
-        (size,) = db.execute("SELECT coalesce(sum(length(payload)), 0) FROM quarantine").fetchone()
-        if size > QUARANTINE_MAX_BYTES:
-            db.execute("DELETE FROM quarantine WHERE id IN (SELECT id FROM quarantine LIMIT 10)")

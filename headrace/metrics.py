@@ -50,6 +50,7 @@ TABLE: Final[tuple[Spec, ...]] = (
     Spec("gateway", "duplicate_readings", "counter", "Readings that had arrived before"),
     Spec("gateway", "widened_readings", "counter", "Integers that became the nearest float64"),
     Spec("gateway", "refused_batches", "counter", "Payloads sent to quarantine", ("reason",)),
+    Spec("gateway", "trimmed_payloads", "counter", "Payloads that left quarantine to make room for newer ones"),
     Spec("gateway", "dropped_batches", "counter", "Arrivals dropped unacknowledged", ("reason",)),
     Spec("gateway", "limited_batches", "counter", "Batches of devices over their limits, by what became of them", ("device", "what")),
     Spec("gateway", "commit_seconds", "histogram", "Duration of a group commit, fsync included"),

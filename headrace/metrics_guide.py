@@ -17,6 +17,7 @@ WHEN_IT_MOVES: Final[Mapping[str, str]] = {
     "sparkplug_held": "stays above 0: a node does not send its birth; what waits ends in quarantine",
     "refused_batches": "grows: `gateway quarantine ls` has the reason; mend the sender, then `quarantine replay`",
     "dropped_batches": "grows: the reason says whom; nothing of it was acknowledged, so devices send it again",
+    "trimmed_payloads": "grows: a sender is broken and nobody looks; `gateway quarantine ls` has the reason",
     "limited_batches": "grows: that device sends more than `[limits]` allows; `refused` ones are in quarantine",
     "commit_seconds": "above 50 ms: the disk is slow or shared; `gateway doctor` measures its fsync",
     "commit_failures": "`full`: free space or start what is behind (`journal stat`); `storage`: the disk fails",

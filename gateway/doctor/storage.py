@@ -15,14 +15,12 @@ from gateway.config import GatewayConfig
 from gateway.doctor.finding import Finding, fail, ok, warn
 from headrace.errors import HeadraceError
 from headrace.journal import DAMAGED, JournalReader
+from headrace.limits.ingest import JOURNAL_DISK_RESERVE_BYTES
 from headrace.limits.sizes import MIB
 
 #: fsync of 4 KiB: an SD card takes 5 to 20 ms, a disk 1 to 10. Beyond 50 each group commit waits.
 _SLOW_S: Final = 0.05
 _SYNCS: Final = 15
-
-#: A disk with less is as good as full: SQLite wants room for its WAL.
-_NO_ROOM: Final = 64 * MIB
 
 #: A file that SQLite checks in a few seconds; a larger one is left to `gateway journal verify`.
 _CHECK_MAX: Final = 256 * MIB
@@ -56,7 +54,7 @@ def room(config: GatewayConfig) -> Iterator[Finding]:
     used = journal.stat().st_size if journal.exists() else 0
     wanted = max(0, config.journal.max_bytes - used)
     said = f"{free / MIB:.0f} MiB free, the journal may grow by {wanted / MIB:.0f} MiB"
-    if free < _NO_ROOM:
+    if free < JOURNAL_DISK_RESERVE_BYTES:
         yield fail("room", said, "free space: nothing can be acknowledged without it")
     elif free < wanted:
         yield warn("room", said, f"free space, or set journal.max_bytes to {(used + free) // 2}")

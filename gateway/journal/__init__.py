@@ -12,6 +12,7 @@ Any failure rolls back file and memory alike, and the caller still holds the wor
 Reading order:
 
 - ``transaction``  one group on its way
+- ``quarantine_bound``  what is kept of refused payloads
 - ``writer``       the file and its one writer
 """
 

@@ -53,7 +53,7 @@ class Transaction:
         self._now_us = now_us
         self._rows: list[tuple[object, ...]] = []
         self._devices: dict[str, int] = {}
-        self._quarantine: list[tuple[object, ...]] = []
+        self._quarantine: list[tuple[int, str, str, str, str, str, bytes]] = []
         self._submissions: list[Submission] = []
         self._forgotten: list[str] = []
         self.stage = Stage(seen)
@@ -198,6 +198,14 @@ class Transaction:
             (self._now_us, consumer, entry.device, "arrow", rejected.reason,
              rejected.detail[:1000], payload)
         )  # fmt: skip
+
+    @property
+    def quarantined(self) -> tuple[int, int]:
+        """Payloads that go into quarantine, and about their bytes."""
+        return len(self._quarantine), sum(
+            len(topic) + len(detail) + len(payload)
+            for _, topic, _, _, _, detail, payload in self._quarantine
+        )
 
     def forget(self, lost: Lost) -> None:
         """A row that devices have to send again."""

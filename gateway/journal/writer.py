@@ -8,9 +8,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from gateway.disk_room import DiskRoom
 from gateway.ingest.dedup import Seen
 from gateway.ingest.inbox import Submission
 from gateway.ingest.reading import Accepted, Refused
+from gateway.journal.quarantine_bound import QuarantineBound
 from gateway.journal.transaction import Committed, Transaction
 from gateway.keys import Keys
 from gateway.retention import Retention
@@ -35,6 +37,8 @@ class JournalWriter:
         self._clock = clock
         self._metrics = metrics
         self._retention = retention
+        self._room = DiskRoom(path)
+        self._quarantine = QuarantineBound()
         self._db = create(path)
         with storage_errors("journal", path):
             self._set_meta_once("site", site)
@@ -83,6 +87,9 @@ class JournalWriter:
         """
         if accepted:
             self._retention.check_budget()
+            self._check_room(accepted)
+        if refused:
+            self._trim_quarantine()
         started = time.perf_counter()
         with self._transaction() as transaction:
             for batch in accepted:
@@ -94,6 +101,14 @@ class JournalWriter:
             transaction.write()
         self._metrics.observe("commit_seconds", time.perf_counter() - started)
         return transaction.committed
+
+    def _check_room(self, accepted: Sequence[Accepted]) -> None:
+        try:
+            with storage_errors("journal", self.path):
+                self._room.check(self._db, sum(len(batch.payload) for batch in accepted))
+        except StorageFull:
+            self._retention.disk_is_full()
+            raise
 
     def forget(self, lost: Sequence[Lost]) -> None:
         """Take readings for never seen: devices still have them, and the journal has not."""
@@ -123,12 +138,14 @@ class JournalWriter:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             if isinstance(error, StorageFull):
+                self._retention.disk_is_full()
                 self._metrics.count("commit_failures", reason="full")
             elif isinstance(error, StorageError):
                 self._metrics.count("commit_failures", reason="storage")
             raise
         self.seen.apply(transaction.stage)
         self.keys.count += len(transaction.keyed)
+        self._quarantine.added(*transaction.quarantined)
         self.head = transaction.head
 
     def tidy(self) -> None:
@@ -136,8 +153,17 @@ class JournalWriter:
         with storage_errors("journal", self.path):
             self._retention.prune(self._db)
             self.keys.forget()
+        self._trim_quarantine()
         self._metrics.set("journal_head", self.head)
         self._metrics.set("journal_bytes", self._retention.used_bytes)
+
+    def _trim_quarantine(self) -> None:
+        """Before more comes, never behind a commit: what fails there would have it repeated."""
+        with storage_errors("journal", self.path):
+            trimmed = self._quarantine.trim(self._db)
+        if trimmed:
+            self._metrics.count("trimmed_payloads", trimmed)
+            logger.warning("%d payloads have left quarantine: its bound is reached", trimmed)
 
     def close(self) -> None:
         self._db.close()

@@ -76,10 +76,18 @@ GATHER_MAX_BYTES: Final = 1 * MIB
 #: the gateway stops acknowledging: the devices hold the rest.
 JOURNAL_MAX_BYTES: Final = 8 * GIB
 
+#: Bytes of its disk that the journal leaves free, and at most this share of it: a write-ahead log of the usual size
+#: with the largest group commit in it, several times over. Without them nothing could be forgotten.
+JOURNAL_DISK_RESERVE_BYTES: Final = 64 * MIB
+JOURNAL_DISK_RESERVE_SHARE: Final = 1 / 8
+
 #: Seconds between two looks at how far the lake is, where acks wait for it, and batches that are
 #: acknowledged in one step: their identities are in memory.
 ACKS_LOOK_S: Final = 0.2
 ACKS_STEP_BATCHES: Final = 20_000
 
-#: Bytes of payloads in quarantine; beyond it the oldest make room, counted.
+#: Bytes of payloads in quarantine with what is said of them, and payloads: more than people look through, and no
+#: more than a look at all of them takes a moment. Beyond it the oldest make room, counted, down to this share.
 QUARANTINE_MAX_BYTES: Final = 256 * MIB
+QUARANTINE_MAX_ROWS: Final = 100_000
+QUARANTINE_KEEP_SHARE: Final = 0.9

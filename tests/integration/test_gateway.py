@@ -169,7 +169,7 @@ def test_a_full_disk_stops_the_acks_and_loses_nothing(programs, tmp_path):
     small = tmp_path / "small"
     small.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", small], check=False, capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", small], check=False, capture_output=True
     )
     if mounted.returncode != 0:
         pytest.skip(f"cannot mount here: {mounted.stderr.decode().strip()}")
@@ -178,7 +178,7 @@ def test_a_full_disk_stops_the_acks_and_loses_nothing(programs, tmp_path):
         gateway.start()
         gateway.wait_ready()
         ballast = small / "ballast"
-        ballast.write_bytes(bytes(3 * 1024 * 1024))
+        ballast.write_bytes(bytes(10 * 1024 * 1024))
         device = Device("pump-1", gateway.mqtt_port)
         for index in range(40):
             device.publish(payload(STREAM, 1 + index * 9000, 9000))

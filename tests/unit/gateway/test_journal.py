@@ -105,6 +105,46 @@ def test_refused_and_rejected_payloads_are_kept(open_journal, arrive):
     ]
 
 
+def test_refused_payloads_make_room_for_newer_ones_as_fast_as_they_come(
+    open_journal, arrive, monkeypatch
+):
+    """A device that sends nothing sound for a week fills a bounded part of the file; damage stays known."""
+    monkeypatch.setattr("gateway.journal.quarantine_bound.QUARANTINE_MAX_ROWS", 1_000)
+    writer = open_journal()
+    broken = arrive("mcu", b"{}", "senml-json")
+    damaged = "INSERT INTO quarantine VALUES (1, 0, 'journal:7', '', '', 'damaged', '', '')"
+    writer._db.execute(damaged)
+    for _ in range(20):
+        writer.commit([], [broken] * 400, [])
+        (count,) = writer._db.execute("SELECT count(*) FROM quarantine").fetchone()
+        assert count <= 1_000 + 400 + 1
+    writer.tidy()
+    rows = writer._db.execute("SELECT id, reason FROM quarantine ORDER BY id").fetchall()
+    assert rows[0] == (1, "damaged")
+    assert len(rows) == 1 + 900
+    assert rows[-1][0] == 20 * 400 + 1
+    assert writer._metrics.value("trimmed_payloads") == 20 * 400 - 900
+
+
+def test_the_quarantine_is_bounded_by_what_it_takes_with_all_that_is_said(
+    open_journal, arrive, monkeypatch
+):
+    """Of a payload of two bytes the reason is the larger part."""
+    monkeypatch.setattr("gateway.journal.quarantine_bound.QUARANTINE_MAX_BYTES", 50_000)
+    writer = open_journal()
+    for _ in range(10):
+        writer.commit([], [arrive("mcu", b"{}", "senml-json")] * 200, [])
+    writer.tidy()
+    (size,) = writer._db.execute(
+        "SELECT sum(length(topic) + length(detail) + length(payload)) FROM quarantine"
+    ).fetchone()
+    assert 30_000 < size <= 45_000
+    writer._db.execute("DELETE FROM quarantine")  # as a command beside the gateway may
+    writer.commit([], [arrive("mcu", b"{}", "senml-json")] * 50, [])
+    writer.tidy()
+    assert writer._db.execute("SELECT count(*) FROM quarantine").fetchone() == (50,)
+
+
 def test_a_failed_commit_changes_neither_file_nor_memory(open_journal, arrive, monkeypatch):
     """The same work can be tried again and is not taken for a duplicate."""
     writer = open_journal()
