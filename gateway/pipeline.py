@@ -23,6 +23,7 @@ from gateway.ingest.reading import Refused
 from gateway.journal import Committed, JournalWriter
 from gateway.tracing.port import OFF, Trace
 from headrace import wire
+from headrace.logs import FirstTimes
 from headrace.metrics import Metrics
 from headrace.ranges import Range, RangeSet
 from headrace.topics import Topics
@@ -53,6 +54,8 @@ class Pipeline:
         self._broker = broker
         self._topics = topics
         self._metrics = metrics
+        # A device that is broken sends the like for as long as it lives.
+        self._refusals = FirstTimes(logger)
 
     def process(self, work: Work) -> None:
         """The whole path, in parts where the group decodes to more than memory should hold.
@@ -118,11 +121,11 @@ class Pipeline:
     def _nack(self, refused: Refused) -> None:
         error = refused.error
         self._metrics.count("refused_batches", reason=error.reason)
-        logger.warning(
-            "refused a batch of %r (%s): %s; kept in quarantine",
-            refused.device, error.reason, error.message,
+        self._refusals.warn(
+            f"refused a batch of {refused.device!r} ({error.reason}): {error.message}; kept in quarantine",
+            about=f"{refused.device} {error.reason}",
             extra={"device": refused.device, "reason": error.reason, "format": refused.format},
-        )  # fmt: skip
+        )
         if error.reason == "bad_topic" or not refused.arrival.answered:
             return  # there is no topic on which such a device could listen
         nack = wire.Nack(

@@ -1,8 +1,9 @@
 """Drives one consumer: read what its lanes say, step, commit the outcome, again.
 
 The only loop around consumers, so the only place that knows about threads, retries and skipped
-batches; what to read next is decided in ``gateway/lanes.py``. A step that fails for now is repeated with the same batches after a growing pause; a
-consumer that fails for good is stopped and seen (log, metric, health), and the others go on.
+batches; what to read next is decided in ``gateway/lanes.py``. A step, or a look into the journal's file, that
+fails for now is repeated after a growing pause; a consumer that fails for good, or by a fault of its own, is
+stopped and seen (log, metric, health), and the others go on.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from gateway.ingest.inbox import Inbox, Submission
 from gateway.lanes import IN_ORDER, STATE_KEY, Lanes, Turn
 from gateway.tracing.port import OFF, Trace
 from headrace.clock import Clock
-from headrace.errors import HeadraceError
+from headrace.errors import HeadraceError, StorageError
 from headrace.limits.agent import RETRY_FIRST_S, RETRY_MAX_S
 from headrace.logs import Condition
 from headrace.metrics import Metrics
@@ -28,6 +29,10 @@ logger = logging.getLogger(__name__)
 
 #: How long a stop waits for the outcome in hand to be committed.
 _LAST_COMMIT_S: Final = 5.0
+
+
+class ConsumerFault(HeadraceError):
+    """A consumer raised what no consumer should."""
 
 
 class ConsumerRunner:
@@ -44,6 +49,7 @@ class ConsumerRunner:
         self._clock = clock
         self._metrics = metrics
         self._condition = Condition(logger, consumer.name)
+        self._reading = Condition(logger, f"{consumer.name}, reading the journal")
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=consumer.name)
         self._lanes = Lanes(consumer.lanes)
@@ -86,16 +92,27 @@ class ConsumerRunner:
         return self.failure is not None or self._live_lag == 0
 
     def _run(self) -> None:
+        # What it was if nothing else is said: a fault of its own. Python prints where.
+        failure: HeadraceError | None = ConsumerFault(
+            "a fault of its own; its traceback is in the log",
+            hint="tell its author; `gateway reload` starts it again where it was",
+        )
         try:
             while not self._stopping.is_set():
                 self._once()
             self._save_lanes()
+            failure = None
         except HeadraceError as error:
-            self.failure = error
-            self._metrics.count("consumer_failures", consumer=self.consumer.name)
-            logger.error("%s stopped: %s", self.consumer.name, error)
+            failure = error
         finally:
-            self.consumer.close()
+            self._ended(failure)
+
+    def _ended(self, failure: HeadraceError | None) -> None:
+        self.failure = failure
+        if failure is not None:
+            self._metrics.count("consumer_failures", consumer=self.consumer.name)
+            logger.error("%s stopped: %s", self.consumer.name, failure)
+        self.consumer.close()
 
     def _once(self) -> None:
         turn = self._lanes.turn(self._clock.monotonic(), self.consumer.tick_s)
@@ -103,10 +120,8 @@ class ConsumerRunner:
             self._stopping.wait(turn.rest_s)
             return
         head = self._feed.head
-        entries = self._feed.read(
-            turn.after, up_to=turn.up_to, max_rows=turn.max_rows, timeout_s=turn.wait_s
-        )
-        if self._is_late(turn, entries):
+        entries = self._read(turn)
+        if entries is None or self._is_late(turn, entries):
             return
         self._look_for_holes(turn, entries, head)
         # A batch that was damaged in the journal has no readings left; the cursor still moves past it.
@@ -116,6 +131,23 @@ class ConsumerRunner:
         self._advance(turn, entries, head)
         self._commit(outcome)
         self._show_lag()
+
+    def _read(self, turn: Turn) -> list[Entry] | None:
+        """What comes next; None, after a pause, when the journal's file cannot be read for now."""
+        try:
+            entries = self._feed.read(
+                turn.after, up_to=turn.up_to, max_rows=turn.max_rows, timeout_s=turn.wait_s
+            )
+        except StorageError as error:
+            if not error.retryable:
+                raise
+            self._metrics.count("consumer_failures", consumer=self.consumer.name)
+            self._reading.bad(error)
+            pause = RETRY_FIRST_S * 2.0 ** min(self._reading.failures, 10)
+            self._stopping.wait(min(pause, RETRY_MAX_S))
+            return None
+        self._reading.good()
+        return entries
 
     def _is_late(self, turn: Turn, entries: Sequence[Entry]) -> bool:
         if not entries:

@@ -29,6 +29,10 @@ _MAX_PAUSE_S = 5.0
 _TIDY_EVERY = 50
 
 
+class IngestFault(HeadraceError):
+    """The thread that commits raised what it should not."""
+
+
 class IngestWorker:
     """Runs the pipeline until it is stopped; ``failure`` says what ended it otherwise."""
 
@@ -59,25 +63,35 @@ class IngestWorker:
         return self._condition.is_bad
 
     def _run(self) -> None:
-        groups = 0
+        # What it was if nothing else is said: a fault of ours. Python prints where.
+        failure: HeadraceError | None = IngestFault(
+            "the ingest thread has ended by a fault of its own; its traceback is in the log",
+            hint="what was not acknowledged comes again; report it, with the quarantine's newest",
+        )
         try:
-            while True:
-                stopping = self._stopping.is_set()
-                work = self._inbox.take(0.0 if stopping else _IDLE_S)
-                if work:
-                    self._commit(work)
-                elif stopping:
-                    break
-                self._confirm_late()
-                groups += 1
-                if not work or groups % _TIDY_EVERY == 0:
-                    self._tidy()
+            self._take_groups()
+            failure = None
         except HeadraceError as error:
-            self.failure = error
+            failure = error
             logger.error("the journal cannot go on: %s", error)
         finally:
+            self.failure = failure
             self._pipeline.close()
             self.ended.set()
+
+    def _take_groups(self) -> None:
+        groups = 0
+        while True:
+            stopping = self._stopping.is_set()
+            work = self._inbox.take(0.0 if stopping else _IDLE_S)
+            if work:
+                self._commit(work)
+            elif stopping:
+                return
+            self._confirm_late()
+            groups += 1
+            if not work or groups % _TIDY_EVERY == 0:
+                self._tidy()
 
     def _commit(self, work: Work) -> None:
         pause = _FIRST_PAUSE_S

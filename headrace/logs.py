@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
@@ -170,11 +171,18 @@ class FirstTimes:
         self._logger = logger
         self._said: set[str] = set()
 
-    def warn(self, text: str) -> None:
-        """Log a text: as a warning the first time, for debugging from then on."""
-        known = text in self._said
+    def warn(
+        self, text: str, *, about: str | None = None, extra: Mapping[str, object] | None = None
+    ) -> None:
+        """Log a text: as a warning the first time, for debugging from then on.
+
+        Args:
+            about: who and why, where the text differs each time.
+        """
+        about = text if about is None else about
+        known = about in self._said
         if not known:
             if len(self._said) >= self._MAX:
                 self._said.clear()
-            self._said.add(text)
-        self._logger.log(logging.DEBUG if known else logging.WARNING, "%s", text)
+            self._said.add(about)
+        self._logger.log(logging.DEBUG if known else logging.WARNING, "%s", text, extra=extra)

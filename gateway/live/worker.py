@@ -1,18 +1,22 @@
 """The thread that keeps the present up to date.
 
 When it cannot keep up it jumps to the newest batches, because a picture of the present is all that is
-promised.
+promised. So it does when the journal's file, where it looks after a start, cannot be read.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import Final
 
 from gateway.feed import Feed
 from gateway.live.present import Live
+from headrace.errors import StorageError
 from headrace.limits.console import LIVE_LOOK_S
 from headrace.limits.consumers import FEED_MAX_ROWS
+
+logger = logging.getLogger(__name__)
 
 #: Batches of the past that are looked at after a start, so that a restart does not empty the page.
 _REFILL_BATCHES: Final = 2_000
@@ -38,7 +42,12 @@ class LiveWorker:
     def _run(self) -> None:
         at = max(0, self._feed.head - _REFILL_BATCHES)
         while not self._stopping.is_set():
-            entries = self._feed.read(at, max_rows=FEED_MAX_ROWS, timeout_s=LIVE_LOOK_S)
+            try:
+                entries = self._feed.read(at, max_rows=FEED_MAX_ROWS, timeout_s=LIVE_LOOK_S)
+            except StorageError as error:
+                logger.warning("the page goes on with what comes now: %s", error)
+                at = self._feed.head
+                continue
             if entries:
                 self._live.add_all(entries)
                 at = max(entries[-1].offset, self._feed.oldest_in_memory - 1)

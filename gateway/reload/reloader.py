@@ -32,7 +32,7 @@ from gateway.reload.ways_in import WaysIn
 from gateway.runner import ConsumerRunner
 from gateway.running import Answer
 from headrace import logs
-from headrace.errors import ConfigError, Fault, HeadraceError
+from headrace.errors import ConfigError, Fault, HeadraceError, StorageError
 from headrace.journal import JournalReader
 
 logger = logging.getLogger(__name__)
@@ -76,7 +76,11 @@ class Reloader:
         else:
             logger.info("reloaded %s: %s", self._path, ", ".join(lines))
             answer = Answer(self._number, True, lines)
-        running.answer(self._config.data_dir, answer)
+        try:
+            running.answer(self._config.data_dir, answer)
+        except StorageError as error:
+            # Who has asked is told that there is no answer; the gateway goes on.
+            logger.warning("nobody can be told how the reload went: %s", error)
         return answer
 
     def _reload(self) -> tuple[str, ...]:

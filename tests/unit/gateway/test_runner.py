@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import resource
+from functools import partial
+
 import pytest
 
 from gateway.consumer import Consumer, Derived, Outcome
 from gateway.lanes import LanePolicy
+from gateway.runner import ConsumerRunner
 from headrace.clock import ManualClock
 from headrace.errors import SinkRefused, SinkUnavailable
 from tests.batches import rows
@@ -76,6 +80,42 @@ def test_a_consumer_that_fails_for_good_stops_and_is_seen(bench):
     bench.arrives(1, 100)
     wait_until(lambda: sound.total == 100, 20, "the sound one works")
     wait_until(lambda: runners[0].failure, 20, "the broken one is seen")
+    bench.end()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_consumer_with_a_fault_of_its_own_is_seen_like_any_that_stopped(bench):
+    """A plugin may raise anything; a required one would else hold the journal, and nobody would know why."""
+    broken = Counter()
+    broken.failures = [ZeroDivisionError()]
+    runner = bench.run(broken)
+    bench.arrives(1, 100)
+    wait_until(lambda: runner.failure, 20, "it is seen")
+    assert "fault of its own" in str(runner.failure)
+    assert runner.caught_up()
+    assert bench.metrics.value("consumer_failures", consumer="counter") == 1
+    bench.end()
+
+
+def test_a_journal_that_cannot_be_read_for_now_stops_no_consumer(bench, monkeypatch):
+    """No descriptors left, say, in a storm of connections: it looks again."""
+    monkeypatch.setattr("gateway.feed.FEED_MAX_BATCHES", 2)
+    for index in range(20):
+        bench.arrives(1 + index * 10, 10)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    consumer = Counter()
+    cursor, state = bench.journal.register("counter", required=True)
+    runner = ConsumerRunner(consumer, bench.feed, bench.inbox, bench.clock, bench.metrics)
+    bench.runners.append(runner)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        runner.start(cursor, state)
+        failed = partial(bench.metrics.value, "consumer_failures", consumer="counter")
+        wait_until(lambda: failed() > 0, 20, "it could not read")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    wait_until(lambda: consumer.total == 200, 30, "all 200 readings")
+    assert runner.failure is None
     bench.end()
 
 
