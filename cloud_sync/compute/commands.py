@@ -17,7 +17,7 @@ from cloud_sync.config import DEFAULT_FILE, CloudSync, EngineName
 from cloud_sync.maintain.commands import Bars
 from cloud_sync.options import config_option, data_option, load
 from headrace.commands import reports_errors, verbose_option
-from headrace.errors import EXIT_FAILURE
+from headrace.errors import EXIT_FAILURE, UsageError
 from headrace.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -129,14 +129,18 @@ def list_jobs(config_path: Path | None, data: Path | None, as_json: bool) -> Non
 def status(job: str | None, config_path: Path | None, data: Path | None, as_json: bool) -> None:
     """Show what each table has. When it was computed, and which days it does not have as they are now.
 
+    Without a job also tables that no job of the configuration makes any more.
+
     \b
     Example:
       cloud-sync compute status rollups --data headrace-data --json
     """
-    from cloud_sync.compute.run import states
+    from cloud_sync.compute.run import left_behind, states
 
     settings, jobs = _jobs(config_path, data)
     found = [state for each in compute_jobs.choose(jobs, job) for state in states(settings, each)]
+    if job is None:
+        found += left_behind(settings, jobs)
     if as_json:
         click.echo(msgspec.json.encode(found).decode())
         return
@@ -144,7 +148,40 @@ def status(job: str | None, config_path: Path | None, data: Path | None, as_json
         click.echo(_told(state))
 
 
+@compute.command()
+@click.argument("table")
+@config_option
+@data_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@verbose_option
+@reports_errors
+def drop(table: str, config_path: Path | None, data: Path | None, yes: bool) -> None:
+    """Remove a computed TABLE with its files. To have it made anew, or no more.
+
+    It is made again from what is there: not for days that retention has taken.
+
+    \b
+    Example:
+      cloud-sync compute drop features_pumps --data headrace-data
+    """
+    from cloud_sync.compute.table import drop as drop_table
+    from headrace.lake.catalogue import exists, open_catalogue
+
+    lake = load(config_path, data).lake
+    if not exists(lake):
+        raise UsageError("the lake has no tables yet")
+    if not yes:
+        click.confirm(f"Remove {table} and its files from {lake.uri}?", abort=True)
+    drop_table(open_catalogue(lake), table)
+    click.echo(f"{table}: removed")
+
+
 def _told(state: State) -> str:
+    if state.is_left:
+        return (
+            f"{state.table}: {state.days} days to {state.newest or '-'}, {state.rows} rows, "
+            f"{state.bytes / 1e6:.1f} MB; no job makes it any more: cloud-sync compute drop {state.table}"
+        )
     if not state.days and not state.waiting:
         return f"{state.table}: nothing yet, and nothing to compute"
     when = f"computed {state.computed_at} by {state.engine}" if state.days else "never computed"

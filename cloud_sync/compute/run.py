@@ -9,20 +9,30 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 
 import msgspec
 from pyiceberg.catalog import Catalog
 
-from cloud_sync.compute.days import DAY_US, Area, Region, Source, name_of, regions, settled
+from cloud_sync.compute.days import (
+    DAY_US,
+    Area,
+    Region,
+    Source,
+    name_of,
+    read_done,
+    regions,
+    settled,
+)
 from cloud_sync.compute.described import describe
 from cloud_sync.compute.engines.opening import open_engine
 from cloud_sync.compute.engines.port import Engine
+from cloud_sync.compute.files import files_of
 from cloud_sync.compute.jobs import Job
 from cloud_sync.compute.region import RegionJob
-from cloud_sync.compute.table import ComputedTable, source_of
+from cloud_sync.compute.table import ComputedTable, computed, load, source_of
 from cloud_sync.compute.targets import Target
 from cloud_sync.config import CloudSync, EngineName
 from cloud_sync.maintain.compaction import StoppedError
@@ -173,7 +183,10 @@ def back_days(target: Target) -> int:
 
 
 class State(msgspec.Struct, frozen=True):
-    """How a table is: what it has, and which days of its source it does not have as they are now."""
+    """How a table is: what it has, and which days of its source it does not have as they are now.
+
+    ``is_left``: no job of the configuration makes it any more.
+    """
 
     table: str
     days: int = 0
@@ -183,6 +196,31 @@ class State(msgspec.Struct, frozen=True):
     waiting: tuple[str, ...] = ()
     computed_at: str = ""
     engine: str = ""
+    is_left: bool = False
+
+
+def left_behind(config: CloudSync, jobs: Sequence[Job]) -> list[State]:
+    """Tables that were computed once, and that no job makes any more.
+
+    Raises:
+        LakeError: the catalogue does not answer.
+    """
+    if not exists(config.lake):
+        return []
+    catalogue = open_catalogue(config.lake)
+    made = {name for job in jobs for name in job.tables}
+    return [_left(catalogue, name) for name in computed(catalogue) if name not in made]
+
+
+def _left(catalogue: Catalog, name: str) -> State:
+    table = load(catalogue, name)
+    if table is None:
+        return State(name, is_left=True)
+    done, files = read_done(table.properties), files_of(table)
+    return State(
+        name, len(done), name_of(max(done)) if done else "", sum(file.rows for file in files),
+        sum(file.bytes for file in files), is_left=True,
+    )  # fmt: skip
 
 
 def states(config: CloudSync, job: Job) -> list[State]:

@@ -29,7 +29,7 @@ from cloud_sync.compute.days import (
 )
 from cloud_sync.compute.files import files_of
 from cloud_sync.compute.targets import READINGS, Target
-from cloud_sync.maintain.iceberg import Marks, replace
+from cloud_sync.maintain.iceberg import LostRaceError, Marks, replace
 from cloud_sync.maintain.runs import File
 from headrace.errors import CommitConflict, UsageError
 from headrace.lake.catalogue import NAMESPACE, catalogue_errors, create_table
@@ -124,7 +124,10 @@ class ComputedTable:
         table = self.iceberg
         after = write_done(read_done(table.properties), days)
         marks = Marks({key: table.properties.get(key) for key in after}, after | told)
-        replace(table, gone, come, why="compute", marks=marks)
+        try:
+            replace(table, gone, come, why="compute", marks=marks)
+        except NoSuchTableError as error:  # somebody has dropped it meanwhile
+            raise LostRaceError from error
 
     def _create(self) -> Table:
         name = (NAMESPACE, self.target.name)
@@ -147,7 +150,7 @@ class ComputedTable:
             raise UsageError(
                 f"table {NAMESPACE}.{self.target.name} is there and is made otherwise: it says "
                 f"{said or 'nothing'}, asked for is {self.target.definition}",
-                hint="give the job another name, or drop the table: it is made again",
+                hint=f"give the job another name, or cloud-sync compute drop {self.target.name}: it is made again",
             )
 
 
@@ -158,6 +161,38 @@ def load(catalogue: Catalog, name: str) -> Table | None:
             return catalogue.load_table((NAMESPACE, name))
         except (NoSuchTableError, NoSuchNamespaceError):
             return None
+
+
+def computed(catalogue: Catalog) -> list[str]:
+    """The tables that some job has made, whether there still is one that makes it."""
+    with catalogue_errors("list tables"):
+        try:
+            names = [str(path[-1]) for path in catalogue.list_tables(NAMESPACE)]
+        except NoSuchNamespaceError:
+            return []
+    return [name for name in sorted(names) if _is_computed(load(catalogue, name))]
+
+
+def drop(catalogue: Catalog, name: str) -> None:
+    """Remove a computed table with its files.
+
+    Raises:
+        UsageError: there is none of that name, or it is none that was computed.
+    """
+    table = load(catalogue, name)
+    if table is None:
+        raise UsageError(f"no table {NAMESPACE}.{name}", hint="see cloud-sync compute status")
+    if not _is_computed(table):
+        raise UsageError(
+            f"table {NAMESPACE}.{name} was not computed",
+            hint="only a table that can be made again is dropped",
+        )
+    with catalogue_errors(f"drop the table {name}"):
+        catalogue.purge_table((NAMESPACE, name))
+
+
+def _is_computed(table: Table | None) -> bool:
+    return table is not None and _DEFINITION in table.properties
 
 
 def source_of(catalogue: Catalog, target: Target, kept_from: int | None = None) -> Source:

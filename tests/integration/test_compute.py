@@ -237,7 +237,7 @@ def test_a_table_of_another_definition_is_not_mixed_in(tmp_path: Path) -> None:
     assert lake.table("features_pumps") == before
     lake.journal.close()
     other = computed_lake(tmp_path, Compute(job="pumps", kind="features", series={"flow": "f"}))
-    with pytest.raises(UsageError, match="another name"):
+    with pytest.raises(UsageError, match="another name, or cloud-sync compute drop features_pumps"):
         other.run("pumps")
     other.journal.close()
 
@@ -264,6 +264,40 @@ def test_the_command_runs_lists_and_says_how_it_is(lake: ComputedLake) -> None:
     assert json.loads(call("list", "--json"))[0]["tables"] == list(TABLES)
     wrong = CliRunner().invoke(cli.main, ["compute", "run", "nothing", *place])
     assert (wrong.exit_code, "known: rollups" in wrong.stderr) == (2, True)
+
+
+def test_a_table_that_no_job_makes_any_more_is_shown_and_can_be_dropped(tmp_path: Path) -> None:
+    """With its files; a table that cannot be made again is not taken."""
+    lake = computed_lake(tmp_path, Compute(job="pumps", kind="features", series={"flow": "flow"}))
+    fill(lake, days=1)
+    lake.run()
+    lake.run("pumps")
+    place = ["--data", str(lake.folder)]  # whose configuration has no job of that name
+
+    def call(*words: str) -> tuple[int, str]:
+        done = CliRunner().invoke(cli.main, ["compute", *words, *place])
+        return done.exit_code, done.output
+
+    assert "features_pumps: 1 days" in call("status")[1]
+    assert "no job makes it any more" in call("status")[1]
+    (state,) = [each for each in json.loads(call("status", "--json")[1]) if each["is_left"]]
+    assert (state["table"], state["rows"]) == ("features_pumps", 540)
+    files = lambda: list((lake.folder / "lake").glob("**/features_pumps/**/*.*"))  # noqa: E731
+    assert files()
+    code, said = call("drop", "features_pumps")
+    assert (code, "Remove features_pumps and its files" in said, "Aborted" in said) == (
+        1,
+        True,
+        True,
+    )
+    assert call("drop", "features_pumps", "--yes") == (0, "features_pumps: removed\n")
+    assert not files()
+    assert "features_pumps" not in call("status")[1]
+    assert call("drop", "features_pumps", "--yes")[0] == 2
+    code, said = call("drop", "readings", "--yes")
+    assert (code, "was not computed" in said) == (2, True)
+    assert lake.run("pumps")[0].rows == 540
+    lake.journal.close()
 
 
 def test_a_lake_with_nothing_in_it_has_nothing_to_compute(lake: ComputedLake) -> None:
