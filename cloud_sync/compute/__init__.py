@@ -14,6 +14,7 @@ Reading order:
 - ``engines``     where expressions run, DuckDB or Spark
 - ``region``      the files of one region: what was computed, and what stays
 - ``run``         one run of a job, day by day
+- ``dropping``    a table that is wanted no more, or anew
 - ``schedule``    runs by themselves, in ``cloud-sync run``
 - ``commands``    ``cloud-sync compute``
 """

@@ -17,7 +17,7 @@ from cloud_sync.config import DEFAULT_FILE, CloudSync, EngineName
 from cloud_sync.maintain.commands import Bars
 from cloud_sync.options import config_option, data_option, load
 from headrace.commands import reports_errors, verbose_option
-from headrace.errors import EXIT_FAILURE, UsageError
+from headrace.errors import EXIT_FAILURE
 from headrace.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -164,15 +164,12 @@ def drop(table: str, config_path: Path | None, data: Path | None, yes: bool) -> 
     Example:
       cloud-sync compute drop features_pumps --data headrace-data
     """
-    from cloud_sync.compute.table import drop as drop_table
-    from headrace.lake.catalogue import exists, open_catalogue
+    from cloud_sync.compute.dropping import drop as drop_table
 
     lake = load(config_path, data).lake
-    if not exists(lake):
-        raise UsageError("the lake has no tables yet")
     if not yes:
         click.confirm(f"Remove {table} and its files from {lake.uri}?", abort=True)
-    drop_table(open_catalogue(lake), table)
+    drop_table(lake, table)
     click.echo(f"{table}: removed")
 
 

@@ -170,28 +170,11 @@ def computed(catalogue: Catalog) -> list[str]:
             names = [str(path[-1]) for path in catalogue.list_tables(NAMESPACE)]
         except NoSuchNamespaceError:
             return []
-    return [name for name in sorted(names) if _is_computed(load(catalogue, name))]
+    return [name for name in sorted(names) if is_computed(load(catalogue, name))]
 
 
-def drop(catalogue: Catalog, name: str) -> None:
-    """Remove a computed table with its files.
-
-    Raises:
-        UsageError: there is none of that name, or it is none that was computed.
-    """
-    table = load(catalogue, name)
-    if table is None:
-        raise UsageError(f"no table {NAMESPACE}.{name}", hint="see cloud-sync compute status")
-    if not _is_computed(table):
-        raise UsageError(
-            f"table {NAMESPACE}.{name} was not computed",
-            hint="only a table that can be made again is dropped",
-        )
-    with catalogue_errors(f"drop the table {name}"):
-        catalogue.purge_table((NAMESPACE, name))
-
-
-def _is_computed(table: Table | None) -> bool:
+def is_computed(table: Table | None) -> bool:
+    """Whether some job has made it."""
     return table is not None and _DEFINITION in table.properties
 
 
