@@ -25,7 +25,7 @@ from pyiceberg.io.pyarrow import parquet_file_to_data_file
 from pyiceberg.manifest import DataFile, ManifestContent, ManifestFile
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
-from pyiceberg.transforms import DayTransform
+from pyiceberg.transforms import DayTransform, MonthTransform, YearTransform
 
 from cloud_sync.maintain.runs import File
 from headrace.errors import LakeError, LakeUnavailable
@@ -43,6 +43,7 @@ class Partition:
     name: str  # as in a path: day=2026-11-23; empty where the table has no partitions
     ends: datetime | None  # when nothing but late rows comes any more; None where nobody knows
     files: tuple[File, ...]
+    is_day: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +65,16 @@ def partitions(table: Table) -> list[Partition]:
         LakeError: the table has delete files, which rewriting by file would bring back to life.
     """
     groups: dict[str, list[File]] = defaultdict(list)
-    days: dict[str, int] = {}
+    ends: dict[str, datetime | None] = {}
     for data in live(table):
         if data.spec_id != table.metadata.default_spec_id:
             continue  # of an older partitioning: a file must not lie across two of the new one
         name = _partition_name(table, data)
         groups[name].append(_file(data))
-        if _is_by_day(table):
-            days[name] = data.partition[0]
+        ends[name] = _end_of(table, data)
+    is_day = isinstance(_transform(table), DayTransform)
     return [
-        Partition(name, _end_of(days.get(name)), tuple(groups[name])) for name in sorted(groups)
+        Partition(name, ends[name], tuple(groups[name]), is_day=is_day) for name in sorted(groups)
     ]
 
 
@@ -201,10 +202,21 @@ def _partition_name(table: Table, data: DataFile) -> str:
     return str(table.spec().partition_to_path(data.partition, table.schema()))
 
 
-def _is_by_day(table: Table) -> bool:
+def _transform(table: Table) -> Any:
+    """How a table is partitioned, where it is by one column."""
     fields: Sequence[Any] = table.spec().fields
-    return len(fields) == 1 and isinstance(fields[0].transform, DayTransform)
+    return fields[0].transform if len(fields) == 1 else None
 
 
-def _end_of(day: int | None) -> datetime | None:
-    return None if day is None else datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day + 1)
+def _end_of(table: Table, data: DataFile) -> datetime | None:
+    """The end of a file's day, month or year; None where the table is partitioned otherwise."""
+    transform, value = _transform(table), data.partition[0] if table.spec().fields else None
+    if value is None:
+        return None
+    if isinstance(transform, DayTransform):
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=value + 1)
+    if isinstance(transform, MonthTransform):
+        return datetime(1970 + (value + 1) // 12, (value + 1) % 12 + 1, 1, tzinfo=UTC)
+    if isinstance(transform, YearTransform):
+        return datetime(1971 + value, 1, 1, tzinfo=UTC)
+    return None

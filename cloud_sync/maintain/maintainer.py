@@ -193,7 +193,8 @@ class Maintainer:
         self._metrics.count("compacted_files", sum(len(run.files) for run in choice.runs))
 
     def _choose(self, partition: Partition, files: Sequence[File]) -> Choice | None:
-        over = partition.ends
+        # A month or a year of a computed table gets new files with each late day of it: never dense for long.
+        over = partition.ends if partition.is_day else None
         is_over = over is not None and self._now() >= over + timedelta(
             seconds=self._config.maintain.settle_s
         )
@@ -277,7 +278,7 @@ def _again(table: Table, partition: Partition) -> Partition:
     with catalogue_errors("read the table back"):
         table.refresh()
     found = [each for each in partitions(table) if each.name == partition.name]
-    return found[0] if found else Partition(partition.name, partition.ends, ())
+    return found[0] if found else Partition(partition.name, partition.ends, (), partition.is_day)
 
 
 def _size(files: Sequence[File]) -> Size:

@@ -156,3 +156,23 @@ def test_devices_that_came_late_on_two_occasions_are_all_there(lake: ComputedLak
     found = lake.ask("SELECT device FROM readings_1h WHERE max = 100 ORDER BY 1").to_pylist()
     assert [row["device"] for row in found] == ["pump-0", "pump-3"]
     same(lake.table("readings_1m"), lake.expected_minutes())
+
+
+def test_retention_goes_by_months_where_a_table_does(lake: ComputedLake) -> None:
+    """A month of hours is taken when all of it is too old; days stay, which are made of them."""
+    fill(lake, days=1)
+    lake.append("pump-1", "flow", [FIRST_US + 11 * DAY_US], [1.0])  # 1 December
+    lake.register()
+    lake.run()
+    keep = {"readings_1h": 30}
+    kept = replace(lake.config, maintain=replace(lake.config.maintain, keep_days=keep))
+    clock = ManualClock(FIRST_US + 40 * DAY_US)  # 30 December
+    maintainer = Maintainer(kept, open_store(kept.lake), clock, Metrics("cloud_sync"))
+    maintainer.round()
+    assert {row["time"].month for row in lake.table("readings_1h")} == {11, 12}
+    clock.advance(2 * 86_400)
+    maintainer.round()
+    assert {row["time"].month for row in lake.table("readings_1h")} == {12}
+    assert {row["time"].month for row in lake.table("readings_1d")} == {11, 12}
+    lake.config = kept
+    assert [outcome.days for outcome in lake.run(clock=clock)] == [(), (), ()]
