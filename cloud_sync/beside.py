@@ -23,10 +23,7 @@ def beside(config: CloudSync, metrics: Metrics) -> list[Job]:
     if config.maintain.enabled and config.register.enabled:
         jobs.append(_maintaining(config, metrics))
     if config.register.enabled:
-        step = LatestKeeper(config.lake).step
-        jobs.append(Job("newest readings", step, interval_s=LATEST_INTERVAL_S, metrics=metrics))
-        series = SeriesKeeper(config, SystemClock()).step
-        jobs.append(Job("series", series, interval_s=config.catalog.interval_s, metrics=metrics))
+        jobs += [_newest(config, metrics), _counting(config, metrics)]
     if config.quality.enabled and config.register.enabled:
         jobs.append(_judging(config, metrics))
     jobs.append(_keeping(config, metrics))
@@ -34,17 +31,36 @@ def beside(config: CloudSync, metrics: Metrics) -> list[Job]:
     return [*jobs, *compute.scheduled(config, DEFAULT_FILE, metrics)]
 
 
+def _newest(config: CloudSync, metrics: Metrics) -> Job:
+    keeper = LatestKeeper(config.lake)
+    return Job(
+        "newest readings", keeper.step, interval_s=LATEST_INTERVAL_S, metrics=metrics,
+        reopen=keeper.reopen,
+    )  # fmt: skip
+
+
+def _counting(config: CloudSync, metrics: Metrics) -> Job:
+    keeper = SeriesKeeper(config, SystemClock())
+    return Job(
+        "series", keeper.step, interval_s=config.catalog.interval_s, metrics=metrics,
+        reopen=keeper.reopen,
+    )  # fmt: skip
+
+
 def _keeping(config: CloudSync, metrics: Metrics) -> Job:
     """Also where it is off: then it lets go of the journal."""
     keeper = Keeper(config, open_store(config.lake), metrics)
-    return Job("keeping payloads", keeper.step, interval_s=config.raw.interval_s, metrics=metrics)
+    return Job(
+        "keeping payloads", keeper.step, interval_s=config.raw.interval_s, metrics=metrics,
+        reopen=keeper.reopen,
+    )  # fmt: skip
 
 
 def _judging(config: CloudSync, metrics: Metrics) -> Job:
     keeper = QualityKeeper(config, SystemClock(), metrics)
     return Job(
         "judging quality", keeper.step, interval_s=config.quality.interval_s, metrics=metrics,
-        give_up=keeper.stop,
+        reopen=keeper.reopen, give_up=keeper.stop,
     )  # fmt: skip
 
 
@@ -52,5 +68,5 @@ def _maintaining(config: CloudSync, metrics: Metrics) -> Job:
     maintainer = Maintainer(config, open_store(config.lake), SystemClock(), metrics)
     return Job(
         "maintaining", maintainer.step, interval_s=config.maintain.interval_s, metrics=metrics,
-        give_up=maintainer.stop,
+        reopen=maintainer.reopen, give_up=maintainer.stop,
     )  # fmt: skip

@@ -57,6 +57,12 @@ class Job:
         self._metrics = metrics
         self._chance = chance
         self._condition = Condition(log, name)
+        self._is_refused = False
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it did not work the last time."""
+        return self._condition.is_bad
 
     def run(self) -> float:
         """Do the step; seconds until the next.
@@ -65,10 +71,13 @@ class Job:
             HeadraceError: one that does not heal.
         """
         try:
+            if self._is_refused:  # now, not when it was refused: keys are renewed in between
+                self._reopen()
+            self._is_refused = False
             rows = self._step()
         except HeadraceError as error:
             self._metrics.count("failures", step=self.name)
-            if isinstance(error, LakeError) and not error.retryable:
+            if self._is_refused or (isinstance(error, LakeError) and not error.retryable):
                 return self._refused(error)
             if not error.retryable:
                 raise
@@ -81,7 +90,7 @@ class Job:
 
     def _refused(self, error: LakeError) -> float:
         self._condition.bad(error, logging.ERROR)
-        self._reopen()
+        self._is_refused = True
         return RETRY_MAX_S
 
     def _pause(self) -> float:

@@ -52,6 +52,10 @@ class SeriesKeeper:
         self._store = open_store(config.lake)
         self._recounted_us = 0
 
+    def reopen(self) -> None:
+        """Read keys and credentials anew."""
+        self._store = open_store(self._lake)
+
     def step(self) -> int:
         """Catch up; returns the number of readings that were looked at.
 
@@ -123,7 +127,7 @@ class SeriesKeeper:
                 return None
             except LakeUnavailable:
                 raise
-            except (LakeError, pa.ArrowException) as error:
+            except (LakeError, pa.ArrowException, KeyError) as error:
                 # The registrar has said what is wrong with it, and left it out of the table.
                 log.info("left out of the table of series: %s", error)
             except OSError as error:

@@ -26,7 +26,7 @@ from headrace.lake.config import Lake
 from headrace.lake.latest import SCHEMA, State, load, merge, newest, save
 from headrace.lake.manifests import read_manifest, unregistered, watermark_of, watermarks
 from headrace.lake.opening import arrow_filesystem, arrow_path, open_store
-from headrace.landing import ManifestName, watermark_key
+from headrace.landing import DataFile, ManifestName, watermark_key
 from headrace.limits.lake import LATEST_FOLD_MANIFESTS
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,10 @@ class LatestKeeper:
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
         self._store = open_store(lake)
+
+    def reopen(self) -> None:
+        """Read keys and credentials anew."""
+        self._store = open_store(self._lake)
 
     def step(self) -> int:
         """Catch up; returns the number of readings that were looked at.
@@ -79,18 +83,25 @@ class LatestKeeper:
         """What landed under these names; None where some of it is not there any more."""
         parts: list[pa.Table] = []
         for name in names:
-            try:
-                for file in read_manifest(self._store, name).files:
-                    data = self._store.get(file.path)
-                    if data is None:
-                        return None
-                    parts.append(pq.read_table(io.BytesIO(data), columns=SCHEMA.names))
-            except LakeUnavailable:
-                raise
-            except (LakeError, pa.ArrowException) as error:
-                # The registrar has said what is wrong with it, and left it out of the table.
-                log.info("left out of the newest readings: %s", error)
+            for file in self._files(name):
+                data = self._store.get(file.path)
+                if data is None:
+                    return None
+                try:
+                    found = pq.read_table(io.BytesIO(data), columns=SCHEMA.names)
+                    parts.append(found.select(SCHEMA.names))
+                except (pa.ArrowException, KeyError, OSError) as error:
+                    _say_left_out(f"{file.path}: {error}")
         return parts
+
+    def _files(self, name: ManifestName) -> tuple[DataFile, ...]:
+        try:
+            return read_manifest(self._store, name).files
+        except LakeUnavailable:
+            raise
+        except LakeError as error:
+            _say_left_out(error)
+            return ()
 
     def _make(self, table: Any, marks: dict[str, int]) -> int:
         """From all files of the table, which holds exactly what its watermarks say."""
@@ -113,6 +124,11 @@ class LatestKeeper:
                         yield file.read_row_group(batch, columns=SCHEMA.names)
             except (OSError, pa.ArrowException) as error:
                 raise LakeUnavailable(f"{path}: cannot be read: {error}") from error
+
+
+def _say_left_out(why: object) -> None:
+    """The registrar has said what is wrong with it, and left it out of the table."""
+    log.info("left out of the newest readings: %s", why)
 
 
 def _merged(state: State, names: Sequence[ManifestName], parts: list[pa.Table]) -> State:

@@ -30,6 +30,7 @@ from cloud_sync.maintain.sweep import Ages, sweep
 from headrace.clock import Clock
 from headrace.errors import LakeError, LakeUnavailable
 from headrace.lake.catalogue import NAMESPACE, READINGS, catalogue_errors, exists, open_catalogue
+from headrace.lake.opening import open_store
 from headrace.lake.store import Store
 from headrace.metrics import Metrics
 
@@ -67,6 +68,12 @@ class Maintainer:
     def stop(self) -> None:
         """Give up what is being merged; callable from another thread."""
         self._is_stopping = True
+
+    def reopen(self) -> None:
+        """Read keys and credentials anew."""
+        self._store = open_store(self._config.lake)
+        self._record = TableRecord(self._store)
+        self._opened = None
 
     def step(self) -> int:
         """A round for the service; returns the rows that were rewritten."""

@@ -76,6 +76,11 @@ class QualityKeeper:
         if self._measure is not None:
             self._measure.stop()
 
+    def reopen(self) -> None:
+        """Read keys and credentials anew."""
+        self._store = open_store(self._config.lake)
+        self._measure = None
+
     def step(self) -> int:
         """A round for the service; returns the readings that were looked at.
 

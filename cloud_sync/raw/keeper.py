@@ -32,6 +32,7 @@ from cloud_sync.raw.files import Payload
 from headrace.clock import Clock, SystemClock
 from headrace.errors import LakeError, LakeUnavailable
 from headrace.journal import JournalReader, JournalRow
+from headrace.lake.opening import open_store
 from headrace.lake.store import Store
 from headrace.limits.lake import RAW_FILE_BYTES, RAW_FILE_PAYLOADS
 from headrace.metrics import Metrics
@@ -52,6 +53,7 @@ class Keeper:
         self, config: CloudSync, store: Store, metrics: Metrics, *, clock: Clock | None = None,
         open_journal: Callable[[Path], JournalReader] = JournalReader,
     ) -> None:  # fmt: skip
+        self._lake = config.lake
         self._path = config.journal.path
         self._days = config.raw.days
         self._store = store
@@ -74,6 +76,10 @@ class Keeper:
             self._tidy(reader)
         self._metrics.count("raw_payloads", kept)
         return kept
+
+    def reopen(self) -> None:
+        """Read keys and credentials anew."""
+        self._store = open_store(self._lake)
 
     def step(self) -> int:
         """As a job of the service, which counts readings: none."""

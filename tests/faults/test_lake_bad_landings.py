@@ -11,12 +11,14 @@ import msgspec
 import pyarrow as pa
 import pytest
 
+from cloud_sync.beside import beside
 from cloud_sync.config import CloudSync, Register
 from cloud_sync.lake import footer
 from headrace.errors import FilesRefused
 from headrace.lake.opening import open_store
 from headrace.landing import Seen
 from headrace.limits.lake import FOOTER_MAX_BYTES, MANIFEST_MAX_BYTES
+from headrace.metrics import Metrics
 from headrace.resend import quarantine_path
 from tests.faults.tampering import (
     ELSEWHERE,
@@ -28,7 +30,7 @@ from tests.faults.tampering import (
     tamper,
 )
 from tests.journals import START_US, Journal, readings
-from tests.lakes import assert_each_once, identities, journalled, pipeline, settings
+from tests.lakes import ask, assert_each_once, identities, journalled, pipeline, settings
 
 DAY_US = 86_400_000_000
 
@@ -316,6 +318,27 @@ def test_of_a_landing_that_is_given_up_a_file_with_a_flipped_bit_is_left_out_too
     assert record is not None
     missing = msgspec.json.decode(record)["missing"]
     assert missing == [each.path for each in manifest.files[:2]]
+
+
+def test_what_was_given_up_holds_up_no_job_beside_the_path(
+    tmp_path: Path, journal: Journal, config: CloudSync
+) -> None:
+    """Its manifest and a file of quite another kind are still there: neither newest readings nor series stumble."""
+    pipeline(config).land()
+    tamper(tmp_path, lambda table: pa.table({"hello": table["seq"]}))
+    journal.prune(1)
+    path = pipeline(config)
+    path.register()
+    path.land()  # answers that it cannot
+    journal.append("fan", readings(10))
+    path.land()
+    assert path.register() == 10
+    jobs = {job.name: job for job in beside(config, Metrics("cloud_sync"))}
+    for name in ("newest readings", "series", "judging quality", "maintaining"):
+        jobs[name].run()
+        assert not jobs[name].has_failed, name
+    names = ask(config.lake, None, "SELECT DISTINCT device FROM latest").to_pydict()["device"]
+    assert names == ["fan"]
 
 
 def test_what_was_held_is_looked_at_again_in_the_next_pass(

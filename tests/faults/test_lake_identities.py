@@ -13,12 +13,14 @@ from click.testing import CliRunner
 
 from cloud_sync import cli
 from cloud_sync import config as configuration
+from cloud_sync.beside import beside
 from cloud_sync.raw import files
 from headrace.errors import LakeError
 from headrace.journal import LAKE, REGISTERED, JournalReader
 from headrace.lake.catalogue import load_readings, open_catalogue
 from headrace.lake.opening import open_store
 from headrace.lake.receipts import write_receipt
+from headrace.metrics import Metrics
 from tests.journals import Journal, batch, readings
 from tests.lakes import assert_each_once, identities, journalled, pipeline
 from tests.servers.weed import Weed, find_weed, run_weed
@@ -218,6 +220,23 @@ def test_keys_that_were_renewed_are_read_without_a_restart(weed: Weed, tmp_path:
     own.credential_file.write_text(weed.credential_file.read_text())
     path.reopen()
     assert path.register() == 50
+
+
+def test_the_jobs_beside_the_path_read_renewed_keys_too(weed: Weed, tmp_path: Path) -> None:
+    """Each is refused, says so, and works at its next turn: none goes on for ever with the key that it began with."""
+    file = tmp_path / "cloud_sync.toml"
+    own = weed.of("admin-copy", tmp_path)
+    file.write_text(own.config(Journal(tmp_path / "journal.db", site="beside").path, "beside"))
+    jobs = beside(configuration.load(file), Metrics("cloud_sync"))
+    for job in jobs:
+        job.run()
+    names = {job.name for job in jobs if job.has_failed}
+    assert names >= {"newest readings", "series", "judging quality", "maintaining"}
+    for mine in ("access_key_file", "secret_key_file", "credential_file"):
+        getattr(own, mine).write_text(getattr(weed, mine).read_text())
+    for job in jobs:
+        job.run()
+    assert [job.name for job in jobs if job.has_failed] == []
 
 
 def test_the_catalogue_shows_a_site_no_table(weed: Weed, tmp_path: Path) -> None:
