@@ -88,7 +88,7 @@ class Job:
             log.info("%s: %d readings", self.name, rows)
         return self.interval_s
 
-    def _refused(self, error: LakeError) -> float:
+    def _refused(self, error: HeadraceError) -> float:
         self._condition.bad(error, logging.ERROR)
         self._is_refused = True
         return RETRY_MAX_S

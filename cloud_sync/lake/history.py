@@ -2,8 +2,10 @@
 
 Each commit makes a snapshot from the one before. A table that somebody has rolled back has a present
 snapshot that does not descend from the last one of ours, though its properties, the watermarks among them,
-are untouched. Expiry takes old snapshots away from the end of the line, and then nobody knows its rest: what
-is not in the metadata any more counts as an ancestor, unless the line ends at older numbers.
+are untouched. Expiry takes old snapshots away from the end of the line, and then nobody knows its rest. Ours never
+takes the one on record; where somebody else's has, as other engines' maintenance does, the number of readings
+decides: the table still has what was registered if it has as many. So what cannot be seen is a table that was rolled
+back, got as many rows of others since, and lost the snapshots that would tell.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ def state_of(metadata: TableMetadata) -> TableState:
         now.snapshot_id if now is not None else 0,
         (now.sequence_number or 0) if now is not None else 0,
         watermarks(metadata.properties),
+        _rows(now),
     )
 
 
@@ -90,7 +93,15 @@ def _descends(metadata: TableMetadata, newest: Snapshot | None, known: TableStat
             return True
         if known.sequence and (each.sequence_number or 0) <= known.sequence:
             return False
-    return newest is not None and metadata.snapshot_by_id(known.snapshot) is None
+    is_expired = metadata.snapshot_by_id(known.snapshot) is None
+    return newest is not None and is_expired and _rows(newest) >= known.rows
+
+
+def _rows(snapshot: Snapshot | None) -> int:
+    """Readings of a snapshot; 0 where its writer did not say."""
+    summary = snapshot.summary if snapshot is not None else None
+    said = (summary and summary["total-records"]) or "0"
+    return int(said) if said.isdecimal() else 0
 
 
 def _data_files(snapshot: Snapshot, files: FileIO) -> Iterator[str]:

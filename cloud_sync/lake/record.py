@@ -8,7 +8,8 @@ after each commit of its own, and stops where the table lacks something of it. T
 ``cloud-sync restore-table``.
 
 The record is written behind the commit, and by two registrars in any order: it may be older than the table,
-and never newer. So it must be read before the table is.
+and never newer. So it must be read before the table is. Whoever expires snapshots puts the present one on record
+before (registrar and maintenance do): so the one on record is there, as long as nobody else expires.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class TableState(msgspec.Struct, frozen=True):
     """A table and what it has; no uuid stands for one that may be made anew.
 
     ``snapshot`` is its present one and ``sequence`` the number of that; 0 where there is none, or where an
-    earlier version has made the record. ``marks``: the watermarks by their property keys.
+    earlier version has made the record. ``marks``: the watermarks by their property keys. ``rows``: readings in all.
     """
 
     uuid: str = ""
@@ -41,6 +42,7 @@ class TableState(msgspec.Struct, frozen=True):
     snapshot: int = 0
     sequence: int = 0
     marks: dict[str, int] = {}
+    rows: int = 0
 
     def lacks(self, known: TableState, *, follows: bool) -> str:
         """What this state of the table has lost since another one, as a sentence, or "".
@@ -52,7 +54,8 @@ class TableState(msgspec.Struct, frozen=True):
         if not follows:
             return (
                 f"the table {TABLE} was set back: expected its snapshot to follow from {known.snapshot} "
-                f"(number {known.sequence}), got {self.snapshot} (number {self.sequence})"
+                f"(number {known.sequence}, {known.rows} readings), got {self.snapshot} "
+                f"(number {self.sequence}, {self.rows} readings)"
             )
         lower = [key for key, mark in known.marks.items() if self.marks.get(key, 0) < mark]
         if not lower:

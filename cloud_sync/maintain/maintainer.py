@@ -215,6 +215,8 @@ class Maintainer:
         retired = self._retire(table, dry_run) if everything else Size()
         strays = self._strays(table, dry_run) if everything else Size()
         count = len(table.snapshots())
+        if name == READINGS[1] and not dry_run:
+            self._record.follow(state_of(table.metadata))  # before the snapshots that lead to it go
         old = expired(table, keep)
         forgotten = (len(old) if are_due(old, keep) else 0) if dry_run else expire(table, keep)
         if forgotten and not dry_run:

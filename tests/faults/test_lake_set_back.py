@@ -198,6 +198,41 @@ def test_what_others_have_written_on_top_is_not_thrown_away_unasked(place: Place
     place.assert_exact()
 
 
+def expire_all_but_the_newest(table: Table) -> None:
+    table.refresh()
+    now = table.metadata.current_snapshot_id
+    old = [each.snapshot_id for each in table.snapshots() if each.snapshot_id != now]
+    table.maintenance.expire_snapshots().by_ids(old).commit()
+
+
+@pytest.mark.parametrize("place", ["sql"], indirect=True)
+def test_rolled_back_written_to_and_expired_by_others_is_noticed_by_what_is_missing(
+    place: Place,
+) -> None:
+    """No snapshot is left that could tell, but the table has fewer readings than it had."""
+    rolled_back(place)
+    table = place.table()
+    table.append(table.scan(limit=1).to_arrow())
+    expire_all_but_the_newest(table)
+    path = place.bring(7)
+    with pytest.raises(LakeError, match=r"was set back: .*100 readings\), got .*51 readings"):
+        path.register()
+    done = place.restore("--over")  # the metadata before is still there
+    assert done.exit_code == 0, done.output
+    assert path.register() == BATCH
+    place.assert_exact()
+
+
+@pytest.mark.parametrize("place", ["sql"], indirect=True)
+def test_maintenance_of_another_engine_is_no_alarm(place: Place) -> None:
+    """It has rewritten all files, and expired all snapshots that we know."""
+    table = place.table()
+    table.overwrite(table.scan().to_arrow())
+    expire_all_but_the_newest(table)
+    assert place.bring(7).register() == BATCH
+    place.assert_exact()
+
+
 def test_a_table_that_was_set_back_on_purpose_can_be_taken_as_it_is(place: Place) -> None:
     """What is out of it stays out; what comes is registered."""
     rolled_back(place)

@@ -28,7 +28,7 @@ def later(**marks: int) -> TableState:
         (later(a1=41, b2=9, c3=1), True, ""),
         (later(a1=40), True, "lost 1 of 2 watermarks: expected headrace.watermark.b.2 to be 9 or more, got none"),
         (later(a1=39, b2=8), True, "lost 2 of 2 watermarks: expected headrace.watermark.a.1 to be 40 or more, got 39"),
-        (later(a1=41, b2=9), False, "its snapshot to follow from 7 (number 3), got 8 (number 4)"),
+        (later(a1=41, b2=9), False, "its snapshot to follow from 7 (number 3, 0 readings), got 8 (number 4, 0 readings)"),
     ],
 )  # fmt: skip
 def test_what_the_table_had_it_must_have(found: TableState, follows: bool, says: str) -> None:
