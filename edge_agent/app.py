@@ -17,6 +17,7 @@ import logging
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
 from edge_agent.buffer.files import set_aside
@@ -25,7 +26,7 @@ from edge_agent.notify import Notifier
 from edge_agent.pipeline import Pipeline, build
 from edge_agent.report import serve_metrics
 from headrace.clock import Clock, SystemClock
-from headrace.errors import HeadraceError, StorageCorrupt
+from headrace.errors import HeadraceError, StorageCorrupt, StorageError
 from headrace.limits.agent import THREAD_STALL_S
 from headrace.metrics import Metrics
 
@@ -108,10 +109,15 @@ class Agent:
             parts.intake.flush()
         parts.uplink.stop(self._config.settings.uplink.stop_timeout_s)
         counts = parts.store.counts()
-        parts.store.close()
         if isinstance(self._failure, StorageCorrupt):
+            with suppress(
+                StorageError
+            ):  # what cannot be folded stays in the log, which goes with it
+                parts.store.close()
             aside = set_aside(parts.store.path, self._clock)
             _log.error("the buffer is damaged; moved to %s, the next start makes a new one", aside)
+        else:
+            parts.store.close()
         _log.info(
             "stopped: %d sampled, %d acknowledged, %d buffered, dropped: %s",
             counts.sampled, counts.acknowledged, counts.buffered, dict(counts.dropped) or "nothing",

@@ -143,7 +143,7 @@ class Intake:
     def settle(self) -> None:
         """Let acks be written that no commit has carried; a disk that is full does without."""
         try:
-            self._store.settle(self._window_s + ACK_SETTLE_S)
+            self._count_drops(self._store.settle(self._window_s + ACK_SETTLE_S))
         except StorageCorrupt:
             raise
         except StorageError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
 import zstandard
 
 from edge_agent.encode import compress
@@ -53,6 +54,16 @@ def arrow_stream(batch: StoredBatch) -> bytes:
         )
     except zstandard.ZstdError as error:
         raise StorageCorrupt(f"batch {batch.first_seq}-{batch.last_seq}: {error}") from error
+
+
+def units_of(batch: StoredBatch) -> dict[str, str]:
+    """Series name to unit, where one is known."""
+    return msgspec.json.decode(batch.units, type=dict[str, str])
+
+
+def contradict(units: Mapping[str, str], theirs: Mapping[str, str]) -> bool:
+    """Whether a series has another unit there: a batch has one for each."""
+    return any(units.get(name, unit) != unit for name, unit in theirs.items())
 
 
 def to_logged(batch: StoredBatch) -> LoggedBatch:

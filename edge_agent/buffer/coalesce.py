@@ -15,13 +15,11 @@ differently.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
-
-from edge_agent.buffer.batches import StoredBatch, arrow_stream
+from edge_agent.buffer.batches import StoredBatch, arrow_stream, contradict, units_of
 from edge_agent.encode import END_OF_STREAM, Header, compress, schema_message
 from headrace.limits.wire import MAX_BATCH_ROWS
 
@@ -61,12 +59,12 @@ def _neighbours(stored: Iterable[StoredBatch], max_rows: int) -> list[StoredBatc
     for batch in stored:
         rows += batch.rows
         size += len(batch.payload)
-        theirs = _units(batch)
+        theirs = units_of(batch)
         if group and (
             rows > max_rows
             or size > MAX_JOINED_BYTES
             or not _fits(group[-1], batch)
-            or _contradict(units, theirs)
+            or contradict(units, theirs)
         ):
             break
         group.append(batch)
@@ -82,16 +80,12 @@ def _fits(left: StoredBatch, right: StoredBatch) -> bool:
     )  # fmt: skip
 
 
-def _contradict(units: Mapping[str, str], theirs: Mapping[str, str]) -> bool:
-    return any(units.get(name, unit) != unit for name, unit in theirs.items())
-
-
 def join(group: list[StoredBatch], stream: str) -> bytes:
     """One payload with the record batches of all."""
     first = group[0]
     units: dict[str, str] = {}
     for batch in group:
-        units.update(_units(batch))
+        units.update(units_of(batch))
     header = Header(stream, first.first_seq, first.boot, first.clock, units, first.has_text)
     parts = [schema_message(header), *(_record_batches(b) for b in group), END_OF_STREAM]
     return compress(b"".join(parts))
@@ -103,7 +97,3 @@ def _record_batches(batch: StoredBatch) -> bytes:
     # Continuation marker, length of the metadata, metadata; a schema has no body.
     (length,) = struct.unpack_from("<i", stream, 4)
     return stream[8 + length : -len(END_OF_STREAM)]
-
-
-def _units(batch: StoredBatch) -> dict[str, str]:
-    return msgspec.json.decode(batch.units, type=dict[str, str])

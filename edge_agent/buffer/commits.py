@@ -26,7 +26,7 @@ from edge_agent.buffer.meter import written_bytes
 from edge_agent.buffer.tables import Tables
 from headrace.buffer_log import Record, Tail, Totals, read_tail
 from headrace.clock import Clock
-from headrace.errors import StorageFull
+from headrace.errors import StorageError, StorageFull
 from headrace.limits.agent import BUFFER_DISK_RESERVE_BYTES, BUFFER_LOG_COMMIT_BYTES
 from headrace.logs import Condition
 from headrace.ranges import Range, RangeSet
@@ -62,8 +62,9 @@ class Commits:
         self.totals = tail.totals
         self._pending = {first: from_logged(batch) for first, batch in tail.batches.items()}
         self._checkpoints = tail.checkpoints  # those that SQLite does not have yet
-        # What was acknowledged and could not be deleted, because the disk is full.
+        # What was acknowledged, or has to be dropped, and could not be deleted, because the disk is full.
         self._owed = RangeSet()
+        self._owed_drops: list[tuple[tuple[Range, ...], str]] = []
         self._deleting = Condition(_log, f"buffer {self.path} cannot delete what is acknowledged")
         # Batches of the log that were acknowledged since its last record.
         self._gone: list[int] = []
@@ -100,13 +101,18 @@ class Commits:
             return
         self.fold(totals, batches, next_seq=next_seq, checkpoints=checkpoints)
 
-    def settle(self, after_s: float) -> None:
-        """Write acks that no commit has carried for that long, and those that a full disk held up."""
+    def settle(self, after_s: float) -> Mapping[str, int]:
+        """Write acks that no commit has carried for that long, and what a full disk held up; what that dropped."""
         if self._owed:
             self.forget(())
+        dropped: Counter[str] = Counter()
+        owed, self._owed_drops = self._owed_drops, []
+        for ranges, reason in owed:
+            dropped[reason] += self.drop(ranges, reason)
         due = self._recorded_at + after_s
         if self._gone and self._clock.monotonic() >= due:
             self.commit((), self.next_seq, self.totals, {})
+        return dropped
 
     @property
     def _is_unfolded(self) -> bool:
@@ -195,13 +201,26 @@ class Commits:
         return rows
 
     def drop(self, ranges: Sequence[Range], reason: str) -> int:
-        """Delete what lies whole in the ranges, and count it; on disk when this returns."""
-        rows = self.tables.count(ranges)
-        rows += sum(self._pending[first].rows for first in self._pending_in(ranges))
-        if rows:
-            for first in self._pending_in(ranges):
-                del self._pending[first]
+        """Delete what lies whole in the ranges, and count it; on disk when this returns.
+
+        On a full disk it stays for now, and ``settle`` drops it.
+        """
+        gone = {first: self._pending[first] for first in self._pending_in(ranges)}
+        rows = self.tables.count(ranges) + sum(batch.rows for batch in gone.values())
+        if not rows:
+            return 0
+        kept, self._pending = self._pending, {
+            first: batch for first, batch in self._pending.items() if first not in gone
+        }  # fmt: skip
+        try:
             self.fold(changed(self.totals, 0, {reason: rows}), delete=ranges)
+        except StorageError as error:
+            self._pending = kept
+            if not isinstance(error, StorageFull):
+                raise
+            self._deleting.bad(error)
+            self._owed_drops.append((tuple(ranges), reason))
+            return 0
         return rows
 
     def _pending_in(self, ranges: Sequence[Range]) -> list[int]:

@@ -17,7 +17,7 @@ import msgspec
 
 from edge_agent.buffer.files import storage_error, sync_folder
 from headrace.buffer_log import SECTOR, Base, Record, Tail, frame, header
-from headrace.errors import StorageFull
+from headrace.errors import StorageError, StorageFull
 from headrace.limits.agent import BUFFER_LOG_BYTES, BUFFER_LOG_COMMIT_BYTES
 
 #: Sectors that disks are made of; larger ones are told by the first write.
@@ -59,7 +59,13 @@ class CommitLog:
         end = self._at + self._aligned(len(framed))
         if end > BUFFER_LOG_BYTES or len(framed) > _MAX_RECORD_BYTES:
             return False
-        self._write(framed, end - self._at)
+        try:
+            self._write(framed, end - self._at)
+        except StorageError:
+            # It may be there all the same. Its number is used up, so that a fold covers it: else it would be
+            # read at the next start behind that, and numbers of readings be given twice.
+            self.lsn = lsn
+            raise
         self._base = self._base.after(lsn, raw)
         self._at, self.lsn = end, lsn
         return True

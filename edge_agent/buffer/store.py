@@ -105,14 +105,17 @@ class Store:
             totals = changed(self._commits.totals, sum(dropped.values()), dropped)
             self._commits.commit((), self.next_seq + rows, totals, checkpoints)
 
-    def settle(self, after_s: float) -> None:
+    def settle(self, after_s: float) -> Mapping[str, int]:
         """Write acks that no commit has carried for that long, so that a restart does not resend.
+
+        Returns:
+            Readings that are dropped only now, because the disk was full, by reason.
 
         Raises:
             StorageError: the write failed; they ride with the next commit.
         """
         with self._lock:
-            self._commits.settle(after_s)
+            return self._commits.settle(after_s)
 
     # --- handing out ------------------------------------------------------------------------------
 
@@ -159,7 +162,7 @@ class Store:
         return rows
 
     def drop(self, ranges: Sequence[Range], reason: str) -> int:
-        """Delete what will never be acknowledged, and count it; on disk when this returns."""
+        """Delete what will never be acknowledged, and count it; on a full disk ``settle`` does it later."""
         with self._lock:
             rows = self._commits.drop(ranges, reason)
         self._tell_space()

@@ -14,10 +14,9 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-import msgspec
 import nanoarrow as na
 
-from edge_agent.buffer.batches import StoredBatch, arrow_stream
+from edge_agent.buffer.batches import StoredBatch, arrow_stream, contradict, units_of
 from edge_agent.encode import Header, encode
 from edge_agent.readings import Run
 from headrace.limits.wire import MAX_BATCH_ROWS
@@ -25,14 +24,18 @@ from headrace.wire import to_json
 
 
 def neighbours(batches: Sequence[StoredBatch]) -> list[StoredBatch]:
-    """The first batches that one batch may hold: same boot, clock and columns."""
+    """The first batches that one batch may hold: same boot, clock, columns and units."""
     group: list[StoredBatch] = []
+    units: dict[str, str] = {}
     rows = 0
     for batch in batches:
         rows += batch.rows
-        if group and (rows > MAX_BATCH_ROWS or _kind(batch) != _kind(group[0])):
+        theirs = units_of(batch)
+        other = group and (_kind(batch) != _kind(group[0]) or contradict(units, theirs))
+        if group and (rows > MAX_BATCH_ROWS or other):
             break
         group.append(batch)
+        units.update(theirs)
     return group
 
 
@@ -44,7 +47,7 @@ def halve(group: Sequence[StoredBatch], stream: str) -> StoredBatch:
     """One batch with every second reading of each series, oldest kept."""
     units: dict[str, str] = {}
     for batch in group:
-        units.update(msgspec.json.decode(batch.units, type=dict[str, str]))
+        units.update(units_of(batch))
     series: dict[tuple[str, bool], Run] = {}
     for batch in group:
         for run in _runs(batch):

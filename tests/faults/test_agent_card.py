@@ -95,6 +95,32 @@ def test_a_card_without_a_byte_left_holds_up_acks_and_ends_nothing(
             assert gateway.duplicates == 0
 
 
+def test_a_refusal_on_a_card_without_a_byte_left_is_counted_later(
+    card: Path, tmp_path: Path
+) -> None:
+    """The gateway has the payloads in quarantine; to forget them here takes room that there is not."""
+    port = free_port()
+    config, buffer = config_on(card, tmp_path, port), card / "buffer.db"
+    fill(card / "others", keep=BUFFER_DISK_RESERVE_BYTES + 4 * MIB)
+    with agent(config) as process:
+        wait_until(lambda: "its disk is full but for" in log_of(config), 60, "a full card")
+        fill(card / "more", keep=0)
+        with mosquitto(tmp_path, port), acking_gateway(port) as gateway:
+            gateway.nack_reason = "bad_value"
+            wait_until(lambda: "cannot delete what" in log_of(config), 60, "it is said")
+            assert process.poll() is None
+            (card / "more").unlink()
+            (card / "others").unlink()
+            wait_until(
+                lambda: read_buffer_stats(buffer).dropped.get("refused", 0) > 0, 60, "refusals"
+            )
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
+    found = read_buffer_stats(buffer)
+    assert found.acknowledged == 0
+    assert found.sampled == found.buffered + sum(found.dropped.values())
+
+
 def test_a_read_only_card_is_said_and_what_is_on_it_goes_out_later(
     card: Path, tmp_path: Path
 ) -> None:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.buffer_stats import read_buffer_stats
+from headrace.limits.sizes import MIB
 from headrace.ranges import RangeSet
 from tests.servers import free_port, wait_until
 from tests.servers.acking_gateway import AckingGateway, acking_gateway
@@ -73,16 +74,16 @@ def test_a_full_buffer_keeps_the_oldest_and_says_once_what_it_refuses(tmp_path: 
 
 
 def test_an_input_that_fails_is_said_once_and_the_others_go_on(tmp_path: Path) -> None:
-    """A mount point that is not there fails every poll of the host input."""
+    """A command that does not work fails every poll of its input."""
     inputs = (
-        '[[inputs]]\nplugin = "host"\nmounts = ["/no/such/mount"]\ninterval_s = 0.1\n'
+        '[[inputs]]\nplugin = "exec"\ncommand = ["false"]\nformat = "lines"\ninterval_s = 0.1\ntimeout_s = 0.1\n'
         '[[inputs]]\nplugin = "simulated"\nrate_hz = 20.0\n'
     )
     with mosquitto(tmp_path) as broker, acking_gateway(broker.port) as gateway:
         config = write_agent_config(tmp_path, port=broker.port, inputs=inputs)
         with agent(config):
             wait_until(lambda: gateway.rows() > 200, 20, "the pump's readings")
-    assert log_of(config).count("input host-1: FileNotFoundError") == 1
+    assert log_of(config).count("input exec-1: InputError: false ended with status 1") == 1
 
 
 def test_a_buffer_that_was_damaged_while_it_was_down_costs_only_itself(tmp_path: Path) -> None:
@@ -96,6 +97,32 @@ def test_a_buffer_that_was_damaged_while_it_was_down_costs_only_itself(tmp_path:
             wait_until(lambda: gateway.rows() > 0, 20, "readings of the new stream")
     assert len(list(tmp_path.glob("buffer.db.corrupt-*"))) == 1
     assert "moved to" in log_of(config)
+
+
+def test_a_buffer_that_is_damaged_while_the_agent_runs_costs_only_itself(tmp_path: Path) -> None:
+    """It ends with status 1 and the damaged file moved aside; the next start is a new stream."""
+    inputs = (
+        f'[[inputs]]\nplugin = "replay"\npath = "{noise(tmp_path / "noise.csv", 500_000)}"\n'
+        'time_format = "epoch_s"\nspeed = "max"\n'
+    )
+    port, buffer = free_port(), tmp_path / "buffer.db"
+    config = write_agent_config(tmp_path, port=port, inputs=inputs, buffer="loss_window_s = 0.1")
+    with agent(config) as process:
+        # More than the pages that SQLite keeps in memory.
+        wait_until(
+            lambda: buffer.exists() and buffer.stat().st_size > 6 * MIB, 60, "a large buffer"
+        )
+        with buffer.open("r+b") as file:
+            file.seek(8 * 4096)
+            file.write(random.Random(1).randbytes(5 * MIB))
+        with mosquitto(tmp_path, port), acking_gateway(port) as gateway:
+            assert process.wait(60) == 1
+            assert "the buffer is damaged; moved to" in log_of(config)
+            with agent(config):
+                seen = gateway.rows()
+                wait_until(lambda: gateway.rows() > seen, 30, "readings of the new stream")
+    assert len(list(tmp_path.glob("buffer.db.corrupt-*"))) >= 1
+    assert "Traceback" not in log_of(config)
 
 
 def test_a_second_agent_on_the_same_buffer_is_refused(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """The ``host`` input: CPU per core, load, memory, disks, network, temperatures, by psutil.
 
 Rates are differences between two polls, so the first poll has none. What a machine does not have
-(temperatures in a virtual machine, swap on a Pi) is left out, not sent as zero.
+(temperatures in a virtual machine, swap on a Pi) is left out, not sent as zero. A mount that is not there, a
+USB disk that was pulled out, is counted and said once, and the rest goes on.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
@@ -14,8 +16,11 @@ import psutil
 from msgspec import Meta
 
 from edge_agent.inputs.port import Input
+from edge_agent.inputs.values import Complaints
 from edge_agent.readings import Poll, single
 from headrace.clock import Clock
+
+_log = logging.getLogger(__name__)
 
 #: One value: (series, value, unit).
 Value = tuple[str, float, str]
@@ -41,6 +46,7 @@ class HostInput(Input):
         self._settings = settings
         self._before: dict[str, float] = {}
         self._before_at = 0.0
+        self._complaints = Complaints(_log)
 
     def open(self, *, clock: Clock, checkpoint: str | None) -> None:
         super().open(clock=clock, checkpoint=checkpoint)
@@ -50,9 +56,22 @@ class HostInput(Input):
     def poll(self) -> Poll:
         now = self.clock.now_us()
         prefix = self._settings.prefix
-        values = [*_cpu(), *_memory(), *_disks(self._settings.mounts), *_temperatures()]
+        values = [*_cpu(), *_memory(), *self._disks(), *_temperatures()]
         values += self._take_rates()
-        return Poll([single(prefix + name, now, value, unit) for name, value, unit in values])
+        runs = [single(prefix + name, now, value, unit) for name, value, unit in values]
+        return Poll(runs, dropped=self._complaints.take())
+
+    def _disks(self) -> Iterator[Value]:
+        for mount in self._settings.mounts:
+            name = f"disk{mount.rstrip('/') or '/root'}"
+            try:
+                usage = psutil.disk_usage(mount)
+            except OSError as error:
+                self._complaints.note(name, f"{mount} cannot be asked: {error.strerror}", count=2)
+                continue
+            self._complaints.heal(name)
+            yield f"{name}/usage", usage.percent, "%"
+            yield f"{name}/free", usage.free, "B"
 
     def _take_rates(self) -> list[Value]:
         """Byte counters as rates since the last call."""
@@ -80,13 +99,6 @@ def _memory() -> Iterator[Value]:
     yield "memory/available", memory.available, "B"
     if swap.total:
         yield "swap/usage", swap.percent, "%"
-
-
-def _disks(mounts: tuple[str, ...]) -> Iterator[Value]:
-    for mount in mounts:
-        usage = psutil.disk_usage(mount)
-        yield f"disk{mount.rstrip('/') or '/root'}/usage", usage.percent, "%"
-        yield f"disk{mount.rstrip('/') or '/root'}/free", usage.free, "B"
 
 
 def _temperatures() -> Iterator[Value]:

@@ -16,6 +16,7 @@ import pytest
 from edge_agent.buffer.batches import StoredBatch
 from edge_agent.buffer.schema import WhenFull
 from edge_agent.buffer.store import Store
+from edge_agent.buffer.thin import neighbours
 from edge_agent.encode import Header, encode, units_of
 from edge_agent.readings import Run
 from headrace import codecs
@@ -34,10 +35,12 @@ def value_at(time: int) -> float:
     return math.sin(time - START_US)
 
 
-def made(stream: str, first_seq: int, at: int, steps: int, texts: bool = False) -> StoredBatch:
+def made(
+    stream: str, first_seq: int, at: int, steps: int, texts: bool = False, unit: str = "m"
+) -> StoredBatch:
     """A batch of three series whose values follow from their times, so that content can be checked."""
     times = array("q", range(START_US + at, START_US + at + steps))
-    runs = [Run(name, times, array("d", (value_at(t) for t in times)), "m") for name in SERIES]
+    runs = [Run(name, times, array("d", (value_at(t) for t in times)), unit) for name in SERIES]
     if texts:
         runs.append(Run("mode", times, [f"step {time}" for time in times]))
     header = Header(stream, first_seq, "boot", "synced", units_of(runs), texts)
@@ -57,8 +60,8 @@ class Device:
         )
         self.at = self.refused = 0
 
-    def feed(self, steps: int, texts: bool = False) -> bool:
-        batch = made(self.store.stream, self.store.next_seq, self.at, steps, texts)
+    def feed(self, steps: int, texts: bool = False, unit: str = "m") -> bool:
+        batch = made(self.store.stream, self.store.next_seq, self.at, steps, texts, unit)
         self.at += steps
         try:
             self.store.append([batch], sampled=batch.rows, dropped={}, checkpoints={})
@@ -162,6 +165,15 @@ def test_thin_out_joins_what_holds_one_reading_a_series(thinning: Device) -> Non
         assert thinning.feed(1)
     first = next(iter(thinning.store.read(0)))
     assert first.rows == BUFFER_ROOM_STEP_BATCHES * len(SERIES) // 2
+
+
+def test_thin_out_joins_no_batches_whose_units_differ(thinning: Device) -> None:
+    """A sensor was set to another unit in between: half of its readings must not change theirs."""
+    for turn in range(2 * BUFFER_ROOM_STEP_BATCHES):
+        thinning.feed(4, unit="mm" if turn % 2 else "m")
+    group = neighbours(thinning.check())
+    assert len(group) == 1
+    assert len({one.units for one in group}) == 1
 
 
 def test_thin_out_keeps_texts_and_numbers_apart(thinning: Device) -> None:

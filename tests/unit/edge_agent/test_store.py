@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import sqlite3
@@ -23,8 +24,8 @@ from edge_agent.inputs.simulated.pump import NAMES, Pump
 from edge_agent.readings import Run
 from headrace.buffer_stats import read_buffer_stats
 from headrace.clock import ManualClock
-from headrace.errors import StorageFull, UsageError
-from headrace.limits.agent import ACK_SETTLE_S, BUFFER_LOG_BYTES
+from headrace.errors import StorageError, StorageFull, UsageError
+from headrace.limits.agent import ACK_SETTLE_S, BUFFER_LOG_BYTES, BUFFER_LOG_COMMIT_BYTES
 from headrace.limits.sizes import MIB
 
 
@@ -242,6 +243,34 @@ def test_a_log_that_is_full_goes_to_the_tables_and_starts_over(path: Path) -> No
         assert ranges(again) == expected
         assert again.checkpoint("c") == "599"
         assert again.counts().acknowledged == 400
+
+
+def test_a_record_that_failed_and_is_there_all_the_same_gives_no_number_twice(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A card that writes and then says that it could not; what follows goes straight to the tables."""
+    store = open_store(path)
+    append(store, 3)
+    real = os.pwrite
+
+    def writes_and_fails(file: int, data: bytes, at: int) -> int:
+        real(file, data, at)
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "pwrite", writes_and_fails)
+    with pytest.raises(StorageError):
+        append(store, 4)
+    monkeypatch.setattr(os, "pwrite", real)
+    store.append(
+        [batch(4, 50, noise_bytes=2 * BUFFER_LOG_COMMIT_BYTES)],
+        sampled=50, dropped={}, checkpoints={},
+    )  # fmt: skip
+    kill(store)
+    with closing(open_store(path)) as again:
+        assert again.next_seq == 54
+        assert ranges(again) == [(1, 3), (4, 53)]
+        append(again, 2)
+        assert again.counts().buffered == 55
 
 
 def test_a_reader_sees_every_batch_while_the_log_is_emptied(store: Store) -> None:

@@ -61,6 +61,17 @@ def test_the_host_says_what_this_machine_does() -> None:
     assert any(name.endswith("/received") for name in values) or not psutil.net_if_stats()
 
 
+def test_a_mount_that_is_gone_costs_its_own_readings() -> None:
+    """A USB disk that was pulled out."""
+    source = HostInput(HostSettings(mounts=("/no/such/mount", "/")))
+    source.open(clock=ManualClock(), checkpoint=None)
+    poll = source.poll()
+    names = {run.name for run in poll.runs}
+    assert {"memory/usage", "disk/root/free"} <= names
+    assert "disk/no/such/mount/free" not in names
+    assert poll.dropped == {"unreadable": 2}
+
+
 def test_the_hosts_units_are_senml() -> None:
     """Or empty where SenML has none (load)."""
     source = HostInput(HostSettings(prefix="host/"))
