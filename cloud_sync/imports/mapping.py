@@ -162,7 +162,7 @@ def split(column: Any, mapping: Mapping) -> tuple[pa.Array, pa.Array]:
         return column.cast(pa.uint8()).cast(pa.float64()), _no_texts(column)
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         value = column.cast(pa.float64(), safe=False)
-        return _where(pc.invert(pc.is_nan(value)), value), _no_texts(column)
+        return _where(pc.is_finite(value), value), _no_texts(column)
     if pa.types.is_integer(kind):
         _say_widened(column)
         return column.cast(pa.float64(), safe=False), _no_texts(column)
@@ -193,6 +193,7 @@ def _split_texts(column: pa.Array, mapping: Mapping) -> tuple[pa.Array, pa.Array
     exact = pc.invert(pc.match_substring_regex(plain, r"^[+-]?[0-9]{16,}$"))
     is_number = pc.and_(pc.match_substring_regex(plain, _NUMBER), exact)
     number = pc.utf8_ltrim(_where(is_number, plain), "+").cast(pa.float64())
+    number = _where(pc.is_finite(number), number)  # 1e999 stays what it is
     low = pc.utf8_lower(text)
     truth = _where(pc.is_in(low, value_set=pa.array(["true", "false"])), pc.equal(low, "true"))
     value = pc.coalesce(number, truth.cast(pa.uint8()).cast(pa.float64()))

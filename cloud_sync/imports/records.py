@@ -8,6 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from headrace.errors import UsageError
+from headrace.limits.imports import IMPORT_MAX_COLUMNS, IMPORT_MAX_DEPTH
+
 
 def dig(value: Any, path: str) -> Any:
     """What is at a dotted path; None where there is nothing."""
@@ -19,17 +22,32 @@ def dig(value: Any, path: str) -> Any:
 
 
 def to_table(records: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """A table with a column for each key that any record has."""
+    """A table with a column for each key that any record has.
+
+    Raises:
+        UsageError: there are too many keys, or objects in objects: these are no records of one kind.
+    """
     flat = [_flat(record) for record in records]
-    names = dict.fromkeys(name for record in flat for name in record)
+    names: dict[str, None] = {}
+    for record in flat:
+        names |= dict.fromkeys(record)
+        if len(names) > IMPORT_MAX_COLUMNS:
+            raise UsageError(
+                f"expected records with {IMPORT_MAX_COLUMNS} keys at most, got {len(names)} and more",
+                hint="set records to where the list of records is",
+            )
     return pa.table({name: _column([record.get(name) for record in flat]) for name in names})
 
 
-def _flat(record: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+def _flat(record: Mapping[str, Any], before: str = "", depth: int = 1) -> dict[str, Any]:
+    if depth > IMPORT_MAX_DEPTH:
+        raise UsageError(
+            f"expected objects in objects {IMPORT_MAX_DEPTH} deep at most, got more at {before[:80]}"
+        )
     found: dict[str, Any] = {}
     for key, value in record.items():
         if isinstance(value, Mapping):
-            found |= _flat(value, f"{before}{key}.")
+            found |= _flat(value, f"{before}{key}.", depth + 1)
         else:
             found[before + key] = json.dumps(value) if isinstance(value, list) else value
     return found

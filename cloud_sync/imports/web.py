@@ -56,7 +56,7 @@ class Answer:
         """
         try:
             return json.loads(self.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UsageError(f"expected JSON, got {self.body[:80]!r}", hint="check the address") from error  # fmt: skip
 
 

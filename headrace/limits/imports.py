@@ -17,9 +17,18 @@ IMPORT_BATCH_TEXT_BYTES: Final = 4 * MIB
 #: Bytes of a CSV file that are read at once.
 IMPORT_CSV_BLOCK_BYTES: Final = 4 * MIB
 
+#: Columns of a file, and keys of a page's records; each costs a handful of Arrow calls a chunk. It is also what tells
+#: a table from a file that is none.
+IMPORT_MAX_COLUMNS: Final = 10_000
+
+#: Objects in objects of a JSON record.
+IMPORT_MAX_DEPTH: Final = 64
+
 #: Bytes of a file that are looked at to find out how it is written, and rows that are shown.
 SNIFF_BYTES: Final = 256 * KIB
 SNIFF_ROWS: Final = 5
+#: Characters of a line that are looked at: Python's csv takes cells of 131,072.
+SNIFF_LINE_CHARS: Final = 100_000
 
 #: Bytes of one answer of an HTTP API. An answer is in memory as text and as columns.
 HTTP_ANSWER_BYTES: Final = 64 * MIB

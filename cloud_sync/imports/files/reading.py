@@ -6,11 +6,12 @@ the millionth line is different. What a cell is, the mapping finds out by itself
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,9 +19,16 @@ from pyarrow import csv
 
 from cloud_sync.imports.files.config import FilesSettings
 from headrace.errors import InputError, UsageError
-from headrace.limits.imports import IMPORT_CHUNK_ROWS, IMPORT_CSV_BLOCK_BYTES
+from headrace.limits.imports import (
+    IMPORT_CHUNK_ROWS,
+    IMPORT_CSV_BLOCK_BYTES,
+    IMPORT_MAX_COLUMNS,
+)
 
 BAD_LINE = "bad_line"
+
+#: Endings by which Arrow knows compressed files.
+_PACKED: Final = frozenset({".gz", ".bz2", ".zst", ".lz4"})
 
 
 @contextmanager
@@ -35,6 +43,16 @@ def file_errors(path: Path) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def open_bytes(path: Path) -> pa.NativeFile:
+    """A file's bytes, unpacked where its name ends in .gz, .bz2, .zst or .lz4."""
+    return pa.input_stream(path)
+
+
+def plain_name(path: Path) -> Path:
+    """The name without such an ending."""
+    return path.with_suffix("") if path.suffix.lower() in _PACKED else path
 
 
 def is_parquet(path: Path, settings: FilesSettings) -> bool:
@@ -80,7 +98,16 @@ class TableFile:
         if not is_parquet(self.path, self._settings):
             return self.header()
         with file_errors(self.path):
-            return list(pq.read_schema(self.path).names)
+            names = list(pq.read_schema(self.path).names)
+        if len(names) > IMPORT_MAX_COLUMNS:
+            raise self._too_wide(f"{len(names)}")
+        return names
+
+    def _too_wide(self, got: str) -> UsageError:
+        return UsageError(
+            f"{self.path}: expected {IMPORT_MAX_COLUMNS} columns at most, got {got}",
+            hint="is it a table? compare it with delimiter and skip_lines, or cut it into several",
+        )
 
     def _csv(self) -> Iterator[pa.RecordBatch]:
         settings = self._settings
@@ -89,7 +116,7 @@ class TableFile:
             if not names:
                 return
             reader = csv.open_csv(
-                self.path,
+                open_bytes(self.path),
                 read_options=csv.ReadOptions(
                     block_size=IMPORT_CSV_BLOCK_BYTES, encoding=settings.encoding,
                     skip_rows=settings.skip_lines + (0 if settings.header else 1),
@@ -122,13 +149,21 @@ class TableFile:
 
     def _first_line(self) -> list[str]:
         settings = self._settings
-        with file_errors(self.path), self.path.open("rb") as file:
+        with file_errors(self.path), open_bytes(self.path) as file:
+            lines = io.TextIOWrapper(file, encoding=settings.encoding, newline="")
             for _ in range(settings.skip_lines):
-                file.readline(IMPORT_CSV_BLOCK_BYTES)
-            line = file.readline(IMPORT_CSV_BLOCK_BYTES).decode(settings.encoding)
+                lines.readline(IMPORT_CSV_BLOCK_BYTES)
+            line = lines.readline(IMPORT_CSV_BLOCK_BYTES)
         text = line.removeprefix("\ufeff").strip("\r\n")
         if not text:
             return []
+        if (
+            text.count(settings.delimiter) >= IMPORT_MAX_COLUMNS
+            or len(line) == IMPORT_CSV_BLOCK_BYTES
+        ):
+            raise self._too_wide(
+                f"{text.count(settings.delimiter)} times {settings.delimiter!r} in the first line"
+            )
         cells = csv.read_csv(
             pa.BufferReader(f"{text}\n".encode()),
             read_options=csv.ReadOptions(autogenerate_column_names=True),

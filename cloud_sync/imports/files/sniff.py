@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,9 +20,15 @@ import pyarrow as pa
 
 from cloud_sync.imports import times
 from cloud_sync.imports.files.config import FilesSettings
-from cloud_sync.imports.files.reading import TableFile, file_errors, is_parquet
+from cloud_sync.imports.files.reading import (
+    TableFile,
+    file_errors,
+    is_parquet,
+    open_bytes,
+    plain_name,
+)
 from headrace.errors import UsageError
-from headrace.limits.imports import SNIFF_BYTES, SNIFF_ROWS
+from headrace.limits.imports import SNIFF_BYTES, SNIFF_LINE_CHARS, SNIFF_ROWS
 
 _DELIMITERS: Final = ",;\t|"
 _NAMES: Final = ("name", "tag", "series", "metric", "measurement", "channel", "parameter", "signal")
@@ -95,20 +102,20 @@ def _device(columns: Sequence[str], path: Path) -> list[str]:
     column = _called(columns, _DEVICES)
     if column:
         return [f"device_column = {_text(column)}"]
-    return [f"device = {_text(re.sub('[^A-Za-z0-9._-]+', '-', path.stem)[:64])}"]
+    return [f"device = {_text(re.sub('[^A-Za-z0-9._-]+', '-', plain_name(path).stem)[:64])}"]
 
 
 def _csv_settings(path: Path, settings: FilesSettings) -> FilesSettings:
-    with file_errors(path), path.open("rb") as file:
+    with file_errors(path), open_bytes(path) as file:
         beginning = file.read(SNIFF_BYTES)
-    encoding = "utf-8"
+    encoding = "utf-16" if beginning[:2] in (BOM_UTF16_LE, BOM_UTF16_BE) else "utf-8"
     try:
         text = beginning.decode(encoding)
     except UnicodeDecodeError as error:
         # Cut in the middle of a character is no sign of another encoding.
-        encoding = "utf-8" if error.start > len(beginning) - 4 else "latin-1"
+        encoding = encoding if error.start > len(beginning) - 4 else "latin-1"
         text = beginning.decode(encoding, errors="replace")
-    lines = text.splitlines()[:50] or [""]
+    lines = [line[:SNIFF_LINE_CHARS] for line in text.splitlines()[:50]] or [""]
     delimiter = max(_DELIMITERS, key=lambda each: _regular(lines, each))
     comma = delimiter != "," and bool(re.search(rf"(^|{re.escape(delimiter)})-?\d+,\d+", text))
     mapping = replace(settings.mapping, decimal="," if comma else ".")
@@ -140,7 +147,9 @@ def _called(columns: Sequence[str], names: Sequence[str]) -> str:
 
 
 def _job(path: Path) -> str:
-    return re.sub("[^a-z0-9]+", "-", path.stem.lower()).strip("-")[:32].strip("-") or "job"
+    return (
+        re.sub("[^a-z0-9]+", "-", plain_name(path).stem.lower()).strip("-")[:32].strip("-") or "job"
+    )
 
 
 def _text(value: str) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from cloud_sync.imports.files.config import FilesSettings
-from cloud_sync.imports.files.reading import TableFile, file_errors
+from cloud_sync.imports.files.reading import TableFile, file_errors, plain_name
 from cloud_sync.imports.mapping import to_rows
 from cloud_sync.imports.port import ROWS, Chunk, ImportContext, ImportSource
 from headrace.errors import InputError, UsageError
@@ -76,7 +76,7 @@ class FilesSource(ImportSource):
 
     def _file(self, found: _Found, rows: int, done: int, total: int) -> Iterator[Chunk]:
         file = TableFile(found.path, self._settings)
-        places = {"stem": found.path.stem, "folder": found.path.parent.name}
+        places = {"stem": plain_name(found.path).stem, "folder": found.path.parent.name}
         for table in file.tables(rows):
             rows += table.num_rows
             with file_errors(found.path):

@@ -1,6 +1,6 @@
 """An HTTP API that answers JSON, page by page.
 
-Reading order: ``config``, ``paging`` (where the next page is; pure), ``source``.
+Reading order: ``config``, ``paging`` (where the next page is; pure), ``asked`` (paging without an end), ``source``.
 """
 
 from cloud_sync.imports.http.config import HttpSettings, check

@@ -20,10 +20,11 @@ from headrace.errors import UsageError
 
 
 class Place(msgspec.Struct, frozen=True):
-    """A page, and how many of its records are imported."""
+    """A page, and how many of its records are imported. ``before``: what the page before it was, as a digest."""
 
     token: str
     rows: int = 0
+    before: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from cloud_sync.imports.http.asked import Asked
 from cloud_sync.imports.http.config import HttpSettings
 from cloud_sync.imports.http.paging import Page, Place, following, request, start
 from cloud_sync.imports.mapping import to_rows
@@ -35,19 +36,28 @@ class HttpSource(ImportSource):
     def chunks(self, marks: Mapping[str, bytes]) -> Iterator[Chunk]:
         said = marks.get(_MARK)
         place: Place | None = start(self._settings) if said is None else msgspec.json.decode(said, type=Place)  # fmt: skip
-        pages = 0
+        asked, pages = Asked(marks), 0
         while place is not None:
             url, params = request(self._settings, place)
             answer = self._web.get(url, params)
             body = answer.json()
             records = self._records(body)
+            own = asked.check(url, place, records)
             fresh = records[place.rows :]
             rows = to_rows(to_table(fresh), self._settings.mapping) if fresh else ROWS.empty_table()
             after = following(self._settings, place, Page(len(records), body, answer.links))
             pages += 1
-            mark = after or Place(place.token, max(place.rows, len(records)))
-            yield Chunk(rows, {_MARK: msgspec.json.encode(mark)}, done=pages)
-            place = after
+            if after is None:
+                mark = Place(place.token, max(place.rows, len(records)), place.before)
+                yield Chunk(rows, {_MARK: msgspec.json.encode(mark)}, done=pages)
+                return
+            more = (
+                asked.leave(url, place, after)
+                if self._settings.paging in ("cursor", "link")
+                else {}
+            )
+            place = msgspec.structs.replace(after, before=own)
+            yield Chunk(rows, {_MARK: msgspec.json.encode(place), **more}, done=pages)
 
     def _records(self, body: Any) -> list[Mapping[str, Any]]:
         found = dig(body, self._settings.records)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
 import datetime as dt
+import gzip
 import os
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from cloud_sync.imports.files.sniff import propose
 from headrace.errors import ConfigError, InputError, UsageError
 from tests.imports import configured, readings, run
 
@@ -206,3 +209,51 @@ def test_a_file_of_a_header_alone_has_nothing(tmp_path: Path) -> None:
     (files / "a.csv").write_text("time,x\n")
     (files / "b.csv").write_bytes(b"")
     assert run(tmp_path, wide(files)).readings == 0
+
+
+CELLS = "time,flow\n2026-01-01T00:00:00Z,1\n2026-01-01T00:00:01Z,2\n"
+
+
+TABS = 'delimiter = "\\t"\nencoding = "utf-16"'
+AS_OTHERS_WRITE = {
+    "gzip": ("rig.csv.gz", gzip.compress(CELLS.encode()), ""),
+    "bzip2": ("rig.csv.bz2", bz2.compress(CELLS.encode()), ""),
+    "utf-16": ("rig.csv", CELLS.encode("utf-16"), 'encoding = "utf-16"'),
+    "a mark of byte order": ("rig.csv", CELLS.encode("utf-8-sig"), ""),
+    "an old Mac": ("rig.csv", CELLS.replace("\n", "\r").encode(), ""),
+    "Excel": ("rig.csv.gz", gzip.compress(CELLS.replace(",", "\t").encode("utf-16")), TABS),
+}
+
+
+@pytest.mark.parametrize("kind", AS_OTHERS_WRITE)
+def test_a_file_as_others_write_it(tmp_path: Path, kind: str) -> None:
+    """And sniffing finds what has to be said of it."""
+    name, data, more = AS_OTHERS_WRITE[kind]
+    path = tmp_path / name
+    path.write_bytes(data)
+    assert run(tmp_path, wide(path, more)).readings == 2
+    assert [(row["device"], row["value"]) for row in readings(tmp_path)] == [("rig", 1), ("rig", 2)]
+    for line in more.splitlines():
+        assert line in propose(path)
+
+
+@pytest.mark.parametrize(
+    "header", ["time," + ",".join(f"c{at}" for at in range(10_000)), "time," + "x" * 5_000_000]
+)
+def test_a_file_that_is_no_table_is_said(tmp_path: Path, header: str) -> None:
+    """A million columns would be a million series, and take a minute a row."""
+    path = tmp_path / "wide.csv"
+    path.write_text(f"{header}\n2026-01-01T00:00:00Z\n")
+    for look in (lambda: run(tmp_path, wide(path)), lambda: propose(path)):
+        with pytest.raises(UsageError, match="expected 10000 columns at most"):
+            look()
+
+
+def test_infinity_is_no_number_of_a_reading(tmp_path: Path) -> None:
+    """In a typed column it is left out like NaN; as text it stays what it is."""
+    times = pa.array([at(0), at(1)], pa.timestamp("us", "UTC"))
+    pq.write_table(pa.table({"time": times, "flow": [float("inf"), 2.0]}), tmp_path / "a.parquet")
+    (tmp_path / "a.csv").write_text("time,head\n2026-01-01T00:00:00Z,1e999\n")
+    run(tmp_path, wide(tmp_path / "a.*"))
+    found = [(row["name"], row["value"], row["text"]) for row in readings(tmp_path)]
+    assert sorted(found) == [("flow", 2.0, None), ("head", None, "1e999")]
