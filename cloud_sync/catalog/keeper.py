@@ -31,7 +31,8 @@ from cloud_sync.maintain.iceberg import partitions
 from headrace.clock import Clock
 from headrace.errors import LakeError, LakeUnavailable
 from headrace.lake.catalogue import catalogue_errors, exists, load_readings, open_catalogue
-from headrace.lake.manifests import read_manifest, unregistered, watermark_of, watermarks
+from headrace.lake.covered import registered_behind
+from headrace.lake.manifests import read_manifest, watermarks
 from headrace.lake.opening import arrow_filesystem, arrow_path, open_store
 from headrace.lake.series import Coverage, coverage, rows_of
 from headrace.landing import ManifestName, watermark_key
@@ -90,7 +91,7 @@ class SeriesKeeper:
         self, covered: Mapping[str, int], marks: Mapping[str, int], rows: pa.Table
     ) -> tuple[pa.Table, Mapping[str, int], int] | None:
         """The rows with what was registered since; None where some of that is not there any more."""
-        looked, behind = 0, self._behind(covered, marks)
+        looked, behind = 0, registered_behind(self._store, covered, marks)
         while behind:
             now, behind = behind[:SERIES_FOLD_MANIFESTS], behind[SERIES_FOLD_MANIFESTS:]
             parts = self._read(now)
@@ -110,10 +111,6 @@ class SeriesKeeper:
         log.info("series are counted from the table: their sum is not that of the readings")
         self._recounted_us = now
         return True
-
-    def _behind(self, covered: Mapping[str, int], marks: Mapping[str, int]) -> list[ManifestName]:
-        found = unregistered(self._store, covered)
-        return [name for name in found if name.last <= watermark_of(marks, name)]
 
     def _read(self, names: Sequence[ManifestName]) -> list[pa.Table] | None:
         """The series of what landed under these names; None where some of it is not there any more."""

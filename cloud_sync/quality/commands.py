@@ -109,8 +109,10 @@ def _print(done: Sequence[DayDone], dry_run: bool) -> None:
         elif day.problem:
             click.echo(f"{day.day}: {day.problem}")
         else:
+            anew = "" if day.devices is None else f"; {day.devices:,} devices had new ones"
             click.echo(
-                f"{day.day}: {day.series:,} series, {day.readings:,} readings, {day.incomplete:,} incomplete"
+                f"{day.day}: {day.series:,} series, {day.readings:,} readings, "
+                f"{day.incomplete:,} incomplete{anew}"
             )
     if not done:
         click.echo("nothing to judge: no readings came since the last time")

@@ -5,6 +5,10 @@ then. Where the table of readings has another number now, readings came late (or
 this day is computed again, no other. Compaction changes no number. A day that was still running is computed once
 more when it is over, because only then what is missing at its end counts.
 
+Of a day that was judged before, only devices with new readings are judged again; rows of others are taken over. That is so
+where what came since (``changes``) is all that the day has more than then, and the day is not over for the first
+time: then each series' last reading counts to its end.
+
 A day without any reading is judged too, as long as series are expected: a site that is silent has no
 files, and that is what one wants to know. A day whose readings retention has taken stays as it was judged.
 """
@@ -14,10 +18,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Final
 
-from headrace.limits.quality import USUAL_DAYS
+from headrace.limits.quality import QUALITY_MAX_DEVICES, USUAL_DAYS
 
-_DAY = timedelta(days=1)
+_DAY: Final = timedelta(days=1)
+
+#: A property of the table of quality.
+_UNTIL: Final = "headrace.quality.until"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +37,20 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """Readings that came to a day since the last round, and the devices they are of."""
+
+    readings: int
+    devices: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """What the table of quality says of a day."""
 
     counted: Counted
     computed: datetime
+    devices: int = 0
 
 
 def ends(day: date) -> datetime:
@@ -64,6 +81,22 @@ def due(
     )  # fmt: skip
 
 
+def devices(
+    found: Counted, judged: Judged | None, changed: Changed | None, *, is_over_at: datetime, now: datetime
+) -> frozenset[str] | None:  # fmt: skip
+    """The devices of a day that have to be judged again; None: all of them."""
+    if judged is None or changed is None:
+        return None
+    # Of most of them: the whole costs less than choosing.
+    if len(changed.devices) > min(QUALITY_MAX_DEVICES, judged.devices // 2):
+        return None
+    if found != Counted(judged.counted.readings + changed.readings, judged.counted.odd):
+        return None
+    if judged.computed < is_over_at <= now:
+        return None
+    return changed.devices
+
+
 def _is_due(found: Counted, judged: Judged | None, *, is_over_at: datetime, now: datetime) -> bool:
     if judged is None:
         return True
@@ -77,3 +110,20 @@ def _silent(found: Mapping[date, Counted], today: date) -> set[date]:
     spoken = sorted(day for day, counted in found.items() if counted.readings and day <= today)
     after = {day + _DAY * step for day in spoken for step in range(1, USUAL_DAYS + 1)}
     return {day for day in after if day <= today and day not in found}
+
+
+def read_until(properties: Mapping[str, str]) -> dict[date, int]:
+    """Running days and up to when they were judged, in microseconds since 1970; nothing where it is not said."""
+    try:
+        parts = [part.partition("=") for part in properties.get(_UNTIL, "").split()]
+        return {date.fromisoformat(day): int(until_us) for day, _, until_us in parts}
+    except ValueError:
+        return {}
+
+
+def write_until(known: Mapping[date, int], day: date, until_us: int | None) -> dict[str, str]:
+    """The property with a day that was judged; None: it is over."""
+    days = {each: at for each, at in known.items() if each != day and day - each < 2 * _DAY}
+    if until_us is not None:
+        days[day] = until_us
+    return {_UNTIL: " ".join(f"{each}={at}" for each, at in sorted(days.items()))}

@@ -8,7 +8,7 @@ up the others; nothing here ever stops landing and registering.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -20,17 +20,16 @@ from cloud_sync.catalog.rewriting import rewrite
 from cloud_sync.catalog.tables import open_or_make
 from cloud_sync.config import CloudSync
 from cloud_sync.lake.snapshots import expire
-from cloud_sync.maintain import runs
-from cloud_sync.maintain.iceberg import partitions
-from cloud_sync.quality.days import Counted, due, is_over
+from cloud_sync.quality.days import due, read_until, write_until
+from cloud_sync.quality.days import is_over as day_is_over
+from cloud_sync.quality.look import Look, as_file, by_day, look
 from headrace.clock import Clock
 from headrace.errors import LakeError, LakeUnavailable, QueryError, QueryStopped, UsageError
 from headrace.lake.catalogue import catalogue_errors, exists, load_readings, open_catalogue
-from headrace.lake.manifests import odd_files, watermark_of, watermarks
+from headrace.lake.covered import as_covered, covered
 from headrace.lake.opening import open_store
 from headrace.limits.quality import INCOMPLETE_BELOW, USUAL_DAYS
 from headrace.metrics import Metrics
-from headrace.query.sources import File
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,16 +41,15 @@ log = logging.getLogger(__name__)
 #: Told of each day before it is judged: the day, its place, and how many there are.
 Watch = Callable[[date, int, int], None]
 
-Files = Mapping[date, tuple[runs.File, ...]]
-
 
 class DayDone(msgspec.Struct, frozen=True):
-    """One day that was judged, or would be."""
+    """One day that was judged, or would be; ``devices``: of how many, where the rows of others were taken over."""
 
     day: date
     series: int = 0
     readings: int = 0
     incomplete: int = 0
+    devices: int | None = None
     problem: str = ""
 
 
@@ -113,38 +111,30 @@ class QualityKeeper:
         readings = load_readings(catalogue) if catalogue is not None else None
         if catalogue is None or readings is None:
             return []
-        found, odd = _by_day(readings), self._odd(readings)
         quality = open_or_make(catalogue, self._config.lake, "quality")
-        days = self._due(found, odd, _by_day(quality), everything=everything)
-        if only:
-            days = sorted(only)
+        seen = look(
+            self._config.lake, self._store, readings, quality, self._measured(),
+            anew=everything or bool(only),
+        )  # fmt: skip
+        days = sorted(only) or self._due(seen)
         done: list[DayDone] = []
         for at, day in enumerate(days):
             if self._is_stopping:
                 break
             self._watch(day, at, len(days))
-            done.append(DayDone(day) if dry_run else self._day(day, found, odd, quality))
+            done.append(DayDone(day) if dry_run else self._day(day, seen, quality))
         if not (dry_run or self._is_stopping):
-            self._tidy(quality)
+            is_whole = not only and not any(day.problem for day in done)
+            self._tidy(quality, seen.marks if is_whole else {})
         return done
 
-    def _due(
-        self, found: Files, odd: Sequence[File], judged: Files, *, everything: bool
-    ) -> list[date]:
-        strange = self._measured().odd_days(odd)
-        counted = {
-            day: Counted(sum(file.rows for file in found.get(day, ())), strange.get(day, 0))
-            for day in found.keys() | strange.keys()
-        }
-        known = self._measured().judged(
-            [_file(file) for files in judged.values() for file in files]
-        )
+    def _due(self, seen: Look) -> list[date]:
         settle_s = self._config.quality.settle_s
-        return due(counted, {} if everything else known, now=self._now(), settle_s=settle_s)
+        return due(seen.counted, seen.judged, now=self._now(), settle_s=settle_s)
 
-    def _day(self, day: date, found: Files, odd: Sequence[File], quality: Table) -> DayDone:
+    def _day(self, day: date, seen: Look, quality: Table) -> DayDone:
         try:
-            rows = self._judge(day, found, odd, quality)
+            rows, devices = self._judge(day, seen, quality)
         except QueryStopped:
             return DayDone(day, problem="stopped")
         except (LakeError, QueryError) as error:
@@ -152,49 +142,54 @@ class QualityKeeper:
             return DayDone(day, problem=str(error))
         self._metrics.count("judged_days")
         readings = int(pc.sum(rows.column("readings")).as_py() or 0)
-        return DayDone(day, rows.num_rows, readings, _incomplete(rows))
+        return DayDone(day, rows.num_rows, readings, _incomplete(rows), devices)
 
-    def _judge(self, day: date, found: Files, odd: Sequence[File], quality: Table) -> pa.Table:
+    def _judge(self, day: date, seen: Look, quality: Table) -> tuple[pa.Table, int | None]:
+        """The rows of a day, and of how many devices they are new; None: of all."""
         from cloud_sync.quality.measure import Day
 
         with catalogue_errors("read the table of quality"):
             quality.refresh()
-        known, now = _by_day(quality), self._now()
+        known, now, settle_s = by_day(quality), self._now(), self._config.quality.settle_s
+        is_over, until = day_is_over(day, now, settle_s), read_until(quality.properties)
+        devices = seen.devices(day, now, settle_s)
+        if not is_over and day not in until:
+            devices = None
         before = [
-            _file(file)
+            as_file(file)
             for other, files in known.items()
             if timedelta(0) < day - other <= timedelta(days=USUAL_DAYS)
             for file in files
         ]
         judged = Day(
-            date=day, readings=[_file(file) for file in found.get(day, ())], odd=odd, before=before,
-            is_over=is_over(day, now, self._config.quality.settle_s),
+            date=day, readings=[as_file(file) for file in seen.found.get(day, ())], odd=seen.odd,
+            before=before, is_over=is_over, devices=devices,
+            judged=[as_file(file) for file in known.get(day, ())],
+            until_us=0 if devices is None or is_over else until[day],
         )  # fmt: skip
-        rows, gone = self._measured().day(judged, now), known.get(day, ())
+        (rows, until_us), gone = self._measured().day(judged, now), known.get(day, ())
         if rows.num_rows or gone:
             rewrite(
-                self._store, self._clock, quality, gone, rows, why="quality", partition=f"day={day}"
-            )
-        return rows
+                self._store, self._clock, quality, gone, rows, why="quality", partition=f"day={day}",
+                properties=write_until(until, day, None if is_over else until_us),
+            )  # fmt: skip
+        return rows, None if devices is None else len(devices)
 
-    def _odd(self, readings: Table) -> list[File]:
-        """Files of readings with odd times, as far as their journals are registered."""
-        marks = watermarks(readings.properties)
-        return [
-            File(self._store.uri(name.path), "odd")
-            for name in odd_files(self._store)
-            if name.last <= watermark_of(marks, name)
-        ]
-
-    def _tidy(self, quality: Table) -> None:
+    def _tidy(self, quality: Table, marks: Mapping[str, int]) -> None:
+        """Remember how far this round went, if it was whole; forget old snapshots; say what is incomplete."""
         with catalogue_errors("read the table of quality"):
             quality.refresh()
+        if marks and covered(quality.properties) != marks:
+            with catalogue_errors("remember what was judged"), quality.transaction() as change:
+                change.set_properties(as_covered(marks))
         expire(quality, self._config.register.keep_snapshots)
         over = {
-            day: files for day, files in _by_day(quality).items() if is_over(day, self._now(), 0.0)
+            day: files
+            for day, files in by_day(quality).items()
+            if day_is_over(day, self._now(), 0.0)
         }
         if over:
-            newest = [_file(file) for file in over[max(over)]]
+            newest = [as_file(file) for file in over[max(over)]]
             self._metrics.set("incomplete_series", self._measured().incomplete(newest))
 
     def _measured(self) -> Measure:
@@ -212,27 +207,6 @@ class QualityKeeper:
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock.now_us() / 1e6, UTC)
-
-
-def _by_day(table: Table) -> dict[date, tuple[runs.File, ...]]:
-    """The files of a table by day.
-
-    Raises:
-        LakeError: it is not partitioned by day.
-    """
-    found: dict[date, tuple[runs.File, ...]] = {}
-    for each in partitions(table):
-        if each.ends is None:
-            raise LakeError(
-                f"table {'.'.join(table.name())}: expected partitions by day, got {each.name!r}",
-                hint="quality.enabled = false, until it is by day again",
-            )
-        found[(each.ends - timedelta(days=1)).date()] = each.files
-    return found
-
-
-def _file(file: runs.File) -> File:
-    return File(file.uri, "registered", file.rows, file.bytes)
 
 
 def _incomplete(rows: pa.Table) -> int:

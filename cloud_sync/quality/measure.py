@@ -6,7 +6,7 @@ comes from the table of quality itself, the days before.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -18,7 +18,8 @@ from pyiceberg.io.pyarrow import schema_to_pyarrow
 from cloud_sync.config import Quality
 from cloud_sync.quality.chunks import chunks
 from cloud_sync.quality.days import Counted, Judged, ends
-from cloud_sync.quality.statement import COUNTS, INCOMPLETE, JUDGED, ODD_DAYS, judge
+from cloud_sync.quality.kept import kept
+from cloud_sync.quality.statement import INCOMPLETE, JUDGED, ODD_DAYS, counts, judge
 from headrace.catalog.schemas import QUALITY_COLUMNS
 from headrace.lake.config import Lake
 from headrace.lake.readings import READINGS_SCHEMA
@@ -39,13 +40,19 @@ COLUMNS = schema_to_pyarrow(QUALITY_COLUMNS, include_field_ids=False)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
-    """A day and what it is judged by: its readings, those with odd times of any day, and quality of the days before."""
+    """A day and what it is judged by: its readings, those with odd times of any day, and quality of the days before.
+
+    ``devices``: those that are judged, where the rows of others are in ``judged`` and went up to ``until_us``.
+    """
 
     date: date
     readings: Sequence[File]
     odd: Sequence[File]
     before: Sequence[File]
     is_over: bool
+    devices: frozenset[str] | None = None
+    judged: Sequence[File] = ()
+    until_us: int = 0
 
 
 class Measure:
@@ -65,23 +72,38 @@ class Measure:
         if running is not None:
             running.interrupt()
 
-    def day(self, day: Day, now: datetime) -> pa.Table:
-        """The rows of a day, in the columns of the table.
+    def day(self, day: Day, now: datetime) -> tuple[pa.Table, int | None]:
+        """The rows of a day, in the columns of the table, and up to when it was judged; None where nothing said it.
 
         Raises:
             QueryError: it needs more memory than it may have, or was stopped.
             LakeUnavailable: a file cannot be read.
         """
         with self._engine([*day.readings, *day.odd], day.before) as engine:
-            counts = engine.query(COUNTS).read_all().to_pylist()
+            found = engine.query(counts(day.devices)).read_all().to_pylist()
             pieces = chunks(
-                ((each["device"], each["name"], each["rows"]) for each in counts), self._chunk_rows
+                ((each["device"], each["name"], each["rows"]) for each in found), self._chunk_rows
             )
-            sql = judge(self._quality, has_odd=bool(day.odd))
-            newest = max((each["newest"] for each in counts), default=None)
+            sql = judge(self._quality, has_odd=bool(day.odd), devices=day.devices)
+            newest = max((each["newest"] for each in found), default=None)
             window = _window(day, newest, now) | {"gap": self._quality.gap_factor}
-            found = [engine.query(sql, window | asdict(piece)).read_all() for piece in pieces]
-        return _finished(pa.concat_tables(found), now)
+            parts = [engine.query(sql, window | asdict(piece)).read_all() for piece in pieces]
+        rows = _finished(pa.concat_tables(parts), now)
+        if day.devices is not None:
+            rows = pa.concat_tables([rows, self._kept(day, window, now)])
+        return rows, int(window["until"]) if newest is not None else None
+
+    def _kept(self, day: Day, window: Mapping[str, Any], now: datetime) -> pa.Table:
+        """The rows of other devices: as they are, and on a running day as they are by now."""
+        assert day.devices is not None  # noqa: S101 - asked by the caller
+        # Of a day that is over nothing moves: it was judged to its end.
+        before = window["until"] if day.is_over else day.until_us
+        values = {name: window[name] for name in ("start", "until", "gap")} | {"before": before}
+        with self._engine((), day.judged) as engine:
+            rows = engine.query(kept(day.devices), values).read_all()
+        if day.is_over:
+            return rows.select(COLUMNS.names).cast(COLUMNS)
+        return _finished(rows.drop_columns(["computed"]), now)
 
     def odd_days(self, odd: Sequence[File]) -> dict[date, int]:
         """How many readings with odd times arrived on each day."""
@@ -98,7 +120,9 @@ class Measure:
         with self._engine((), quality) as engine:
             rows = engine.query(JUDGED).read_all().to_pylist()
         return {
-            each["date"]: Judged(Counted(int(each["readings"]), int(each["odd"])), each["computed"])
+            each["date"]: Judged(
+                Counted(int(each["readings"]), int(each["odd"])), each["computed"], each["devices"]
+            )
             for each in rows
         }
 
@@ -127,7 +151,7 @@ def _window(day: Day, newest: datetime | None, now: datetime) -> dict[str, Any]:
         until = min(end, (newest or now) - timedelta(seconds=RUNNING_SLACK_S))
     return {
         "day": day.date, "start": _microseconds(end - timedelta(days=1)),
-        "until": _microseconds(until),
+        "until": max(_microseconds(until), day.until_us),
     }  # fmt: skip
 
 

@@ -19,7 +19,7 @@ strange). Where more than half of the values are equal it is 0 and says nothing;
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from cloud_sync.config import Expected, Quality
@@ -43,17 +43,31 @@ _HOURS: Final = ", ".join(
 )
 _NO_HOURS: Final = ", ".join(["0"] * 24)
 
-COUNTS: Final = """
-SELECT device, name, count(*) AS rows, max(received) AS newest
-FROM readings WHERE clock IS DISTINCT FROM 'odd' GROUP BY device, name ORDER BY device, name
-"""
+
+def counts(devices: Collection[str] | None = None) -> str:
+    """How many readings each series has, and when the newest arrived."""
+    return (
+        "SELECT device, name, count(*) AS rows, max(received) AS newest "  # noqa: S608 - ours
+        f"FROM readings WHERE clock IS DISTINCT FROM 'odd'{among(devices)} "
+        "GROUP BY device, name ORDER BY device, name"
+    )
+
+
+def among(devices: Collection[str] | None, *, but: bool = False) -> str:
+    """A condition that is added to others."""
+    if devices is None:
+        return ""
+    these = ", ".join(map(literal_sql, sorted(devices)))
+    return f" AND device {'NOT IN' if but else 'IN'} ({these})"
+
 
 ODD_DAYS: Final = """
 SELECT CAST(received AS DATE) AS date, count(*) AS odd FROM readings WHERE clock = 'odd' GROUP BY 1
 """
 
 JUDGED: Final = """
-SELECT date, sum(readings) AS readings, sum(odd) AS odd, min(computed) AS computed
+SELECT date, sum(readings) AS readings, sum(odd) AS odd, min(computed) AS computed,
+       count(DISTINCT device) AS devices
 FROM lake.quality GROUP BY date
 """
 
@@ -62,25 +76,27 @@ SELECT count(*) FILTER (WHERE completeness < {INCOMPLETE_BELOW}) AS series FROM 
 """  # noqa: S608 - ours
 
 
-def judge(quality: Quality, *, has_odd: bool) -> str:
-    """The statement.
+def judge(quality: Quality, *, has_odd: bool, devices: Collection[str] | None = None) -> str:
+    """The statement, for all devices or for these.
 
     Its parameters: ``start`` and ``until`` in microseconds since 1970, ``day``, ``gap`` in intervals, and
     those of the piece (``chunks.Chunk``).
     """
+    piece = f"{_CHUNK}{among(devices)}"
     return f"""
-WITH stepped AS MATERIALIZED ({_STEPPED}),
+WITH stepped AS MATERIALIZED ({_stepped(piece)}),
 typical AS ({_TYPICAL}),
-usual AS ({_USUAL}),
+usual AS ({_usual(piece)}),
 pace AS ({_pace(quality.expected)}),
 facts AS ({_facts(quality)}),
 flat AS ({_FLAT}),
-odd AS ({_odd(has_odd)})
+odd AS ({_odd(piece if has_odd else "false")})
 {_RESULT}
 """
 
 
-_STEPPED: Final = f"""
+def _stepped(piece: str) -> str:
+    return f"""
     SELECT {_KEY}, unit, clock, value, text IS NOT NULL AS is_text, taken, arrived, seq,
            taken - lag(taken) OVER series AS step,
            lag(taken) OVER series IS NOT NULL
@@ -91,10 +107,11 @@ _STEPPED: Final = f"""
     FROM (
         SELECT {_KEY}, unit, clock, value, text, seq,
                epoch_us(time) AS taken, epoch_us(received) AS arrived
-        FROM readings WHERE clock IS DISTINCT FROM 'odd' AND {_CHUNK}
+        FROM readings WHERE clock IS DISTINCT FROM 'odd' AND {piece}
     )
     WINDOW series AS (PARTITION BY {_KEY} ORDER BY taken, arrived, seq)
 """  # noqa: S608 - ours
+
 
 _TYPICAL: Final = f"""
     SELECT {_KEY}, min(taken) AS first_at, max(taken) AS last_at,
@@ -105,9 +122,11 @@ _TYPICAL: Final = f"""
     FROM stepped GROUP BY {_KEY}
 """  # noqa: S608 - ours
 
-_USUAL: Final = f"""
+
+def _usual(piece: str) -> str:
+    return f"""
     SELECT {_KEY}, median(observed_s) AS usual_s, arg_max(unit, date) AS usual_unit
-    FROM lake.quality WHERE {_CHUNK} GROUP BY {_KEY} HAVING max(readings) > 0
+    FROM lake.quality WHERE {piece} GROUP BY {_KEY} HAVING max(readings) > 0
 """  # noqa: S608 - ours
 
 
@@ -188,14 +207,12 @@ _FLAT: Final = f"""
 """  # noqa: S608 - ours
 
 
-def _odd(has_odd: bool) -> str:
+def _odd(piece: str) -> str:
     """Only where there is any: else each file's column of clocks would be read for nothing."""
-    where = (
-        f"clock = 'odd' AND (epoch_us(received) - $start) BETWEEN 0 AND {_DAY_US} - 1 AND {_CHUNK}"
-    )
+    where = f"clock = 'odd' AND (epoch_us(received) - $start) BETWEEN 0 AND {_DAY_US} - 1"
     return (
         f"SELECT {_KEY}, count(*) AS odd FROM readings "  # noqa: S608 - ours
-        f"WHERE {where if has_odd else 'false'} GROUP BY {_KEY}"
+        f"WHERE {piece} AND {where} GROUP BY {_KEY}"
     )
 
 

@@ -11,9 +11,10 @@ Reading order:
 - ``fileio``     files as pyiceberg sees them, where its own way does not do
 - ``readings``   the columns of the table ``headrace.readings``, and journal rows as such columns
 - ``latest``     the newest reading of each series, kept beside the table
-- ``series``     the table of series: how far it goes and what it adds up to
 - ``spill``      where DuckDB puts what does not fit into memory
 - ``manifests``  finding the manifests that a watermark does not cover yet
+- ``covered``    how far a table that is made of landings goes
+- ``series``     the table of series: how far it goes and what it adds up to
 
 Not for the agent: this package imports pyarrow.
 """

@@ -1,10 +1,9 @@
 """The table of series: how far it goes and what it adds up to, for who keeps it and for who asks it.
 
-Both stand in its properties, which are set in the commit that brings the rows::
+Both stand in its properties, which are set in the commit that brings the rows (``covered``)::
 
-    headrace.covered.<site>.<journal>   the last offset of a journal that is in it, as a watermark
-    headrace.counted                    the readings that its rows add up to
-    headrace.uncounted                  the rows of the table of readings that it cannot count
+    headrace.counted     the readings that its rows add up to
+    headrace.uncounted   the rows of the table of readings that it cannot count
 
 Whoever adds what came behind the offsets knows from the two sums whether the whole is right: the table of readings
 says how many rows it has. It has others where retention or somebody else has removed some, where the table was set
@@ -24,10 +23,9 @@ from pyiceberg.table import Table
 
 from headrace.codecs.columns import TIME_TYPE
 from headrace.lake.catalogue import NAMESPACE, catalogue_errors
-from headrace.landing import WATERMARK_PREFIX
+from headrace.lake.covered import as_covered, covered
 
 NAME: Final = "series"
-_COVERED: Final = "headrace.covered."
 _COUNTED: Final = "headrace.counted"
 _UNCOUNTED: Final = "headrace.uncounted"
 
@@ -60,23 +58,16 @@ class Coverage:
 
     def properties(self) -> dict[str, str]:
         """As they stand in the table."""
-        covered = {
-            _COVERED + key.removeprefix(WATERMARK_PREFIX): str(at) for key, at in self.marks.items()
-        }
-        return covered | {_COUNTED: str(self.counted), _UNCOUNTED: str(self.uncounted)}
+        sums = {_COUNTED: str(self.counted), _UNCOUNTED: str(self.uncounted)}
+        return as_covered(self.marks) | sums
 
 
 def coverage(properties: Mapping[str, str]) -> Coverage | None:
     """What the properties say; None where they are not of a keeper of series."""
-    marks = {
-        WATERMARK_PREFIX + key.removeprefix(_COVERED): int(value)
-        for key, value in properties.items()
-        if key.startswith(_COVERED) and value.isdecimal()
-    }
     counted, uncounted = (properties.get(key, "") for key in (_COUNTED, _UNCOUNTED))
     if not (counted.isdecimal() and uncounted.isdecimal()):
         return None
-    return Coverage(marks, int(counted), int(uncounted))
+    return Coverage(covered(properties), int(counted), int(uncounted))
 
 
 def load(catalogue: Catalog) -> Table | None:

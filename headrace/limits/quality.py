@@ -20,6 +20,11 @@ QUALITY_CHUNK_ROWS: Final = 1_000_000
 QUALITY_MEMORY_BYTES: Final = 768 * MIB
 QUALITY_SPILL_BYTES: Final = 8_192 * MIB
 
+#: Landings since the last round that are looked through for devices that have new readings, and such devices of a
+#: day; with more of either whole days are judged. An hour of ten sites are 600 landings.
+QUALITY_MAX_MANIFESTS: Final = 5_000
+QUALITY_MAX_DEVICES: Final = 5_000
+
 #: Days that say what is usual of a series: how often it speaks, and that it is expected at all. One that
 #: has been silent for longer is taken for removed.
 USUAL_DAYS: Final = 14

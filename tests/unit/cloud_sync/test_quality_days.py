@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from cloud_sync.quality.chunks import LAST, Chunk, chunks
-from cloud_sync.quality.days import Counted, Judged, due
+from cloud_sync.quality.days import Changed, Counted, Judged, devices, due, read_until, write_until
 
 DAY = date(2026, 11, 23)
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -60,6 +61,38 @@ def test_days_that_retention_has_taken_stay_as_they_were_judged() -> None:
     """And those that have not begun wait."""
     known = {before(1): judged(7, NOON), DAY: judged(1, NOON)}
     assert ask({DAY: 1, DAY + timedelta(days=1): 3}, known) == []
+
+
+def test_devices_with_new_readings_are_judged_and_no_others() -> None:
+    """Where what came is all that changed, and is of a part of them."""
+    over = datetime(2026, 11, 24, 1, tzinfo=UTC)
+    known = Judged(Counted(100, 1), NOON, devices=10)
+    came = Changed(7, frozenset({"a", "b"}))
+
+    def ask_of(**other: Any) -> frozenset[str] | None:
+        given = {"found": Counted(107, 1), "judged": known, "changed": came, "now": NOON} | other
+        return devices(
+            given.pop("found"), given.pop("judged"), given.pop("changed"), is_over_at=over, **given
+        )
+
+    assert ask_of() == {"a", "b"}
+    assert ask_of(judged=None) is None
+    assert ask_of(changed=None) is None
+    assert ask_of(found=Counted(108, 1)) is None  # somebody else has added one
+    assert ask_of(found=Counted(107, 2)) is None
+    assert ask_of(now=over) is None  # over for the first time: each series counts to its end
+    assert ask_of(judged=Judged(Counted(100, 1), over, devices=10), now=over) == {"a", "b"}
+    assert ask_of(changed=Changed(7, frozenset("abcdef"))) is None
+
+
+def test_up_to_when_running_days_were_judged_is_remembered_for_two_days() -> None:
+    """And nothing is made of what somebody else has written there."""
+    said: dict[str, str] = {}
+    for day, until_us in ((before(2), 7), (before(1), 8), (DAY, 9)):
+        said = write_until(read_until(said), day, until_us)
+    assert read_until(said) == {before(1): 8, DAY: 9}
+    assert read_until(write_until(read_until(said), before(1), None)) == {DAY: 9}
+    assert read_until(dict.fromkeys(said, "yesterday")) == {}
 
 
 def test_pieces_hold_what_they_may_and_leave_no_series_out() -> None:
