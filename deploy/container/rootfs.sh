@@ -70,8 +70,7 @@ dpkg-query -L $packages | grep '^/.' | grep -vE -f /tmp/left-out | sort -u |
 
 # Python's library, compiled: sources are what a traceback would quote (it still names file and line).
 stdlib=$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')
-python3 -m compileall -q -b -s "$root" "$root$stdlib"
-find "$root$stdlib" -name '*.py' -delete
+python3 "$(dirname "$0")/compiled.py" "$root$stdlib" "$root"
 
 # What packages make when they are installed, and what is set by hand.
 for path in /etc/ssl/certs/ca-certificates.crt /etc/ssl/openssl.cnf /etc/nsswitch.conf /etc/passwd /etc/group; do

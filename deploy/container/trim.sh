@@ -5,6 +5,7 @@
 set -eu
 venv=$1
 program=$2
+here=$(dirname "$(realpath "$0")")
 cd "$venv"/lib/python3*/site-packages
 
 echo /opt/own > own.pth
@@ -14,24 +15,21 @@ rm -rf pip pip-*.dist-info
 
 # Tests, headers and sources of compiled packages: nobody compiles in the image.
 find . -depth -type d \( -name tests -o -name test -o -name testing -o -name test_data \) -path '*/*/*' \
-    ! -path './nicegui/*' ! -path './fastapi/*' ! -path './starlette/*' -exec rm -rf {} +
+    ! -path './fastapi/*' ! -path './starlette/*' -exec rm -rf {} +
 find . -type f \( -name '*.a' -o -name '*.h' -o -name '*.pxd' -o -name '*.pxi' -o -name '*.pyi' -o -name '*.pyx' \) \
     -delete
-rm -rf pyarrow/include pyarrow/src pyarrow/includes numpy/f2py numpy/_core/include numpy/_core/_simd.*.so
+rm -rf pyarrow/include pyarrow/src pyarrow/includes numpy/distutils numpy/f2py numpy/_core/include numpy/_core/_simd.*.so
+rm -f numpy/_core/*_tests.*.so pyarrow/_pyarrow_cpp_tests.*.so
 rm -f ./*.dist-info/RECORD
 
-# Compiled is enough: 40 MB of sources that only a traceback would quote (it still names file and line).
-# Three look for sources of their own by name.
-python3 - <<'END'
-import sys
-from pathlib import Path
+# What compiles calls to C from Python. Compiled modules load _cffi_backend, and not these.
+rm -rf cffi pycparser
 
-for source in Path().rglob("*.py"):
-    compiled = source.parent / "__pycache__" / f"{source.stem}.{sys.implementation.cache_tag}.pyc"
-    if source.parts[0] not in {"apprise", "nanoarrow", "nicegui"} and compiled.exists():
-        compiled.rename(source.with_suffix(".pyc"))
-        source.unlink()
-END
+# Colours for 500 programming languages.
+if [ -d pygments ]; then
+    find pygments/lexers -type f ! -name '__init__.py' ! -name '_mapping.py' ! -name 'python.py' \
+        ! -name 'special.py' -delete
+fi
 
 # Symbols that only a debugger reads: 90 MB. NumPy's libraries are left alone, because their wheels
 # were patched in a way that strip is known to break.
@@ -41,6 +39,33 @@ find . -name '*.so*' -type f ! -path './numpy*' -exec strip --strip-unneeded {} 
 # layer three times under the names that symbolic links would have, and only *.so.NNNN is loaded.
 rm -f pyarrow/libarrow_flight* pyarrow/libarrow_python_flight* pyarrow/_flight* pyarrow/flight.py*
 rm -f pyarrow/libarrow_python*.so pyarrow/libarrow_python*.so.*.*.*
+
+# Keys for Parquet files that encrypt themselves: nothing here has any.
+rm -f pyarrow/libarrow_python_parquet_encryption* pyarrow/_parquet_encryption.* pyarrow/_dataset_parquet_encryption.*
+
+# A library of Arrow that is not wanted: the wheel links every module to it. An error where one that is left
+# takes a symbol from it, which would be missed not at start but at some later call.
+symbols() { # --defined-only or --undefined-only, files
+    nm --dynamic --just-symbols "$@" 2>/dev/null | grep '^_' | sort -u
+}
+without_arrow() { # name
+    symbols --defined-only "pyarrow/libarrow_$1".so.* >/tmp/gone
+    rm -f "pyarrow/libarrow_$1".* "pyarrow/_$1".* "pyarrow/_$1"_*.so
+    symbols --defined-only pyarrow/*.so* >/tmp/left
+    missed=$(symbols --undefined-only pyarrow/*.so* | comm -12 - /tmp/gone | comm -23 - /tmp/left)
+    if [ -n "$missed" ]; then
+        echo "trim.sh: libarrow_$1 cannot be left out, pyarrow needs of it:" "$missed" >&2
+        exit 1
+    fi
+    for library in pyarrow/*.so*; do
+        patchelf --remove-needed "libarrow_$1.so.$arrow" "$library"
+    done
+}
+if [ -d pyarrow ]; then
+    arrow=$(basename pyarrow/libarrow.so.* | sed 's/.*[.]//')
+    # Plans of queries in a format for other engines.
+    without_arrow substrait
+fi
 
 # zstandard: the second of two backends.
 rm -f zstandard/_cffi.*.so
@@ -53,44 +78,53 @@ for service in botocore/data/*/; do
     esac
 done
 
-[ "$program" = gateway ] || exit 0
+case $program in
+    cloud-sync)
+        # The Hive metastore's client, which works with thrift (EXTRAS=hive) only, and databases that the
+        # catalogue of a lake cannot be in.
+        [ -d thrift ] || rm -rf hive_metastore
+        rm -rf sqlalchemy/dialects/mssql sqlalchemy/dialects/mysql sqlalchemy/dialects/oracle
+        ;;
+    gateway)
+        # Elements of the console's library that our page does not use, with the large scripts they bring, its
+        # scripts for debugging, and what makes styles in the browser (the page switches Tailwind off).
+        for element in aggrid codemirror json_editor leaflet mermaid plotly scene xterm; do
+            find "nicegui/elements/$element" -mindepth 1 -type d -prune -exec rm -rf {} +
+        done
+        find nicegui/elements -name 'package*.json' -delete
+        # The page has its own words and the system's letters; of the icons one set is used.
+        find nicegui/static/lang -type f ! -name 'en-US.*' -delete
+        awk -v RS=} '/Material (Symbols|Icons [A-Z])/' nicegui/static/fonts.css |
+            sed -n 's/.*url(\(fonts[^)]*\)).*/nicegui\/static\/\1/p' | xargs rm -f
+        (cd nicegui/static && rm -rf sass.dart.js quasar.umd.js quasar.*important.css vue.esm-browser.js \
+            tailwindcss.min.js unocss)
 
-# Elements of the console's library that our page does not use, with the large scripts they bring, its
-# scripts for debugging, and what makes styles in the browser (the page switches Tailwind off).
-for element in aggrid codemirror json_editor leaflet mermaid plotly scene xterm; do
-    rm -rf "nicegui/elements/$element"/dist "nicegui/elements/$element"/lib
-done
-(cd nicegui/static && rm -rf sass.dart.js quasar.umd.js quasar.*important.css vue.esm-browser.js \
-    tailwindcss.min.js unocss)
+        # Translations of Apprise's own command, amqtt's command, documents in reStructuredText, a watcher for
+        # development, and number formats that only LiteRT's other interface needs.
+        rm -rf apprise/i18n typer rich markdown_it docutils watchfiles ml_dtypes
 
-# Colours for 500 programming languages.
-find pygments/lexers -type f ! -name '[_]*' ! -name 'python.*' ! -name 'special.*' -delete
+        # HTTP clients and an event loop that are taken where they are installed: none of ours asks for them.
+        rm -rf aiohttp aiosignal aiohappyeyeballs frozenlist httpcore httpx multidict propcache uvloop yarl
 
-# Translations of Apprise's own command, amqtt's command, documents in reStructuredText, a watcher for
-# development, and number formats that only LiteRT's other interface needs.
-rm -rf apprise/i18n typer rich markdown_it docutils watchfiles ml_dtypes
+        # Random numbers of NumPy's: ours come from Python, with a seed as an argument. And what of it nothing
+        # loads before it is named: masked arrays, polynomials, Fourier transforms.
+        rm -rf numpy/random numpy/ma numpy/polynomial numpy/fft
 
-# Random numbers of NumPy's: ours come from Python, with a seed as an argument.
-rm -rf numpy/random
+        # Data sets of many files and object stores are cloud_sync's; the journal's batches are in no other format
+        # than those of the codecs.
+        without_arrow dataset
+        rm -f pyarrow/libarrow_s3* pyarrow/_s3fs.* pyarrow/_azurefs.* pyarrow/_gcsfs.* pyarrow/_hdfs.* \
+            pyarrow/_orc.* pyarrow/_feather.* pyarrow/_json.*
 
-# Data sets of many files, S3 and Substrait are cloud_sync's. Arrow's wheel links each module to all of its
-# libraries, although none of those that the gateway loads takes a symbol from these.
-for module in dataset dataset_parquet s3fs substrait; do
-    rm -f "pyarrow/_$module".*
-done
-rm -f pyarrow/libarrow_dataset.* pyarrow/libarrow_s3* pyarrow/libarrow_substrait.*
-arrow=$(basename pyarrow/libarrow.so.* | sed 's/.*[.]//')
-for library in pyarrow/*.so*; do
-    for gone in dataset substrait; do
-        patchelf --remove-needed "libarrow_$gone.so.$arrow" "$library"
-    done
-done
+        # Models run on the CPU: LiteRT through its interpreter (its package loads libLiteRt.so, of the interface for
+        # accelerators, only where the file is), ONNX through the one library that Python's module is. What makes
+        # and measures graphs stays with the trainer.
+        rm -rf ai_edge_litert/libLiteRt.so ai_edge_litert/libLiteRtWebGpuAccelerator.so ai_edge_litert/aot \
+            ai_edge_litert/tools ai_edge_litert/vendors ai_edge_litert/_pywrap_litert_converter.so \
+            ai_edge_litert/schema_py_generated.py
+        rm -rf onnxruntime/capi/libonnxruntime.so* onnxruntime/transformers onnxruntime/quantization \
+            onnxruntime/tools onnxruntime/datasets onnxruntime/backend
+        ;;
+esac
 
-# Models run on the CPU: LiteRT through its interpreter (its package loads libLiteRt.so, of the interface for
-# accelerators, only where the file is), ONNX through the one library that Python's module is. What makes
-# and measures graphs stays with the trainer.
-rm -rf ai_edge_litert/libLiteRt.so ai_edge_litert/libLiteRtWebGpuAccelerator.so ai_edge_litert/aot \
-    ai_edge_litert/tools ai_edge_litert/vendors ai_edge_litert/_pywrap_litert_converter.so \
-    ai_edge_litert/schema_py_generated.pyc
-rm -rf onnxruntime/capi/libonnxruntime.so* onnxruntime/transformers onnxruntime/quantization \
-    onnxruntime/tools onnxruntime/datasets onnxruntime/backend
+python3 "$here/compiled.py" .

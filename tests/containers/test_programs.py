@@ -28,6 +28,11 @@ GATEWAY = f"""
 data_dir = "{DATA}"
 [vitals]
 interval_s = 1
+[[sinks]]
+plugin = "file"
+folder = "{DATA}/export"
+format = "parquet"
+max_file_age_s = 1.0
 """
 CLOUD_SYNC = f"""
 [journal]
@@ -133,7 +138,7 @@ def healthy(engine: Engine, name: str) -> bool:
 def test_gateway_and_cloud_sync_carry_readings_to_a_lake(
     engine: Engine, arch: str, volume: str, tmp_path: Path
 ) -> None:
-    """The gateway's own readings, through the journal into an Iceberg table: both are healthy."""
+    """The gateway's own readings, through the journal into an Iceberg table and a sink's Parquet files."""
     gateway, cloud_sync = image_name("gateway", arch), image_name("cloud-sync", arch)
     first = written(tmp_path / "gateway.toml", GATEWAY)
     second = written(tmp_path / "cloud_sync.toml", CLOUD_SYNC)
@@ -142,6 +147,7 @@ def test_gateway_and_cloud_sync_carry_readings_to_a_lake(
         with running(engine, cloud_sync, volume, second, "cloud_sync.toml") as two:
             wait_until(lambda: healthy(engine, two), patience(arch), "cloud-sync is healthy")
             wait_until(lambda: in_lake(engine, two) > 5, patience(arch), "readings are in the lake")
+            wait_until(lambda: exported(engine, two) > 5, patience(arch), "readings are in files")
 
 
 def in_lake(engine: Engine, name: str) -> int:
@@ -152,6 +158,13 @@ def in_lake(engine: Engine, name: str) -> int:
     ).stdout  # fmt: skip
     rows = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
     return int(rows[0]["n"]) if rows else 0
+
+
+def exported(engine: Engine, name: str) -> int:
+    """Rows of the Parquet files that the gateway's sink has written, by cloud-sync's own DuckDB."""
+    code = f"import duckdb; print(len(duckdb.read_parquet('{DATA}/export/**/*.parquet')))"
+    done = engine.run("podman", "exec", name, "python3", "-c", code, check=False)
+    return int(done.stdout) if done.returncode == 0 else 0
 
 
 def test_the_agent_fills_its_buffer_while_there_is_no_gateway(

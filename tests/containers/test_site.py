@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 
 import pytest
 
+from tests.containers.engine import BASE, ROOT
 from tests.containers.site import Site
 from tests.enrolment import Client, run_enroll, tls_context
 from tests.servers import wait_until
@@ -182,3 +184,31 @@ def test_the_console_is_whole_in_a_browser(site: Site) -> None:
         page.get_by_text("pump-1").first.wait_for(timeout=15_000)
         page.locator("canvas").first.wait_for(timeout=15_000)
         assert wrong == []
+
+
+def test_rollups_are_computed_by_the_image_that_has_the_batch_layer(site: Site) -> None:
+    """Built by the argument that docs/how-to/compute.md names; every number of a pump that is off is counted."""
+    page = (ROOT / "docs" / "how-to" / "compute.md").read_text(encoding="utf-8")
+    (extras,) = re.findall(r"--build-arg EXTRAS=([a-z]+)", page)
+    image, cloud_sync = "localhost/headrace-cloud-sync-compute:test", site.container("cloud-sync")
+    args = {"BASE": BASE, "VERSION": "test", "EXTRAS": extras}
+    file = ROOT / "deploy" / "container" / "Dockerfile"
+    site.engine.build(file, ROOT, target="cloud-sync", tag=image, args=args)
+    print(f"cloud-sync with {extras}: {site.engine.unpacked_bytes(image) / 1e6:.0f} MB unpacked")
+    stream = stat(site, "pump-1")["stream"]
+    site.engine.podman("stop", "--time", "10", site.container("pump-1"))
+    count = f"SELECT count(*) AS n FROM readings WHERE stream = '{stream}'"
+    wait_until(
+        lambda: in_table(site, stream, 1 << 62)["n"] == site.query(count)[0]["n"], 60,
+        "all that the pump has sent is in the table on S3",
+    )  # fmt: skip
+    site.engine.podman(
+        "run", "--rm", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "all", "--volumes-from", cloud_sync,
+        "--network", f"container:{cloud_sync}", image, "compute", "run", "--config", "/etc/headrace/cloud_sync.toml",
+        timeout_s=300,
+    )  # fmt: skip
+    of_pump = "FROM readings WHERE device = 'pump-1' AND value IS NOT NULL"
+    rolled_up = "SELECT sum(count) AS n, max(max) AS most FROM readings_1m WHERE device = 'pump-1'"
+    assert site.query(rolled_up) == site.query(
+        f"SELECT count(*) AS n, max(value) AS most {of_pump}"
+    )

@@ -8,6 +8,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "container"
 TEXT = (FOLDER / "Dockerfile").read_text(encoding="utf-8")
@@ -72,14 +74,35 @@ def test_requirements_are_those_of_pyproject() -> None:
     assert "no extra 'clod'" in wrong.stderr
 
 
-def test_the_extras_of_an_image_variant_are_those_of_pyproject() -> None:
-    """None by default; the page and the Dockerfile name some that exist, and are not in it anyway."""
-    stage = TEXT.split("FROM build AS gateway-needs\n")[1].split("\nFROM ")[0]
+@pytest.mark.parametrize(
+    ("target", "always"),
+    [("gateway", ["gateway", "onnx"]), ("cloud-sync", ["cloud", "query", "serve"])],
+)
+def test_the_extras_of_an_image_variant_are_those_of_pyproject(
+    target: str, always: list[str]
+) -> None:
+    """None by default; page, Dockerfile and .env.example name some that exist and are not in it anyway."""
+    stage = TEXT.split(f"FROM build AS {target}-needs\n")[1].split("\nFROM ")[0]
     assert stage.startswith('ARG EXTRAS=""\n')
-    assert "requirements.py gateway onnx ${EXTRAS} >" in stage
-    page = (ROOT / "docs" / "how-to" / "gateway-container.md").read_text(encoding="utf-8")
-    (named,) = re.findall(r'--build-arg EXTRAS="([a-z ]+)"', page)
-    assert f'EXTRAS="{named}"' in TEXT
+    assert f"requirements.py {' '.join(always)} ${{EXTRAS}} >" in stage
+    texts = [TEXT] + [
+        (ROOT / path).read_text(encoding="utf-8")
+        for path in ("deploy/compose/.env.example", "docs/how-to/gateway-container.md", "docs/how-to/compute.md")
+    ]  # fmt: skip
     extras = PROJECT["project"]["optional-dependencies"]
-    for name in named.split():
-        assert not set(extras[name]) & {*extras["gateway"], *extras["onnx"]}
+    known = {need for name in always for need in extras[name]}
+    named = {
+        name
+        for text in texts
+        for names in re.findall(VARIANT[target], text)
+        for name in names.split()
+    }
+    assert named
+    assert all(set(extras[name]) - known for name in named)
+
+
+#: How a text names the extras of an image.
+VARIANT = {
+    "gateway": r'(?:--target gateway --build-arg |GATEWAY_)EXTRAS="([a-z ]+)"',
+    "cloud-sync": r'(?:CLOUD_SYNC_)EXTRAS="([a-z ]+)"',
+}
