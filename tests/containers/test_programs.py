@@ -162,7 +162,7 @@ def in_lake(engine: Engine, name: str) -> int:
 
 def exported(engine: Engine, name: str) -> int:
     """Rows of the Parquet files that the gateway's sink has written, by cloud-sync's own DuckDB."""
-    code = f"import duckdb; print(len(duckdb.read_parquet('{DATA}/export/**/*.parquet')))"
+    code = f"import duckdb; print(len(duckdb.read_parquet('{DATA}/export/*.parquet')))"
     done = engine.run("podman", "exec", name, "python3", "-c", code, check=False)
     return int(done.stdout) if done.returncode == 0 else 0
 

@@ -117,7 +117,7 @@ def test_a_device_over_its_limit_is_slowed_and_others_go_on(
             threading.Event().wait(0.1)
         flood.join()
         assert time.monotonic() - started > 2.5, "it was not slowed"
-        assert answered > 10
+        assert answered > 3
         assert fast.acked.pairs() == [(1, 4_000)]
         assert seqs(gateway, "fast") == [(at, at + 99) for at in range(1, 4_000, 100)]
         held = 'headrace_gateway_limited_batches_total{device="fast",what="held"}'

@@ -29,8 +29,8 @@ MOSQUITTO = (ROOT / "deploy" / "mosquitto" / "mosquitto.conf").read_text(encodin
 #: typing error or belongs on this list.
 KEYS = {
     "build", "cap_add", "cap_drop", "command", "depends_on", "entrypoint", "environment", "healthcheck",
-    "image", "networks", "ports", "profiles", "read_only", "restart", "secrets", "security_opt",
-    "stop_grace_period", "tmpfs", "volumes",
+    "image", "logging", "mem_limit", "networks", "pids_limit", "ports", "profiles", "read_only", "restart",
+    "secrets", "security_opt", "stop_grace_period", "tmpfs", "volumes",
 }  # fmt: skip
 
 
@@ -127,6 +127,19 @@ def test_our_containers_have_no_rights_and_write_only_to_volumes() -> None:
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert "cap_add" not in service or name == "mosquitto"
+
+
+def test_no_container_fills_the_machine() -> None:
+    """Logs are cut by all; ours have the memory that their systemd unit has. Databases take what they need."""
+    for name, service in SERVICES.items():
+        assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}, name
+        assert ("mem_limit" in service) == ("pids_limit" in service) == (name in OURS), name
+    for name, unit in {
+        "gateway": "gateway", "cloud-sync": "cloud-sync", "serve": "headrace-serve", "pump-1": "edge-agent",
+    }.items():  # fmt: skip
+        text = (ROOT / "deploy" / "systemd" / f"{unit}.service").read_text(encoding="utf-8")
+        limit = SERVICES[name]["mem_limit"].upper()
+        assert f"\nMemoryMax={limit}\n" in text, name
 
 
 def test_only_broker_and_enrolment_are_reachable_from_outside() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "systemd"
+MOSQUITTO = FOLDER.parent / "mosquitto"
 UNITS = {
     "gateway": "gateway run --config /etc/headrace/gateway.toml",
     "cloud-sync": "cloud-sync run --config /etc/headrace/cloud_sync.toml",
@@ -53,11 +54,28 @@ def test_systemd_has_nothing_to_say_against_it(unit: Path) -> None:
 
 @needs_systemd
 def test_it_is_hardened(unit: Path) -> None:
+    """By systemd's own measure."""
+    assert exposure(unit) <= MAX_EXPOSURE
+
+
+@needs_systemd
+def test_what_serves_mosquitto_is_hardened_too(tmp_path: Path) -> None:
+    """Root, but for one purpose; the path unit that starts it is right as well."""
+    files = [
+        shutil.copy(MOSQUITTO / f"headrace-mosquitto.{kind}", tmp_path)
+        for kind in ("path", "service")
+    ]
+    done = analyze("verify", *files)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert exposure(tmp_path / "headrace-mosquitto.service") <= MAX_EXPOSURE
+
+
+def exposure(unit: Path) -> float:
     """The score that `systemd-analyze security` gives."""
     said = analyze("security", "--offline=true", unit).stdout
     found = re.search(r"exposure level for \S+: ([\d.]+)", said)
     assert found is not None, said
-    assert float(found[1]) <= MAX_EXPOSURE
+    return float(found[1])
 
 
 def test_its_program_is_asked_for_as_the_command_line_has_it(unit: Path) -> None:
