@@ -4,8 +4,9 @@
 
 In an image nobody edits a library and nobody calls help(). A source would only be quoted by a traceback,
 which still names file and line; docstrings are a sixth of what is compiled. ``python3 -OO`` would take the
-asserts with them, and libraries check with those. A dataclass keeps its docstring: without one it makes
-itself a signature instead, at each start.
+asserts with them, and libraries check with those. Docstrings stay where they are used: in a package that
+names ``__doc__`` anywhere (NumPy and SQLAlchemy assert what theirs say), and at a dataclass, which without
+one makes itself a signature at each start.
 """
 
 import ast
@@ -20,8 +21,6 @@ from types import CodeType
 FOUND_BY_SOURCE = {"apprise"}
 #: Opened and read by the library itself.
 READ = {"nanoarrow/_static_version.py"}
-#: Asserts that its docstrings are there.
-DOCUMENTED = {"sqlalchemy"}
 
 #: In the file's head: found by its hash, and never compared with a source.
 _UNCHECKED = b"\x01\x00\x00\x00"
@@ -54,11 +53,11 @@ def code_of(source: bytes, name: str, *, documented: bool) -> CodeType:
         return compile(tree, name, "exec", dont_inherit=True)
 
 
-def replace(path: Path, name: str, package: str) -> None:
+def replace(path: Path, name: str, *, keep_empty: bool, documented: bool) -> None:
     """Write the compiled module; leave what is no module of this Python as it is."""
-    source, keep_empty = path.read_bytes(), package in FOUND_BY_SOURCE
+    source = path.read_bytes()
     try:
-        code = code_of(source, name, documented=package in DOCUMENTED)
+        code = code_of(source, name, documented=documented)
     except (SyntaxError, ValueError):
         return
     head = importlib.util.MAGIC_NUMBER + _UNCHECKED + importlib.util.source_hash(source)
@@ -77,10 +76,19 @@ def main(folder: Path, root: Path) -> None:
     """Replace everything below ``folder``, which will be the same path below / instead of ``root``."""
     for stale in folder.rglob("__pycache__/*.pyc"):
         stale.unlink()
-    for path in sorted(folder.rglob("*.py")):
-        below = path.relative_to(folder)
-        if path.is_file() and below.as_posix() not in READ:
-            replace(path, f"/{path.relative_to(root)}", below.parts[0])
+    for package in sorted(folder.iterdir()):
+        sources = [
+            path
+            for path in (package, *package.rglob("*"))
+            if path.suffix == ".py" and path.is_file()
+        ]
+        documented = any(b"__doc__" in path.read_bytes() for path in sources)
+        for path in sources:
+            if path.relative_to(folder).as_posix() not in READ:
+                replace(
+                    path, f"/{path.relative_to(root)}",
+                    keep_empty=package.name in FOUND_BY_SOURCE, documented=documented,
+                )  # fmt: skip
     for cache in folder.rglob("__pycache__"):
         if not any(cache.iterdir()):
             cache.rmdir()

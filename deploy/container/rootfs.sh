@@ -8,10 +8,11 @@ root=$1
 # What is wanted; what these depend on follows them.
 wanted="base-files busybox ca-certificates libc-bin libpython3-stdlib libstdc++6 netbase python3-minimal tzdata"
 
-# Depended on for installing only, or for modules of Python that are left out below (dbm, nis).
+# Depended on for installing only, or for modules of Python that are left out below (curses, dbm, nis, readline).
 needless() {
     case $1 in
         debconf* | dpkg | install-info | openssl | perl* | *awk | readline-common) true ;;
+        libncurses* | libreadline* | libtinfo* | ncurses*) true ;;
         libdb5* | libnsl2 | libtirpc* | libgssapi* | libk5* | libkrb5* | libkeyutils* | libcom-err*) true ;;
         *) false ;;
     esac
@@ -55,9 +56,10 @@ cat >/tmp/left-out <<'END'
 ^/usr/(lib/[^/]*/gconv|lib/mime|include)(/|$)
 ^/etc/(apt|ca-certificates|default|dpkg|update-motd.d)(/|$)
 ^/usr/lib/python3[^/]*/(idlelib|lib2to3|test|ensurepip|pydoc_data|tkinter|turtledemo)(/|$)
-^/usr/lib/python3[^/]*/lib-dynload/(_dbm|nis|_test.*|_xxtest.*)[.]
-^/usr/lib/python3[^/]*/turtle[.]py$
-^(/usr)?/lib/[^/]*/libmvec[.]so
+^/usr/lib/python3[^/]*/lib-dynload/(_curses|_curses_panel|_dbm|nis|readline|_test.*|_xxtest.*)[.]
+^/usr/lib/python3[^/]*/(_pydecimal|turtle)[.]py$
+^(/usr)?/lib/[^/]*/lib(expatw|mvec|nsl)[.]so
+^(/usr)?/lib/[^/]*/(engines-3|ossl-modules)(/|$)
 ^(/usr)?/s?bin/(catchsegv|iconv|iconvconfig|ld[.]so|ldconfig|localedef|pldd|py3|sprof|tzselect|update-|zdump|zic)
 END
 # shellcheck disable=SC2086

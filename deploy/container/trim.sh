@@ -92,8 +92,11 @@ case $program in
             find "nicegui/elements/$element" -mindepth 1 -type d -prune -exec rm -rf {} +
         done
         find nicegui/elements -name 'package*.json' -delete
+        # Of the charts, those in three dimensions: a script that the other one loads when it is asked to.
+        (cd nicegui/elements/echart/dist &&
+            find . -name 'index-*.js' ! -name "$(sed -n 's/.*from"[.][/]\(index-[^"]*\)".*/\1/p' index.js)" -delete)
         # The page has its own words and the system's letters; of the icons one set is used.
-        find nicegui/static/lang -type f ! -name 'en-US.*' -delete
+        find nicegui/static/lang -type f ! -name 'en-*' -delete
         awk -v RS=} '/Material (Symbols|Icons [A-Z])/' nicegui/static/fonts.css |
             sed -n 's/.*url(\(fonts[^)]*\)).*/nicegui\/static\/\1/p' | xargs rm -f
         (cd nicegui/static && rm -rf sass.dart.js quasar.umd.js quasar.*important.css vue.esm-browser.js \
@@ -103,12 +106,13 @@ case $program in
         # development, and number formats that only LiteRT's other interface needs.
         rm -rf apprise/i18n typer rich markdown_it docutils watchfiles ml_dtypes
 
-        # HTTP clients and an event loop that are taken where they are installed: none of ours asks for them.
-        rm -rf aiohttp aiosignal aiohappyeyeballs frozenlist httpcore httpx multidict propcache uvloop yarl
+        # Taken by libraries where they are installed, and never asked for here: HTTP clients, an event loop, a
+        # second WebSocket, Pydantic's first version, and what makes graphs.
+        rm -rf aiohttp aiosignal aiohappyeyeballs frozenlist httpcore httpx multidict propcache yarl uvloop \
+            wsproto simple_websocket pydantic/v1 attr attrs tqdm flatbuffers
 
-        # Random numbers of NumPy's: ours come from Python, with a seed as an argument. And what of it nothing
-        # loads before it is named: masked arrays, polynomials, Fourier transforms.
-        rm -rf numpy/random numpy/ma numpy/polynomial numpy/fft
+        # Random numbers of NumPy's: ours come from Python, with a seed as an argument.
+        rm -rf numpy/random
 
         # Data sets of many files and object stores are cloud_sync's; the journal's batches are in no other format
         # than those of the codecs.

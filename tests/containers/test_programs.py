@@ -78,13 +78,13 @@ def test_what_was_taken_out_of_an_image_is_not_missed(
     engine: Engine, arch: str, target: str, tmp_path: Path
 ) -> None:
     """Every library is used, not only imported; models of both runtimes give scores."""
-    script = INSIDE / f"{target.replace('-', '_')}.py"
+    script = f"in_{target.replace('-', '_')}.py"
     model = model_repository.write(tmp_path / "model", model_repository.packed(graphs.good()))
     print(
         engine.podman(
-            "run", "--rm", *HARDENED, "--volume", f"{script}:/inside.py:ro",
+            "run", "--rm", *HARDENED, "--volume", f"{INSIDE}:/inside:ro",
             "--volume", f"{model}:/model:ro", *emulated(arch, tmp_path), "--entrypoint", "python3", image_name(target, arch),
-            "/inside.py", "/model", timeout_s=600,
+            f"/inside/{script}", "/model", timeout_s=600,
         )
     )  # fmt: skip
 

@@ -204,7 +204,7 @@ def test_rollups_are_computed_by_the_image_that_has_the_batch_layer(site: Site) 
     )  # fmt: skip
     site.engine.podman(
         "run", "--rm", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "all", "--volumes-from", cloud_sync,
-        "--network", f"container:{cloud_sync}", image, "compute", "run", "--config", "/etc/headrace/cloud_sync.toml",
+        "--pod", site.engine.inspect("container", cloud_sync)["Pod"], "--network", f"{site.project}_site", image, "compute", "run", "--config", "/etc/headrace/cloud_sync.toml",
         timeout_s=300,
     )  # fmt: skip
     of_pump = "FROM readings WHERE device = 'pump-1' AND value IS NOT NULL"

@@ -9,8 +9,12 @@ import psutil
 import zstandard
 from apscheduler.schedulers.background import BackgroundScheduler
 from cryptography.hazmat.primitives.asymmetric import ec
+from everything import load_modules
 from sqlite_utils import Database
 
+import edge_agent
+
+assert load_modules(edge_agent, without={"numpy", "securesystemslib", "tuf", "urllib3"}) > 50
 assert all((BackgroundScheduler, Database))
 assert len(na.Array([1.0, 2.0], na.float64())) == 2
 assert zstandard.decompress(zstandard.compress(b"readings")) == b"readings"

@@ -1,8 +1,6 @@
 """Run by the gateway image's python: uses of each library from which files were taken."""
 
-import importlib
 import io
-import pkgutil
 import sqlite3
 import ssl
 import sys
@@ -20,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import zstandard
 from amqtt.broker import Broker
+from everything import load_modules, use_numpy
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from nicegui import ui
 from tuf.ngclient import Updater
@@ -35,34 +34,8 @@ from headrace.models.runtime import LiteRtScorer
 
 assert all((Broker, InfluxDBClient, Updater, ui.echart, ui.label))
 
-#: Needed by parts that this image is without: the lake's, and extras.
-NOT_HERE = {
-    "apscheduler", "boto3", "botocore", "confluent_kafka", "duckdb", "fastavro", "fsspec", "ibis",
-    "nanoarrow", "opentelemetry.exporter", "opentelemetry.sdk", "psycopg", "pyiceberg", "sqlalchemy",
-    "sqlite_utils", "rich", "azure", "google.cloud", "hdfs_native", "pandas", "polars", "flatbuffers",
-    "cloud_sync", "edge_agent", "google.api_core", "google.auth",
-}  # fmt: skip
-
-
-def missing(error: ModuleNotFoundError) -> bool:
-    name = error.name or ""
-    return any(name == known or name.startswith(f"{known}.") for known in NOT_HERE)
-
-
-loaded = 0
-for package in (gateway, headrace):
-    for module in pkgutil.walk_packages(
-        package.__path__, f"{package.__name__}.", onerror=lambda _name: None
-    ):
-        if module.name.endswith("__main__"):
-            continue
-        try:
-            importlib.import_module(module.name)
-            loaded += 1
-        except ModuleNotFoundError as error:
-            if not missing(error):
-                raise
-assert loaded > 250, loaded
+assert load_modules(gateway, headrace, without={"edge_agent", "cloud_sync"}) > 250
+use_numpy(without={"f2py", "random", "testing"})
 
 table = pa.table({"name": ["a", "b", "a"], "value": [1.0, 2.0, 3.0]})
 assert pc.sum(table["value"]).as_py() == 6.0
