@@ -25,7 +25,7 @@ from cloud_sync.options import config_option, data_option, load
 from cloud_sync.quality.commands import quality
 from cloud_sync.raw.commands import replay
 from headrace import __version__, logs, memory
-from headrace.commands import reports_errors, verbose_option
+from headrace.commands import CONTEXT, reports_errors, verbose_option
 from headrace.errors import EXIT_FAILURE, StorageError, UsageError
 from headrace.landing import watermark_key
 from headrace.metrics import Metrics
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from cloud_sync.raw.keeper import Keeper
 
 
-@click.group()
+@click.group(context_settings=CONTEXT)
 @click.version_option(__version__, prog_name="cloud-sync")
 def main() -> None:
     """Land the gateway's journal in the lake and register it, exactly once.

@@ -26,8 +26,9 @@ from edge_agent.notify import Notifier
 from edge_agent.pipeline import Pipeline, build
 from edge_agent.report import serve_metrics
 from headrace.clock import Clock, SystemClock
-from headrace.errors import HeadraceError, StorageCorrupt, StorageError
+from headrace.errors import HeadraceError, StorageCorrupt, StorageError, TransportError
 from headrace.limits.agent import THREAD_STALL_S
+from headrace.logs import Condition
 from headrace.metrics import Metrics
 
 _log = logging.getLogger(__name__)
@@ -50,6 +51,8 @@ class Agent:
         self._failure: HeadraceError | None = None
         self._wanted = threading.Event()  # set: stop
         self._notifier = Notifier(self._clock)
+        self._metrics_port = Condition(_log, "metrics")
+        self._metrics_served = False
 
     def run(self, *, exit_when_done: bool = False) -> None:
         """Run until a signal, or with ``exit_when_done`` until all is sampled and acknowledged.
@@ -80,12 +83,7 @@ class Agent:
     def _start(self) -> Pipeline:
         settings = self._config.settings
         parts = build(self._config, clock=self._clock, metrics=self.metrics, failed=self._fail)
-        try:
-            if settings.metrics.port is not None:
-                serve_metrics(self.metrics, settings.metrics.port)
-        except HeadraceError:
-            parts.store.close()
-            raise
+        self._serve_metrics()
         for warning in self._config.warnings:
             _log.warning("%s", warning)
         parts.uplink.start()
@@ -132,12 +130,26 @@ class Agent:
                     "a thread of the agent has ended", hint="its traceback stands above; restart"
                 )
             parts.scheduler.look_at_clock()
+            self._serve_metrics()
             if self._goes_round(parts):
                 self._notifier.alive()
             if exit_when_done and parts.scheduler.is_done:
                 parts.intake.flush()
                 if parts.uplink.is_drained:
                     return
+
+    def _serve_metrics(self) -> None:
+        """A port that another program has taken is no reason not to sample; it may be free later."""
+        port = self._config.settings.metrics.port
+        if port is None or self._metrics_served:
+            return
+        try:
+            serve_metrics(self.metrics, port)
+        except TransportError as error:
+            self._metrics_port.bad(error)
+            return
+        self._metrics_port.good()
+        self._metrics_served = True
 
     def _goes_round(self, parts: Pipeline) -> bool:
         """Whether uplink and sealer have come round lately; neither waits longer than a minute."""

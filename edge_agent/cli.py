@@ -13,7 +13,7 @@ from typing import IO, Any
 import click
 
 from headrace import __version__, logs
-from headrace.commands import reports_errors, verbose_option
+from headrace.commands import CONTEXT, reports_errors, verbose_option
 
 # Copied from edge_agent.inputs.simulated.faults, which --help must not import; a test compares them.
 FAULT_CHOICES = ("none", "bearing_wear", "cavitation", "blockage", "sensor_stuck")
@@ -26,7 +26,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON f
 buffer_argument = click.argument("buffer_path", metavar="FILE", type=click.Path(path_type=Path))
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings=CONTEXT)
 @click.version_option(__version__, prog_name="edge-agent")
 def main() -> None:
     """Sample readings on a device, keep them on disk, hand them to the gateway.

@@ -9,7 +9,7 @@ from edge_agent.enrol.renewal import Renewal
 from edge_agent.identity import ClockWatch
 from headrace import __version__
 from headrace.clock import Clock
-from headrace.errors import UsageError
+from headrace.errors import TransportError
 from headrace.metrics import Metrics
 from headrace.wire import DeviceState
 
@@ -54,14 +54,14 @@ def serve_metrics(metrics: Metrics, port: int) -> None:
     """Answer Prometheus on 127.0.0.1, from a thread of its own.
 
     Raises:
-        UsageError: the port is taken.
+        TransportError: the port is taken.
     """
     from prometheus_client import start_http_server
 
     try:
         start_http_server(port, addr="127.0.0.1", registry=metrics.registry)
     except OSError as error:
-        raise UsageError(
+        raise TransportError(
             f"metrics cannot be served on 127.0.0.1:{port}: {error}",
             hint="set another metrics.port",
         ) from error

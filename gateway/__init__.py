@@ -9,14 +9,14 @@ Reading order:
 - ``api/``       readings by HTTP
 - ``ingest/``    message to columns, dedup, what waits for the journal
 - ``sparkplug/``, ``sources/``   more ways in: Sparkplug B, Kafka
-- ``journal/``   the one writer; ``retention``: what it keeps; ``keys``: requests that may be repeated
+- ``journal/``   the one writer; ``retention``: what it keeps, ``disk_room``: where; ``keys``: requests that may be repeated
 - ``worker``     the thread that commits
 - ``acks``       what a device is told, and when
 - ``feed``       committed batches for everyone behind the journal
 - ``tracing/``   what a trace follows of all this
 - ``consumer``   their port; ``lanes`` says what each reads next, ``runner`` drives them
 - ``inference/``, ``rules/``, ``notify/``, ``schema/``, ``sinks/``, ``vitals/``   the consumers
-- ``kafka_access``, ``tls_hints``   what ways in and out share
+- ``kafka_access``   what ways in and out share
 - ``models/``    models of the signed repository: a consumer, and what brings versions to it
 - ``clashes``    names that two have
 - ``live/``, ``status``   the present; ``http``, ``console/`` show it behind a ``listener``

@@ -18,11 +18,11 @@ from gateway.commands.token import token
 from gateway.doctor.command import doctor
 from gateway.journal_tools.commands import journal
 from headrace import __version__, logs, memory, plugins
-from headrace.commands import reports_errors, verbose_option
+from headrace.commands import CONTEXT, reports_errors, verbose_option
 from headrace.errors import UsageError
 
 
-@click.group()
+@click.group(context_settings=CONTEXT)
 @click.version_option(__version__, prog_name="gateway")
 def main() -> None:
     """Run and look at the gateway of one site.
@@ -40,7 +40,12 @@ def main() -> None:
 @verbose_option
 @reports_errors
 def run(config_path: Path) -> None:
-    """Run the gateway until SIGTERM or Ctrl-C. SIGHUP reads the configuration again."""
+    """Run the gateway until SIGTERM or Ctrl-C. SIGHUP reads the configuration again.
+
+    \b
+    Example:
+      gateway run --config gateway.toml
+    """
     config = load(config_path)
     from gateway import app, running
     from gateway.assembly import assemble
@@ -84,7 +89,12 @@ def reload(config_path: Path, as_json: bool) -> None:
 @config_option
 @reports_errors
 def check_config(config_path: Path) -> None:
-    """Check a configuration as a whole. Exit status 2 and every fault if there are any."""
+    """Check a configuration as a whole. Exit status 2 and every fault if there are any.
+
+    \b
+    Example:
+      gateway check-config --config gateway.toml
+    """
     load(config_path)
     click.echo(f"{config_path}: OK")
 
@@ -94,7 +104,13 @@ def check_config(config_path: Path) -> None:
 @click.option("--source", help="Print the sample of one source plugin instead.")
 @reports_errors
 def sample_config(sink: str | None, source: str | None) -> None:
-    """Print a commented configuration to start from."""
+    """Print a commented configuration to start from.
+
+    \b
+    Example:
+      gateway sample-config > gateway.toml
+      gateway sample-config --sink influxdb >> gateway.toml
+    """
     if source is not None:
         click.echo(plugins.find(plugins.SOURCES, source).sample(), nl=False)
         return
@@ -131,7 +147,12 @@ main.add_command(gaps)
 
 @main.group()
 def quarantine() -> None:
-    """Look at refused payloads and replay them. Safe while the gateway runs."""
+    """Look at refused payloads and replay them. Safe while the gateway runs.
+
+    \b
+    Example:
+      gateway quarantine ls --config gateway.toml
+    """
 
 
 @quarantine.command("ls")
@@ -140,7 +161,12 @@ def quarantine() -> None:
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
 @reports_errors
 def quarantine_ls(config_path: Path, as_json: bool, limit: int) -> None:
-    """List refused payloads, newest first."""
+    """List refused payloads, newest first.
+
+    \b
+    Example:
+      gateway quarantine ls --config gateway.toml --limit 20
+    """
     from gateway.quarantine import Quarantine
 
     store = Quarantine(load(config_path).journal_path)
@@ -161,7 +187,12 @@ def quarantine_ls(config_path: Path, as_json: bool, limit: int) -> None:
 @click.argument("number", type=int)
 @reports_errors
 def quarantine_show(config_path: Path, number: int) -> None:
-    """Write one payload, as it was received, to standard output."""
+    """Write one payload, as it was received, to standard output.
+
+    \b
+    Example:
+      gateway quarantine show 17 > payload.bin
+    """
     from gateway.quarantine import Quarantine
 
     _, payload = Quarantine(load(config_path).journal_path).payload(number)
@@ -197,7 +228,12 @@ main.add_command(token)
 
 @main.group()
 def rules() -> None:
-    """Try rules out."""
+    """Try rules out.
+
+    \b
+    Example:
+      gateway rules test timeline.toml
+    """
 
 
 @rules.command("test")

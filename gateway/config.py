@@ -213,6 +213,24 @@ def _check(config: GatewayConfig, found: FaultList) -> None:
     check_names([(table.key, _name_of(table)) for table in config.sources], found)
     check_sparkplug(config.sparkplug, config.broker.connections, found)
     _check_http(config.http, found)
+    _check_ports(config, found)
+
+
+def _check_ports(config: GatewayConfig, found: FaultList) -> None:
+    """No two listeners of this process at one port; on which of its addresses does not matter."""
+    broker, ingest = config.broker, config.ingest.http
+    embedded = broker.kind == "embedded"
+    wanted: dict[str, int | None] = {
+        "broker.port": broker.port if embedded else None,
+        "broker.websocket.port": broker.websocket.port if embedded else None,
+        "http.port": config.http.port if config.http.enabled else None,
+        "ingest.http.port": ingest.port if ingest.enabled else None,
+        "enrol.port": config.enrol.port if config.enrol.enabled else None,
+    }
+    taken: dict[int, str] = {}
+    for key, port in wanted.items():
+        if port is not None and taken.setdefault(port, key) != key:
+            found.add(key, f"{port} is {taken[port]} already; give each listener a port of its own")
 
 
 def _check_http(config: HttpConfig, found: FaultList) -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta
 
-from gateway.tls_hints import tls_hint
 from headrace.config import FaultList
+from headrace.tls_hints import tls_hint
 
 if TYPE_CHECKING:
     import logging

@@ -46,6 +46,8 @@ class Listener:
                 app,
                 host=host,
                 port=port,
+                # Its lines go where all lines go.
+                log_config=None,
                 log_level="warning",
                 access_log=False,
                 lifespan="on" if lifespan else "off",

@@ -11,6 +11,7 @@ import logging
 import ssl
 from pathlib import Path
 
+from headrace.errors import StorageError
 from headrace.logs import Condition
 
 logger = logging.getLogger(__name__)
@@ -20,9 +21,15 @@ def renewed_context(certfile: Path, keyfile: Path) -> ssl.SSLContext:
     """A context that shows what is in the files.
 
     Raises:
-        OSError: they cannot be read, or do not fit (an ``ssl.SSLError``).
+        StorageError: they cannot be read, or do not fit; another start may find that they do.
     """
-    return _Renewed(certfile, keyfile).context
+    try:
+        return _Renewed(certfile, keyfile).context
+    except OSError as error:  # those of TLS are among them
+        raise StorageError(
+            f"{certfile} and {keyfile} cannot be used: {error}",
+            hint="expected a certificate and its key, both PEM and the key without a password",
+        ) from error
 
 
 class _Renewed:
@@ -49,7 +56,7 @@ class _Renewed:
     def _read(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(*self._files)
+        context.load_cert_chain(*self._files, password="")  # nobody is here to be asked for one
         return context
 
     def _stamps(self) -> tuple[tuple[int, int], ...]:

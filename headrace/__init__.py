@@ -20,6 +20,7 @@ Reading order:
 - ``metrics``   every metric, in one table; ``metrics_guide``: what to do when one moves
 - ``http_guard``  what a connection may do before there is a request (needs uvicorn: not for the agent)
 - ``openapi``   what the paths of an HTTP interface are (needs starlette: not for the agent)
+- ``tls_hints``  what to do about a TLS connection that failed
 - ``health``    asking a program on this machine whether it works
 - ``codecs``    payload formats to Arrow columns (needs pyarrow: not for the agent)
 - ``damage``    what a damaged journal costs: rows, and never those behind them

@@ -10,13 +10,13 @@ import click
 
 from headrace import __version__
 from headrace.catalog.commands import catalog
-from headrace.commands import reports_errors
+from headrace.commands import CONTEXT, reports_errors
 from headrace.quality.commands import quality
 from headrace.query.commands import query
 from headrace.serve.commands import serve
 
 
-@click.group()
+@click.group(context_settings=CONTEXT)
 @click.version_option(__version__, prog_name="headrace")
 def main() -> None:
     """Edge-to-cloud IoT data pipeline: ask the lake, try the whole system.
@@ -62,7 +62,12 @@ def demo(seconds: float | None, data: Path) -> None:
 
 @main.group()
 def grafana() -> None:
-    """Show what the gateways write to InfluxDB in Grafana."""
+    """Show what the gateways write to InfluxDB in Grafana.
+
+    \b
+    Example:
+      headrace grafana export --influx-url http://influxdb:8086 --database iot --out provisioning
+    """
 
 
 @grafana.command("export")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
 from headrace import logs
 from headrace.errors import HeadraceError
+
+#: Of the four commands, and what is below them.
+CONTEXT: Final = {"help_option_names": ["-h", "--help"]}
 
 _LOG_FORMAT = "headrace.log_format"
 

@@ -31,4 +31,6 @@ def translate(error: sqlite3.Error, what: str, path: Path) -> StorageError:
         return StorageFull(message, hint="free space on that disk or lower the budget")
     if code in ("SQLITE_CORRUPT", "SQLITE_NOTADB"):
         return StorageCorrupt(message, hint="move the file away and keep it; a new one is made")
+    if code.startswith("SQLITE_CANTOPEN"):
+        return StorageError(message, hint="may this user read and write it, and its folder?")
     return StorageError(message)

@@ -30,6 +30,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from edge_agent.config import UplinkSettings
 from headrace.errors import TransportError
+from headrace.tls_hints import tls_hint
 from headrace.topics import Topics
 from headrace.wire import DeviceState, encode
 
@@ -120,7 +121,7 @@ class MqttLink:
             client = self._new_client()
             client.connect(self._settings.host, self._settings.port, keepalive=KEEPALIVE_S)
         except (OSError, ValueError) as error:
-            raise TransportError(str(error)) from error
+            raise TransportError(str(error), hint=tls_hint(str(error), ca="uplink.ca")) from error
         self._client = client
         client.loop_start()
 

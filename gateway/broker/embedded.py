@@ -106,6 +106,7 @@ class EmbeddedBroker:
             await self._broker.start()
             await self._open_door(self._broker)
         except (AMQTTError, OSError) as error:
+            await self.stop()
             raise TransportError(
                 f"the embedded broker cannot listen on {self._config.host}:{self._config.port}: {error}",
                 hint='is another broker running? set broker.port, or broker.kind = "external"',

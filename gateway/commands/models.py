@@ -47,7 +47,12 @@ def models() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 @reports_errors
 def list_models(config_path: Path, as_json: bool) -> None:
-    """List the models here. The version that runs, the one on its way, what was refused."""
+    """List the models here. The version that runs, the one on its way, what was refused.
+
+    \b
+    Example:
+      gateway models list --config gateway.toml
+    """
     rows = _rows(_folder(config_path))
     if as_json:
         click.echo(msgspec.json.encode(rows))
@@ -63,7 +68,12 @@ def list_models(config_path: Path, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 @reports_errors
 def status(config_path: Path, as_json: bool) -> None:
-    """Show what list shows, and every refusal with its reason. Also the last look at the repository."""
+    """Show what list shows, and every refusal with its reason. Also the last look at the repository.
+
+    \b
+    Example:
+      gateway models status --config gateway.toml --json
+    """
     from headrace.models.place import read_look
     from headrace.models.store import read_slots
 
@@ -90,6 +100,10 @@ def rollback(config_path: Path, name: str, reason: str) -> None:
     """Go back to the last good version of a model. The one that runs is not tried again.
 
     While a version is in shadow it is that one that is given up.
+
+    \b
+    Example:
+      gateway models rollback pump --reason "wrong on pump-3"
     """
     from headrace.models.requests import Request
 
@@ -104,7 +118,12 @@ def rollback(config_path: Path, name: str, reason: str) -> None:
 @click.argument("version", type=int)
 @reports_errors
 def retry(config_path: Path, name: str, version: int) -> None:
-    """Forget that a version was refused. It is tried again while the repository assigns it."""
+    """Forget that a version was refused. It is tried again while the repository assigns it.
+
+    \b
+    Example:
+      gateway models retry pump 4
+    """
     from headrace.models.requests import Request
 
     folder = _folder(config_path)
@@ -116,7 +135,12 @@ def retry(config_path: Path, name: str, version: int) -> None:
 @config_option
 @reports_errors
 def check(config_path: Path) -> None:
-    """Have the gateway look at the repository now."""
+    """Have the gateway look at the repository now.
+
+    \b
+    Example:
+      gateway models check --config gateway.toml
+    """
     from headrace.models.requests import Request
 
     _ask(_folder(config_path), Request(verb="check"))

@@ -64,7 +64,12 @@ def add_token(devices: str, config_path: Path, expires: str | None, as_json: boo
 @json_option
 @reports_errors
 def list_tokens(config_path: Path, as_json: bool) -> None:
-    """List tokens: id, devices, until when; never the secrets."""
+    """List tokens: id, devices, until when; never the secrets.
+
+    \b
+    Example:
+      gateway token ls --config gateway.toml
+    """
     from gateway.api import tokens
 
     found = tokens.read(_path(config_path))

@@ -24,7 +24,12 @@ name_option = click.option("--name", default="*", help="Only series that match t
 
 @click.group()
 def journal() -> None:
-    """Look at the journal; safe while the gateway runs."""
+    """Look at the journal; safe while the gateway runs.
+
+    \b
+    Example:
+      gateway journal stat --config gateway.toml
+    """
 
 
 @journal.command("stat")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headrace.demo import models_files
-from headrace.demo.plan import Program, port_near, write
+from headrace.demo.plan import Program, make_folders, port_near, write
 
 _PLAIN = "south-pump-2"
 
@@ -94,8 +94,7 @@ class ModelsPlan:
 
 def make_models_plan(data: Path) -> ModelsPlan:
     """Write the configuration of gateways and their cloud_sync below ``data``."""
-    for folder in ("agents", "logs", "recordings", "keys-of-sites"):
-        (data / folder).mkdir(parents=True, exist_ok=True)
+    make_folders(data, "agents", "logs", "recordings", "keys-of-sites")
     taken: list[int] = []
     plan = ModelsPlan(data, (_site(data, "north", taken), _site(data, "south", taken)))
     write(plan.token, secrets.token_hex(16))

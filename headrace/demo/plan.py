@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from headrace.errors import UsageError
+
 SITE: Final = "demo"
 HOST_DEVICE: Final = "host"
 PUMPS: Final = ("pump-1", "pump-2", "pump-3")
@@ -52,8 +54,7 @@ class Plan:
 
 def make_plan(data: Path, seconds: float | None) -> Plan:
     """Write the configuration files below ``data`` and say what is to be run."""
-    for folder in ("agents", "logs"):
-        (data / folder).mkdir(parents=True, exist_ok=True)
+    make_folders(data, "agents", "logs")
     mqtt_port = port_near(1883)
     http_port = port_near(8080, besides=mqtt_port)
     fault_after_s = FAULT_AFTER_S if seconds is None else min(FAULT_AFTER_S, seconds / 3)
@@ -80,6 +81,21 @@ def make_plan(data: Path, seconds: float | None) -> Plan:
 def _program(data: Path, name: str, module: str, config: Path) -> Program:
     argv = (sys.executable, "-m", module, "run", "--config", str(config))
     return Program(name, argv, data / "logs" / f"{name}.log")
+
+
+def make_folders(data: Path, *names: str) -> None:
+    """Make folders below the data folder.
+
+    Raises:
+        UsageError: they cannot be made there.
+    """
+    try:
+        for name in names:
+            (data / name).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"{data} cannot be written to: {error.strerror}", hint="name another folder with --data"
+        ) from error
 
 
 def write(path: Path, text: str) -> None:

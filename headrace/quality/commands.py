@@ -15,7 +15,12 @@ from headrace.query.commands import place_options
 
 @click.group()
 def quality() -> None:
-    """Say how good the readings are. Complete, regular, plausible, in time."""
+    """Say how good the readings are. Complete, regular, plausible, in time.
+
+    \b
+    Example:
+      headrace quality report --out report.html
+    """
 
 
 @quality.command()

@@ -19,8 +19,8 @@ import urllib3
 
 from gateway.sinks.influxdb.config import InfluxDBSettings
 from gateway.sinks.secret import read_secret
-from gateway.tls_hints import tls_hint
 from headrace.errors import SinkUnavailable
+from headrace.tls_hints import tls_hint
 
 #: A token or password that does not hold; the next one may.
 _LOCKED_OUT: Final = frozenset({401, 403})

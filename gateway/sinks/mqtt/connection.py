@@ -25,7 +25,6 @@ from gateway.sinks.mqtt.message import Message
 from gateway.sinks.mqtt.session import Session
 from gateway.sinks.mqtt.waiting import Waiting
 from gateway.sinks.secret import read_secret
-from gateway.tls_hints import tls_hint
 from headrace import wire
 from headrace.errors import PayloadError, SinkUnavailable
 from headrace.limits.sinks import (
@@ -33,6 +32,7 @@ from headrace.limits.sinks import (
     MQTT_SINK_WINDOW_BYTES,
     MQTT_SINK_WINDOW_MESSAGES,
 )
+from headrace.tls_hints import tls_hint
 from headrace.topics import Topics
 
 logger = logging.getLogger(__name__)

@@ -34,9 +34,9 @@ from gateway.sinks.postgres.config import PostgresSettings
 from gateway.sinks.postgres.connection import Connection
 from gateway.sinks.postgres.ledger import Ledger, new, streams
 from gateway.sinks.search import ACCEPTED, Items, Refusal, Result, deliver, halves
-from gateway.tls_hints import tls_hint
 from headrace.errors import SinkUnavailable
 from headrace.limits.sinks import SINK_MAX_PROBES
+from headrace.tls_hints import tls_hint
 
 _REFUSES: Final = ("22", "23", "44", "P0")
 

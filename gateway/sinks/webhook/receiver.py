@@ -12,11 +12,11 @@ from gateway.sinks.secret import read_secret
 from gateway.sinks.webhook.config import WebhookSettings
 from gateway.sinks.webhook.events import Event
 from gateway.sinks.webhook.request import content, secret_key, signature
-from gateway.tls_hints import tls_hint
 from headrace import __version__
 from headrace.clock import Clock
 from headrace.errors import SinkUnavailable
 from headrace.limits.sinks import WEBHOOK_MAX_ANSWER_BYTES
+from headrace.tls_hints import tls_hint
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.tls_hints import tls_hint
+from headrace.tls_hints import tls_hint
 
 
 @pytest.mark.parametrize(

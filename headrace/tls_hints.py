@@ -11,6 +11,14 @@ from typing import Final
 #: The first that occurs counts, so what is special comes before "certificate verify failed".
 _HINTS: Final = (
     (
+        "no certificate or crl found",
+        "expected a PEM file with the CA's certificate in {ca}",
+    ),
+    (
+        ("[ssl] pem lib", "key values mismatch", "[x509]"),
+        "expected a certificate and its own key, both PEM, in the files of the configuration",
+    ),
+    (
         "certificate has expired",
         "renew the certificate at the other end; if it is sound, set the clock of this machine",
     ),
