@@ -133,7 +133,11 @@ def test_what_was_sampled_without_a_broker_arrives_when_it_comes(tmp_path: Path)
 def test_a_broker_that_restarts_costs_nothing(tmp_path: Path) -> None:
     """What was in flight is sent again on the new connection."""
     port = free_port()
-    config = write_agent_config(tmp_path, port=port, inputs=PUMP, buffer="loss_window_s = 0.05")
+    # Time to hand over the rest, also on a busy machine.
+    config = write_agent_config(
+        tmp_path, port=port, inputs=PUMP, buffer="loss_window_s = 0.05",
+        uplink="stop_timeout_s = 60",
+    )  # fmt: skip
     with agent(config) as process:
         total = 0
         for _ in range(3):
@@ -143,7 +147,7 @@ def test_a_broker_that_restarts_costs_nothing(tmp_path: Path) -> None:
         with mosquitto(tmp_path, port), acking_gateway(port) as gateway:
             wait_until(lambda: gateway.rows() > 0, 20, "readings at last")
             process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0
+            assert process.wait(70) == 0
             total += gateway.rows()
     stats = read_buffer_stats(tmp_path / "buffer.db")
     assert stats.sampled == stats.acknowledged
