@@ -9,6 +9,7 @@ import pytest
 from cryptography import x509
 
 from gateway.listener_tls import renewed_context
+from headrace.errors import StorageError
 from tests.servers.tls import HERE, Authority, Pair
 
 
@@ -76,5 +77,5 @@ def test_files_that_do_not_fit_leave_what_was_good_before(
 def test_files_that_do_not_fit_at_the_start_are_an_error(authority: Authority) -> None:
     """There is nothing good before it."""
     pair, other = authority.issue("server", *HERE), authority.issue("other", *HERE)
-    with pytest.raises(ssl.SSLError):
+    with pytest.raises(StorageError, match="key values mismatch"):
         renewed_context(pair.certificate, other.key)
