@@ -93,7 +93,7 @@ stores-test: $(VENV)/.develop ## Test every store and catalogue (npm, Java; inst
 
 spark-test: $(VENV)/.develop ## Test the batch layer, the stream and the tables on Spark (Java from Debian; 1 GB below .venv)
 	@sh tests/servers/install-spark.sh "$(VENV)"
-	@$(BIN)/pytest tests/integration/test_spark.py tests/integration/test_lake_readers.py $(ARGS)
+	@$(BIN)/pytest tests/integration/test_spark.py tests/integration/test_spark_stream.py tests/integration/test_lake_readers.py $(ARGS)
 
 $(VENV)/.fuzz: $(VENV)/.develop
 	@PIP_CONSTRAINT=constraints.txt $(PIP) install --group fuzz

