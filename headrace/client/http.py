@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 
-from headrace.client.connection import Connection
+from headrace.client.connection import Connection, Parameters
 from headrace.errors import LakeError, LakeUnavailable, QueryError, QueryStopped, UsageError
 
 ARROW: Final = "application/vnd.apache.arrow.stream"
@@ -44,10 +46,16 @@ class HttpConnection(Connection):
             handlers.append(urllib.request.HTTPSHandler(context=context))
         self._opener = urllib.request.build_opener(*handlers)
 
+        self._is_closed = False
+
     def close(self) -> None:
         self._opener.close()
+        self._is_closed = True
 
-    def _ask(self, sql: str, params: Mapping[str, Any] | Sequence[Any] | None) -> pa.Table:
+    @contextmanager
+    def _stream(self, sql: str, params: Parameters) -> Iterator[pa.RecordBatchReader]:
+        if self._is_closed:
+            raise UsageError("this connection is closed", hint="headrace.connect(…) opens another")
         asked: dict[str, Any] = {"sql": sql}
         if params:
             asked["params"] = params
@@ -55,7 +63,7 @@ class HttpConnection(Connection):
         request = urllib.request.Request(self._url, body, self._headers)  # noqa: S310 - checked when opened
         try:
             with self._opener.open(request, timeout=_TIMEOUT_S) as reply:
-                return _table(reply.read())
+                yield _reader(_Ended(reply))
         except urllib.error.HTTPError as error:
             raise _refusal(error) from error
         except (http.client.HTTPException, pa.ArrowException) as error:
@@ -66,11 +74,39 @@ class HttpConnection(Connection):
             raise LakeUnavailable(f"{self._url}: {error or type(error).__name__}") from error
 
 
-def _table(body: bytes) -> pa.Table:
-    """The whole answer: Arrow's reader by itself takes a stream that was cut off for a shorter one."""
-    if not body.endswith(_END):
-        raise pa.ArrowInvalid("the stream has no end")
-    return pa.ipc.open_stream(body).read_all()
+class _Ended(io.RawIOBase):
+    """A reply as a file, which knows its last bytes."""
+
+    def __init__(self, reply: http.client.HTTPResponse) -> None:
+        self._reply = reply
+        self._last = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        content = self._reply.read(size if size >= 0 else None)
+        self._last = (self._last + content[-len(_END) :])[-len(_END) :]
+        return content
+
+    def check(self) -> None:
+        """Raises:
+        ArrowInvalid: it is not the whole.
+        """
+        self.read()
+        if self._last != _END:
+            raise pa.ArrowInvalid("the stream has no end")
+
+
+def _reader(reply: _Ended) -> pa.RecordBatchReader:
+    """The batches: Arrow's reader by itself takes a stream that was cut off for a shorter one."""
+    reader = pa.ipc.open_stream(reply)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield from reader
+        reply.check()
+
+    return pa.RecordBatchReader.from_batches(reader.schema, batches())
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pyarrow as pa
 
-from headrace.client.connection import Connection
+from headrace.client.connection import Connection, Parameters
+from headrace.errors import UsageError
 from headrace.query.ask import Questions
 from headrace.query.config import Place
 
@@ -16,11 +17,16 @@ class LocalConnection(Connection):
     """Each question looks at the lake anew."""
 
     def __init__(self, place: Place) -> None:
-        self._questions = Questions(place)
+        self._questions: Questions | None = Questions(place)
 
     def close(self) -> None:
-        self._questions.close()
+        if self._questions is not None:
+            self._questions.close()
+            self._questions = None
 
-    def _ask(self, sql: str, params: Mapping[str, Any] | Sequence[Any] | None) -> pa.Table:
+    @contextmanager
+    def _stream(self, sql: str, params: Parameters) -> Iterator[pa.RecordBatchReader]:
+        if self._questions is None:
+            raise UsageError("this connection is closed", hint="headrace.connect(…) opens another")
         with self._questions.ask(sql, params) as answer:
-            return answer.reader.read_all()
+            yield answer.reader

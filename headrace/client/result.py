@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
+from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import Any
 
@@ -10,27 +11,54 @@ import pyarrow as pa
 
 from headrace.errors import UsageError
 
+Stream = Callable[[], AbstractContextManager[pa.RecordBatchReader]]
+
 
 class Result:
-    """The rows of an answer, kept as Arrow columns; ``len``, iteration by rows, and conversions."""
+    """The rows of an answer, kept as Arrow columns; ``len``, iteration by rows, and conversions.
 
-    def __init__(self, read: Callable[[], pa.Table]) -> None:
-        self._read = read
+    Times have the zone UTC. ``batches`` is for answers that are larger than memory.
+    """
+
+    def __init__(self, stream: Stream, check: Callable[[Set[str]], None] | None = None) -> None:
+        self._stream = stream
+        self._check = check
         self._table: pa.Table | None = None
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """``pyarrow.RecordBatch`` by batch, as they come; nothing is kept, and each call asks anew.
+
+        Raises:
+            QueryError: the statement is wrong, or needs more than it may have.
+            LakeError: the lake, or the endpoint, does not answer.
+            UsageError: there is no such device, or name.
+        """
+        seen: set[str] = set()
+        with self._stream() as reader:
+            for batch in reader:
+                if self._check is not None:
+                    seen.update(batch.column("name").unique().to_pylist())
+                if batch.num_rows:
+                    yield batch
+        if self._check is not None:
+            self._check(seen)
 
     def to_arrow(self) -> pa.Table:
         """A ``pyarrow.Table``. The question is asked when the first of these methods is called.
 
         Raises:
-            QueryError: the statement is wrong, or needs more than it may have.
-            LakeError: the lake, or the endpoint, does not answer.
+            As ``batches``.
         """
         if self._table is None:
-            self._table = self._read()
+            with self._stream() as reader:
+                table = reader.read_all()
+            if self._check is not None:
+                self._check(set(table.column("name").unique().to_pylist()))
+            self._table = table
         return self._table
 
     def to_pandas(self) -> Any:
-        """A ``pandas.DataFrame``; labels are categories, which take a byte or two a row.
+        """A ``pandas.DataFrame``.
 
         Raises:
             UsageError: pandas is not installed.
@@ -60,6 +88,11 @@ class Result:
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         return self.to_arrow().__arrow_c_stream__(requested_schema)
+
+    def __repr__(self) -> str:
+        if self._table is None:
+            return "<Result, not asked yet: to_pandas(), to_polars(), to_arrow(), batches()>"
+        return f"<Result of {self._table.num_rows:,} rows: {', '.join(self._table.column_names)}>"
 
 
 def _needs(name: str) -> Any:

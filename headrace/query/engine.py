@@ -11,7 +11,7 @@ sources, and has its own DuckDB: what one statement is allowed to open is no mat
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -97,7 +97,8 @@ class Engine:
 
     def interrupt(self) -> None:
         """End the statement that is running, from another thread: it raises QueryStopped."""
-        self._db.interrupt()
+        with suppress(duckdb.ConnectionException):  # it has ended, and all of this is closed
+            self._db.interrupt()
 
     def query(self, sql: str, parameters: Parameters = None) -> pa.RecordBatchReader:
         """The result of one reading statement, as it comes.

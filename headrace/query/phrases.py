@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 Phrase = tuple[str, dict[str, Any]]
-Moment = str | datetime
+Moment = str | date | datetime
 
 _COLUMNS: Final = "site, device, name, time, value, text, unit"
 
@@ -55,6 +55,12 @@ def series(*, device: str | None = None, site: str | None = None) -> Phrase:
         "SELECT site, device, name, unit, time AS last_time FROM latest"  # noqa: S608 - ours
         f"{_where(terms)} ORDER BY site, device, name"
     ), values
+
+
+def known(view: str, *, site: str | None = None) -> Phrase:
+    """Devices and their names, of ``latest`` or ``series``."""
+    terms, values = _of_series(None, (), site)
+    return f"SELECT DISTINCT device, name FROM {view}{_where(terms)}", values  # noqa: S608 - ours
 
 
 def _of_series(

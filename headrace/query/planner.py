@@ -11,6 +11,7 @@ Only optimizers that move filters are on: others add scans, or profit from the t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -95,7 +96,8 @@ class Planner:
 
     def interrupt(self) -> None:
         """End what is planned just now, from another thread."""
-        self._db.interrupt()
+        with suppress(duckdb.ConnectionException):  # closed
+            self._db.interrupt()
 
     def read(self, sql: str, parameters: Parameters = None) -> Statement:
         """The statement, checked (``statement.read``)."""

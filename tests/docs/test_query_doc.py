@@ -59,6 +59,7 @@ def test_the_commands_do_what_the_page_says(folder: Path) -> None:
     assert '{"readings":14400}' in said
     assert "serve.toml: ok" in said
     assert "1200 8 [" in said
+    assert "14400 readings" in said
     assert (folder / "shakes.csv").read_text(encoding="utf-8").startswith("time,value")
 
 

@@ -20,10 +20,10 @@ import pytest
 
 import headrace
 from headrace.client.http import ARROW
-from headrace.errors import LakeUnavailable, QueryError, QueryStopped, UsageError
+from headrace.errors import LakeUnavailable
 from tests.bench.meter import children
 from tests.journals import START_US
-from tests.servers import free_port, wait_until
+from tests.servers import wait_until
 from tests.serving import TOKEN, Server, serving
 
 SLOW = "SELECT count(*) FROM range(100000000000) a, range(1000) b"
@@ -206,44 +206,6 @@ def test_only_tokens_of_the_file_are_taken_and_a_revoked_one_no_more(server: Ser
     assert server.ask("GET", "/healthz", Authorization="")[0] == 200
     assert b"/api/v1/sql" in server.ask("GET", "/", Authorization="")[1]
     assert json.loads(server.ask("GET", "/openapi.json", Authorization="")[1])["openapi"] == "3.1.0"
-
-
-@pytest.mark.parametrize("where", ["folder", "endpoint"])
-def test_connect_is_the_same_for_a_folder_and_an_endpoint(server: Server, where: str) -> None:
-    """One interface, one answer, one kind of error."""
-    place = server.url if where == "endpoint" else server.data
-    with headrace.connect(place, token=TOKEN if where == "endpoint" else None) as lake:
-        found = lake.readings("pump-1", ["s0", "s1"], datetime.fromtimestamp(START_US / 1e6, UTC))
-        table = found.to_arrow()
-        assert table.num_rows == len(found) == 200
-        assert table.schema.field("time").type == pa.timestamp("us", "UTC")
-        assert table["name"].to_pylist() == ["s0"] * 100 + ["s1"] * 100
-        assert lake.readings("pump-1", "s0", end="2001-01-01").to_pylist() == []
-        assert next(iter(lake.last("pump-2", "s3")))["device"] == "pump-2"
-        assert [row["device"] for row in lake.devices()] == ["pump-0", "pump-1", "pump-2"]
-        assert len(lake.series("pump-0")) == 4
-        assert "latest" in lake.tables().to_arrow()["name"].to_pylist()
-        assert lake.sql("SELECT $x + 1 AS y", {"x": 41}).to_pylist() == [{"y": 42}]
-        assert lake.sql("SELECT ? AS y", ["it's"]).to_pylist() == [{"y": "it's"}]
-        with pytest.raises(QueryError, match="nope"):
-            lake.sql("SELECT nope FROM readings").to_arrow()
-        frame = found.to_pandas()
-        assert list(frame.columns)[:4] == ["site", "device", "name", "time"]
-        assert found.to_polars().shape == (200, 7)
-
-
-def test_connect_says_what_is_wrong_with_an_endpoint(server: Server) -> None:
-    """No token, nobody there, too much asked."""
-    with pytest.raises(UsageError, match="token"):
-        headrace.connect(server.url).devices().to_arrow()
-    with pytest.raises(LakeUnavailable):
-        headrace.connect(f"http://127.0.0.1:{free_port()}", token=TOKEN).devices().to_arrow()
-    with pytest.raises(QueryStopped, match="100,000 rows"):
-        headrace.connect(server.url, token=TOKEN).sql("SELECT true FROM range(100001)").to_arrow()
-    with pytest.raises(UsageError, match="no data folder"):
-        headrace.connect(server.data / "nowhere")
-    with pytest.raises(UsageError, match="are for an address"):
-        headrace.connect(server.data, token=TOKEN)
 
 
 def test_it_ends_on_sigterm_and_its_workers_with_it(server: Server) -> None:

@@ -89,6 +89,12 @@ def test_memory_and_spilled_bytes_are_bounded(engine: Engine) -> None:
         ).read_all()
 
 
+def test_an_interrupt_that_comes_too_late_is_nothing(engine: Engine) -> None:
+    """A worker of the endpoint hears it on a thread that must live on."""
+    engine.close()
+    engine.interrupt()
+
+
 def test_a_full_disk_for_temporary_files_is_the_statements_matter(tmp_path: Path) -> None:
     """Not the lake's: a process that may write files of a megabyte only."""
     sql = "SELECT count(*) FROM (SELECT * FROM range(9000000) ORDER BY hash(range))"
