@@ -6,6 +6,7 @@ Reading order:
 - ``order``       the order of rows, and runs of equal series in a piece of a table
 - ``merge``       many sorted runs into one, in bounded memory
 - ``writer``      sorted tables as dense files of a target size
+- ``entries``     the data files that a table's manifests name
 - ``iceberg``     the one place that replaces files in a table
 - ``records``     what a rewriting is about to do, written down first
 - ``compaction``  the steps of one rewriting and what a kill between them leaves behind

@@ -15,7 +15,7 @@ Table properties, and so the watermarks, are not touched, but for those that the
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,6 +27,7 @@ from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.transforms import DayTransform, MonthTransform, YearTransform
 
+from cloud_sync.maintain.entries import Entry, data_files, entries
 from cloud_sync.maintain.runs import File
 from headrace.errors import LakeError, LakeUnavailable
 from headrace.lake.catalogue import catalogue_errors
@@ -70,7 +71,7 @@ def partitions(table: Table) -> list[Partition]:
         if data.spec_id != table.metadata.default_spec_id:
             continue  # of an older partitioning: a file must not lie across two of the new one
         name = _partition_name(table, data)
-        groups[name].append(_file(data))
+        groups[name].append(data.file)
         ends[name] = _end_of(table, data)
     is_day = isinstance(_transform(table), DayTransform)
     return [
@@ -78,7 +79,7 @@ def partitions(table: Table) -> list[Partition]:
     ]
 
 
-def live(table: Table) -> list[DataFile]:
+def live(table: Table) -> list[Entry]:
     """The data files of the newest snapshot."""
     snapshot = table.current_snapshot()
     if snapshot is None:
@@ -89,7 +90,7 @@ def live(table: Table) -> list[DataFile]:
             data
             for manifest in manifests
             if manifest.content == ManifestContent.DATA
-            for data in _entries(table, manifest)
+            for data in entries(table.io, manifest)
         ]
     if any(manifest.content == ManifestContent.DELETES for manifest in manifests):
         raise LakeError(
@@ -105,7 +106,7 @@ def referenced(table: Table) -> set[str]:
         manifests = {
             manifest for snapshot in table.snapshots() for manifest in _manifests(table, snapshot)
         }
-        return {data.file_path for manifest in manifests for data in _entries(table, manifest)}
+        return {data.file.uri for manifest in manifests for data in entries(table.io, manifest)}
 
 
 def replace(
@@ -151,7 +152,7 @@ def _replace(
         update = change.update_snapshot(snapshot_properties={MARK: why})
         # Where nothing goes, manifests are merged as the table's properties say; an overwriting leaves each as it is.
         with update.overwrite() if gone else update.merge_append() as snapshot:
-            found = [data for data in live(table) if data.file_path in gone]
+            found = _data_files(table, gone)
             if len(found) < len(gone):
                 raise ValidationException("a file that was to be replaced is not there any more")
             for data in found:
@@ -165,13 +166,13 @@ def _has_happened(
     table: Table, gone: Sequence[File], come: Sequence[str], marks: Marks | None
 ) -> bool:
     """Whether a commit whose answer was lost was done: then the new files are there, and the old are not."""
-    there = {data.file_path for data in live(table)}
+    there = {data.file.uri for data in live(table)}
     is_done = there.isdisjoint(file.uri for file in gone) and there.issuperset(come)
     return is_done and (marks is None or _has(table, marks.after))
 
 
 def _is_as_before(table: Table, gone: Sequence[File], marks: Marks | None) -> bool:
-    there = {data.file_path for data in live(table)}
+    there = {data.file.uri for data in live(table)}
     is_there = there.issuperset(file.uri for file in gone)
     return is_there and (marks is None or _has(table, marks.before))
 
@@ -189,16 +190,20 @@ def _manifests(table: Table, snapshot: Snapshot) -> list[ManifestFile]:
     return [each for each in snapshot.manifests(table.io) if each.content == ManifestContent.DATA]
 
 
-def _entries(table: Table, manifest: ManifestFile) -> Iterator[DataFile]:
-    for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True):
-        yield entry.data_file
+def _data_files(table: Table, uris: set[str]) -> list[DataFile]:
+    """What pyiceberg knows of some files; only the manifests that name them are read for it."""
+    snapshot = table.current_snapshot()
+    manifests = _manifests(table, snapshot) if snapshot is not None else []
+    return [
+        data
+        for manifest in manifests
+        if not uris.isdisjoint(each.file.uri for each in entries(table.io, manifest))
+        for data in data_files(table.io, manifest)
+        if data.file_path in uris
+    ]
 
 
-def _file(data: DataFile) -> File:
-    return File(data.file_path, data.file_size_in_bytes, data.record_count)
-
-
-def _partition_name(table: Table, data: DataFile) -> str:
+def _partition_name(table: Table, data: Entry) -> str:
     return str(table.spec().partition_to_path(data.partition, table.schema()))
 
 
@@ -208,7 +213,7 @@ def _transform(table: Table) -> Any:
     return fields[0].transform if len(fields) == 1 else None
 
 
-def _end_of(table: Table, data: DataFile) -> datetime | None:
+def _end_of(table: Table, data: Entry) -> datetime | None:
     """The end of a file's day, month or year; None where the table is partitioned otherwise."""
     transform, value = _transform(table), data.partition[0] if table.spec().fields else None
     if value is None:

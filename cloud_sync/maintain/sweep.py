@@ -67,7 +67,7 @@ def sweep(store: Store, table: Table, ages: Ages, *, dry_run: bool = False) -> S
         if record.table_uuid == str(table.metadata.table_uuid)
     ]
     if found:
-        files = _Files(referenced(table), {data.file_path for data in live(table)})
+        files = _Files(referenced(table), {data.file.uri for data in live(table)})
         for record in found:
             _sweep_record(store, table, record, files, ages, swept, dry_run)
     swept.metadata += [] if dry_run else _stray_metadata(table, ages)

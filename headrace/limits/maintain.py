@@ -50,6 +50,10 @@ ROW_GROUP_TEXT_BYTES: Final = 64 * MIB
 #: ones are left as they are; no lander makes them.
 SORT_MAX_ROWS: Final = 4_000_000
 
+#: Data files of a table that are remembered by the manifests that name them, some 500 bytes each: a round asks for
+#: all of them before and behind each commit.
+KEPT_ENTRIES: Final = 50_000
+
 #: Times that a finished compaction is offered to the table; each takes some 50 ms while others commit.
 COMMIT_TRIES: Final = 10
 

@@ -119,4 +119,4 @@ def _bytes(config: CloudSync) -> tuple[int, int]:
     table = load_readings(open_catalogue(config.lake))
     assert table is not None
     files = live(table)
-    return len(files), sum(file.file_size_in_bytes for file in files)
+    return len(files), sum(each.file.bytes for each in files)
