@@ -12,6 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from cloud_sync.compute.engines.duckdb import DuckdbEngine
+from cloud_sync.config import DuckdbOptions
+from headrace.errors import LakeUnavailable
+from headrace.lake import spill
 from headrace.lake.config import Lake
 from headrace.lake.spill import Spill
 from tests.computed import ComputedLake, computed_lake, fill
@@ -114,3 +118,17 @@ def test_a_folder_that_nobody_closed_goes_with_its_engine(tmp_path: Path) -> Non
     """One that failed while it was made."""
     folder = Spill(Lake(uri=str(tmp_path))).folder
     assert not folder.exists()
+
+
+def test_what_does_not_fit_on_the_disk_either_is_said_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest of the disk is left to others."""
+    import ibis
+
+    monkeypatch.setattr(spill, "SPILL_SHARE", 0.0)
+    numbers = ibis.range(0, 30_000_000).unnest().name("x").as_table()
+    with DuckdbEngine(DuckdbOptions(memory_mb=128), Lake(uri=str(tmp_path))) as engine:
+        with pytest.raises(LakeUnavailable, match="or disk for what does not fit") as found:
+            list(engine.batches(numbers.order_by(numbers.x.hash())))
+        assert "free space on the lake's disk" in found.value.hint

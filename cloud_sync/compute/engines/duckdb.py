@@ -36,7 +36,6 @@ class DuckdbEngine(Engine):
         settings: dict[str, Any] = {
             "memory_limit": f"{options.memory_mb}MiB",
             "temp_directory": str(self._spill.folder),
-            "max_temp_directory_size": f"{self._spill.max_bytes}B",
             # Rows are ordered where order counts; keeping it elsewhere takes memory.
             "preserve_insertion_order": "false",
         }
@@ -44,6 +43,8 @@ class DuckdbEngine(Engine):
             settings["threads"] = options.threads
         self._ibis: Any = ibis.duckdb.connect(**settings)
         self._db: Any = self._ibis.con
+        # Told with the others, DuckDB 2.0 shows it and does not heed it.
+        self._db.execute(f"SET max_temp_directory_size = '{self._spill.max_bytes}B'")
         for name in ("autoinstall_known_extensions", "autoload_known_extensions"):
             self._db.execute(f"SET {name} = false")
 
