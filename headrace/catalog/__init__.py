@@ -7,6 +7,7 @@ Reading order:
 - ``evolution``  bringing a table of an older version up to date, without rewriting it
 - ``listing``    what the catalogue says of the tables
 - ``series``     the table of series
+- ``freshness``  how far behind each site is
 - ``show``       all that for people
 - ``commands``   ``headrace catalog``
 """

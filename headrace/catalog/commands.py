@@ -27,7 +27,7 @@ def catalog(
     table: str, data: Path | None, lake: str | None, config: Path | None, of_series: bool,
     device: str, name: str, as_json: bool,
 ) -> None:  # fmt: skip
-    """List what is in the lake, or explain one TABLE. Columns, units, sizes, snapshots.
+    """List what is in the lake, or explain one TABLE. Columns, units, sizes, snapshots, freshness by site.
 
     It reads metadata only, however large the lake is. The series are as of the newest registration;
     the view `series` of headrace query is of this moment.
@@ -43,6 +43,7 @@ def catalog(
     # Imported here: Iceberg takes a second, and --help should not.
     from headrace.catalog import listing, show
     from headrace.catalog import series as series_table
+    from headrace.catalog.freshness import freshness
     from headrace.lake.catalogue import exists, open_catalogue
     from headrace.query.config import find_place
 
@@ -61,11 +62,12 @@ def catalog(
         chosen = series_table.chosen(rows, device=device, name=name)
         _json(chosen) if as_json else show.series(chosen)
         return
-    tables, overview = (
-        listing.listing(catalogue),
-        series_table.overview(rows) if rows is not None else None,
-    )
-    _json({"tables": tables, "series": overview}) if as_json else show.tables(tables, overview)
+    tables, sites = listing.listing(catalogue), freshness(place.lake, place.journal, catalogue)
+    overview = series_table.overview(rows) if rows is not None else None
+    if as_json:
+        _json({"tables": tables, "series": overview, "sites": sites})
+    else:
+        show.tables(tables, overview, sites)
 
 
 def _json(found: object) -> None:

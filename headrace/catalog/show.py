@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table as Rows
 from rich.text import Text
 
+from headrace.catalog.freshness import Site
 from headrace.catalog.listing import Details, Snapshot, Table
 from headrace.catalog.series import Overview, Series
 from headrace.limits.catalog import CATALOG_MAX_SERIES, CATALOG_MAX_SNAPSHOTS
@@ -20,7 +21,7 @@ from headrace.limits.catalog import CATALOG_MAX_SERIES, CATALOG_MAX_SNAPSHOTS
 _WIDE: Final = 10_000
 
 
-def tables(found: Sequence[Table], series: Overview | None) -> None:
+def tables(found: Sequence[Table], series: Overview | None, sites: Sequence[Site]) -> None:
     """All tables, and what is in them."""
     rows = _rows("table", ">rows", ">files", ">MB", ">snapshots", "changed", "what it is")
     for each in found:
@@ -37,6 +38,19 @@ def tables(found: Sequence[Table], series: Overview | None) -> None:
             f"newest reading {_time(series.newest) or '-'}",
             highlight=False,
         )
+    if sites:
+        console.print()
+        console.print(_sites(sites))
+
+
+def _sites(found: Sequence[Site]) -> Rows:
+    rows = _rows("site", "newest registered", "newest received", "landed", ">waiting")
+    for each in found:
+        rows.add_row(
+            Text(each.site), _time(each.registered), _time(each.received), _time(each.landed),
+            _number(each.waiting),
+        )  # fmt: skip
+    return rows
 
 
 def table(found: Details) -> None:
