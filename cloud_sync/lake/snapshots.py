@@ -6,10 +6,11 @@ has replaced are another matter (``cloud_sync.maintain.sweep``): queries may sti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 
 from pyiceberg.table import Table
+from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.snapshots import Snapshot
 
 from headrace.errors import CommitConflict
@@ -23,13 +24,27 @@ def expired(table: Table, keep: int) -> list[Snapshot]:
     return [each for each in oldest_first[:-keep] if each.snapshot_id not in named]
 
 
-def are_due(old: Sequence[Snapshot], keep: int) -> bool:
-    """Whether they are enough for a commit of their own: a quarter of those that stay.
+def would_expire(table: Table, keep: int, coming: int) -> int:
+    """How many ``expire`` would forget behind so many more commits."""
+    if not coming:
+        count = len(expired(table, keep))
+    else:
+        refs = table.metadata.refs.items()
+        named = {each.snapshot_id for name, each in refs if name != MAIN_BRANCH}
+        oldest_first = sorted(table.snapshots(), key=lambda each: each.sequence_number or 0)
+        going = oldest_first[: max(0, len(oldest_first) + coming - keep)]
+        free = [each for each in going if each.snapshot_id not in named]
+        count = len(free) + max(0, coming - keep)
+    return count if are_due(count, keep) else 0
+
+
+def are_due(count: int, keep: int) -> bool:
+    """Whether so many are enough for a commit of their own: a quarter of those that stay.
 
     pyiceberg copies the table's metadata some twenty times a commit, so each snapshot that waits costs every
     commit half a millisecond.
     """
-    return len(old) >= max(1, keep // 4)
+    return count >= max(1, keep // 4)
 
 
 def expire(table: Table, keep: int) -> int:
@@ -42,7 +57,7 @@ def expire(table: Table, keep: int) -> int:
         LakeUnavailable: the catalogue is away. CommitConflict: another process did it at the same time.
     """
     old = expired(table, keep)
-    if not are_due(old, keep):
+    if not are_due(len(old), keep):
         return 0
     going = {each.snapshot_id for each in old}
     with catalogue_errors("expire snapshots"):

@@ -18,7 +18,7 @@ from pyiceberg.table import Table
 from cloud_sync.config import CloudSync
 from cloud_sync.lake.history import follows, state_of
 from cloud_sync.lake.record import TableRecord
-from cloud_sync.lake.snapshots import are_due, expire, expired
+from cloud_sync.lake.snapshots import expire, would_expire
 from cloud_sync.maintain import landings, records, report
 from cloud_sync.maintain.compaction import Compaction, Settings, StoppedError
 from cloud_sync.maintain.estimate import estimate
@@ -98,8 +98,9 @@ class Maintainer:
                 table = self._load(name)
                 if name == READINGS[1] and not dry_run:
                     self._check(table)
-                done += self._compact(table, days, dry_run)
-                states.append(self._tidy(table, dry_run, everything=not days))
+                own = list(self._compact(table, days, dry_run))
+                done += own
+                states.append(self._tidy(table, own, dry_run, everything=not days))
             except LakeUnavailable:
                 raise
             except LakeError as error:
@@ -149,25 +150,28 @@ class Maintainer:
                 yield done
 
     def _estimate(self, table: Table, partition: Partition) -> Day | None:
-        choice = self._choose(partition, partition.files)
-        if choice is None:
+        found = estimate(
+            table, partition.files, self._config.maintain,
+            lambda files: self._choose(partition, files),
+        )  # fmt: skip
+        if found is None:
             return None
-        before, after = (
-            _size(partition.files),
-            estimate(table, partition.files, self._config.maintain),
+        before = _size(partition.files)
+        return Day(
+            table.name()[-1], partition.name, "would", before, found.after, merges=found.merges
         )
-        return Day(table.name()[-1], partition.name, "would", before, after)
 
     def _day(self, table: Table, partition: Partition) -> Day | None:
         """Merge what there is to merge, until the day is well."""
         name, before = table.name()[-1], _size(partition.files)
         left: set[File] = set()
-        why = ""
+        why, merges = "", 0
         state: report.State = "done"
         now = partition
         while choice := self._choose(now, [file for file in now.files if file not in left]):
             try:
                 self._merge(table, now, choice)
+                merges += 1
             except LostRaceError:
                 state, why = "lost", "another process was faster; again in the next round"
                 break
@@ -182,7 +186,7 @@ class Maintainer:
         after = _size(now.files)
         if now == partition and not why:
             return None
-        return Day(name, partition.name, state, before, after, why)
+        return Day(name, partition.name, state, before, after, why, merges)
 
     def _merge(self, table: Table, partition: Partition, choice: Choice) -> None:
         maintain = self._config.maintain
@@ -207,18 +211,20 @@ class Maintainer:
         )
         return choose(runs_of(files), is_over=is_over, min_runs=self._config.maintain.min_files)
 
-    def _tidy(self, table: Table, dry_run: bool, *, everything: bool) -> report.Table:
+    def _tidy(
+        self, table: Table, days: Sequence[Day], dry_run: bool, *, everything: bool
+    ) -> report.Table:
         """Retention, expiry and sweep, and how the table is now."""
         name, keep = table.name()[-1], self._config.register.keep_snapshots
         with catalogue_errors("read the table back"):
             table.refresh()
         retired = self._retire(table, dry_run) if everything else Size()
         strays = self._strays(table, dry_run) if everything else Size()
-        count = len(table.snapshots())
+        coming = sum(day.merges for day in days) + bool(retired.files) if dry_run else 0
+        count = len(table.snapshots()) + coming
         if name == READINGS[1] and not dry_run:
             self._record.follow(state_of(table.metadata))  # before the snapshots that lead to it go
-        old = expired(table, keep)
-        forgotten = (len(old) if are_due(old, keep) else 0) if dry_run else expire(table, keep)
+        forgotten = would_expire(table, keep, coming) if dry_run else expire(table, keep)
         if forgotten and not dry_run:
             with catalogue_errors("load the table"):
                 table.refresh()

@@ -25,7 +25,7 @@ class Size(msgspec.Struct, frozen=True):
 
 
 class Day(msgspec.Struct, frozen=True):
-    """One partition that was compacted, or would be; ``after`` is estimated in a dry run."""
+    """One partition that was compacted, or would be, in so many merges; bytes of ``after`` are estimated in a dry run."""
 
     table: str
     day: str
@@ -33,6 +33,7 @@ class Day(msgspec.Struct, frozen=True):
     before: Size
     after: Size
     why: str = ""
+    merges: int = 0
 
 
 class Table(msgspec.Struct, frozen=True):

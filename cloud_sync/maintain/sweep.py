@@ -67,26 +67,32 @@ def sweep(store: Store, table: Table, ages: Ages, *, dry_run: bool = False) -> S
         if record.table_uuid == str(table.metadata.table_uuid)
     ]
     if found:
-        files = _Files(referenced(table), {data.file.uri for data in live(table)})
+        files = _Files(
+            referenced(table), {data.file.uri for data in live(table)},
+            {uri for record in found for uri in record.gone},
+        )  # fmt: skip
         for record in found:
             _sweep_record(store, table, record, files, ages, swept, dry_run)
-    swept.metadata += [] if dry_run else _stray_metadata(table, ages)
+    swept.metadata += _stray_metadata(table, ages, dry_run)
     return swept
 
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """Data files that any snapshot names, and those that the newest does."""
+    """Data files that any snapshot names, those that the newest does, and those that records say to be replaced."""
 
     named: set[str]
     live: set[str]
+    replaced: set[str]
 
 
 def _sweep_record(
     store: Store, table: Table, record: Record, files: _Files, ages: Ages, swept: Swept,
     dry_run: bool,
 ) -> None:  # fmt: skip
-    come = [uri for uri in _written(table, record) if uri not in files.named]
+    # What came and was replaced later is the later record's: it has a grace of its own.
+    kept = files.named | files.replaced
+    come = [uri for uri in _written(table, record) if uri not in kept]
     come.reverse()  # the newest first: those that are left are found again from the first on
     is_old = ages.now_us - job_start_us(record.job) >= ages.orphan_us
     is_open = bool(come) if not record.gone else not files.live.isdisjoint(record.gone)
@@ -143,7 +149,7 @@ def _delete(table: Table, uris: list[str], swept: Swept, dry_run: bool) -> None:
         swept.files.append(uri)
 
 
-def _stray_metadata(table: Table, ages: Ages) -> list[str]:
+def _stray_metadata(table: Table, ages: Ages, dry_run: bool) -> list[str]:
     """Delete old metadata files that nothing names; only where Arrow can list the folder."""
     if not isinstance(table.io, PyArrowFileIO):
         return []
@@ -159,7 +165,8 @@ def _stray_metadata(table: Table, ages: Ages) -> list[str]:
                 info.mtime_ns is not None and ages.now_us - info.mtime_ns // 1_000 >= ages.orphan_us
             )
             if is_old and info.is_file and info.base_name not in known:
-                filesystem.delete_file(info.path)
+                if not dry_run:
+                    filesystem.delete_file(info.path)
                 removed.append(info.base_name)
     except (OSError, pa.ArrowException) as error:
         raise LakeUnavailable(f"{folder}: cannot tidy: {error}") from error

@@ -2,101 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from click.testing import CliRunner
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
 from pyiceberg.transforms import DayTransform
 from pyiceberg.types import DoubleType, LongType, NestedField, StringType, TimestamptzType
 
-from cloud_sync import cli
-from cloud_sync.config import CloudSync, Maintain, Register
 from cloud_sync.landing.parquet import DAY_US
 from cloud_sync.maintain import compaction
 from cloud_sync.maintain.maintainer import Maintainer
-from cloud_sync.maintain.report import Report
 from headrace.clock import ManualClock
 from headrace.errors import LakeUnavailable
-from headrace.lake.catalogue import load_readings, open_catalogue
+from headrace.lake.catalogue import open_catalogue
 from headrace.lake.manifests import watermarks
 from headrace.lake.opening import open_store
 from headrace.metrics import Metrics
-from tests.journals import START_US, Journal, readings
-from tests.lakes import Identity, assert_each_once, identities, journalled, pipeline, settings
-from tests.programs import Programs
-from tests.servers import wait_until
-
-MIDNIGHT_US = START_US // DAY_US * DAY_US
-LATER_US = MIDNIGHT_US + 3 * DAY_US
-
-
-@dataclass
-class Lake:
-    """A data folder whose days are over, and its maintainer."""
-
-    folder: Path
-    config: CloudSync
-    clock: ManualClock
-    maintainer: Maintainer
-
-    @property
-    def table(self) -> Table:
-        table = load_readings(open_catalogue(self.config.lake))
-        assert table is not None
-        return table
-
-    @property
-    def files(self) -> list[str]:
-        return [task.file.file_path for task in self.table.scan().plan_files()]
-
-    def identities(self) -> Counter[Identity]:
-        return identities(self.config.lake, None)
-
-    def round(self, *, dry_run: bool = False) -> Report:
-        return self.maintainer.round(dry_run=dry_run)
-
-    def again(self, **changes: object) -> Lake:
-        """The same lake with another [maintain]."""
-        return lake_of(self.folder, self.clock, **changes)
-
-
-def lake_of(folder: Path, clock: ManualClock, **changes: object) -> Lake:
-    maintain = replace(Maintain(level=3, grace_s=60.0), **changes)  # type: ignore[arg-type]
-    config = replace(
-        settings(folder, max_rows=300), maintain=maintain, register=Register(keep_snapshots=2)
-    )
-    maintainer = Maintainer(config, open_store(config.lake), clock, Metrics("cloud_sync"))
-    return Lake(folder, config, clock, maintainer)
-
-
-def append(folder: Path, batches: int, *, days: int = 2, first: int = 0) -> None:
-    """Batches in turn for each day and of three devices, in a stream of their own."""
-    stream = f"{first:016x}"
-    journal = Journal(folder / "gateway" / "journal.db")
-    for at in range(first, first + batches):
-        start = MIDNIGHT_US + (at % days) * DAY_US + at * 1_000_000
-        journal.append(
-            f"pump-{at % 3}",
-            readings(100, start_us=start, seed=at),
-            received_at=LATER_US,
-            stream=stream,
-        )
-    journal.close()
-
-
-def land_and_register(config: CloudSync, times: int = 1) -> None:
-    for _ in range(times):
-        path = pipeline(config)
-        path.land()
-        path.register()
+from tests.lakes import assert_each_once, journalled, pipeline
+from tests.maintaining import LATER_US, MIDNIGHT_US, Lake, append, lake_of, land_and_register
 
 
 @pytest.fixture
@@ -130,15 +57,6 @@ def test_a_day_that_is_over_becomes_one_sorted_file_with_the_same_readings(lake:
         )
         assert keys == sorted(keys)
     assert not lake.round().days  # and now it is well
-
-
-def test_a_dry_run_says_what_would_be_saved_and_changes_nothing(lake: Lake) -> None:
-    """Files, bytes and bytes per reading, before and after."""
-    before = sorted(path for path in lake.folder.rglob("*") if path.is_file())
-    report = lake.round(dry_run=True)
-    assert [day.state for day in report.days] == ["would", "would"]
-    assert all(day.after.bytes < day.before.bytes and day.after.files == 1 for day in report.days)
-    assert sorted(path for path in lake.folder.rglob("*") if path.is_file()) == before
 
 
 def test_an_open_day_is_merged_when_there_are_enough_files(lake: Lake) -> None:
@@ -291,64 +209,6 @@ def test_readings_past_their_days_go_as_whole_files(lake: Lake) -> None:
     times = lake.table.scan(selected_fields=("time",)).to_arrow().column("time").cast(pa.int64())
     assert min(times.to_pylist()) >= MIDNIGHT_US + DAY_US
     assert watermarks(lake.table.properties) == marks
-
-
-def test_the_command_maintains_and_says_how_the_lake_is(lake: Lake) -> None:
-    """By default for people, with --json for scripts."""
-    runner = CliRunner()
-    dry = runner.invoke(cli.main, ["maintain", "--data", str(lake.folder), "--dry-run"])
-    assert dry.exit_code == 0, dry.output
-    assert "would: 4 files" in dry.output
-    assert dry.output.splitlines()[-1].startswith("well: readings 8 files")
-    done = runner.invoke(cli.main, ["maintain", "--data", str(lake.folder), "--json"])
-    answer = json.loads(done.stdout)
-    assert [day["after"]["files"] for day in answer["days"]] == [1, 1]
-    assert answer["health"].startswith("well")
-
-
-def test_the_command_without_a_lake_has_nothing_to_do(tmp_path: Path) -> None:
-    """And makes none."""
-    done = CliRunner().invoke(cli.main, ["maintain", "--data", str(tmp_path)])
-    assert (done.exit_code, done.output) == (0, "well: no tables\n")
-    assert not (tmp_path / "lake").exists()
-
-
-def test_a_table_that_is_not_there_is_a_problem_of_the_report(lake: Lake) -> None:
-    """Exit status 1, and the other tables have their turn."""
-    done = CliRunner().invoke(
-        cli.main, ["maintain", "--data", str(lake.folder), "--table", "nothing"]
-    )
-    assert done.exit_code == 1
-    assert "no table headrace.nothing" in done.output
-
-
-def test_the_service_maintains_beside_landing_and_registering(
-    tmp_path: Path, programs: Programs
-) -> None:
-    """A day of last year is dense soon, while batches go on to land; SIGTERM ends it cleanly."""
-    append(tmp_path, 12)
-    cloud = programs.make("cloud_sync", f"""
-[journal]
-path = "{tmp_path / "gateway" / "journal.db"}"
-[lake]
-uri = "{tmp_path / "lake"}"
-[landing]
-interval_s = 0.2
-max_rows = 300
-[register]
-interval_s = 0.2
-[maintain]
-interval_s = 0.5
-level = 3
-""")  # fmt: skip
-    cloud.start()
-    lake = lake_of(tmp_path, ManualClock(LATER_US))
-    wait_until(lambda: "maintaining: " in cloud.output(), 60, f"maintained:\n{cloud.output()}")
-    append(tmp_path, 3, first=12)
-    wait_until(lambda: sum(lake.identities().values()) == 1_500, 60, "landed and registered")
-    assert cloud.stop() == 0
-    assert_each_once(lake.identities(), journalled(lake.config.journal.path))
-    assert "lake: well: readings" in cloud.output()
 
 
 def test_a_derived_table_of_another_shape_is_maintained_by_its_name(lake: Lake) -> None:
