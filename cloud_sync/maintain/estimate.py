@@ -102,7 +102,8 @@ def _measured(table: Table, files: Sequence[File], *, is_dense: bool, level: int
     if first is None:
         return as_it_is
     sample = first.slice(0, ESTIMATE_ROWS)
-    return _encoded_bytes(sample, level) / sample.num_rows
+    per_row: float = _encoded_bytes(sample, level) / sample.num_rows
+    return per_row
 
 
 def _encoded_bytes(sample: pa.Table, level: int) -> int:

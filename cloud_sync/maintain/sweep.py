@@ -113,8 +113,8 @@ def _sweep_record(
 
 
 def _is_free_long_enough(store: Store, record: Record, ages: Ages, dry_run: bool) -> bool:
-    """The first look writes down when it was; the one after ``grace_s`` says yes."""
-    if record.free_since_us == 0:
+    """The first look writes down when it was; the one after ``grace_s`` says yes. A clock that was ahead begins anew."""
+    if record.free_since_us == 0 or record.free_since_us > ages.now_us:
         if ages.grace_us == 0:
             return True
         if not dry_run:
