@@ -95,6 +95,7 @@ class Pipeline:
             self._tidy(reader)
             with self._where_allowed(self._may_list):
                 self._lives.settle(lander, reader)
+            self._metrics.set("lag_batches", lander.lag())  # also where nothing can land
             goal, landed = reader.head(), 0
             this, uploading = lander.next(lander.cursor), None
             while this is not None:

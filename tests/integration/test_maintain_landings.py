@@ -129,7 +129,7 @@ def test_a_file_that_was_refused_goes_after_its_grace(site: Site) -> None:
     assert site.strays() == 1
     assert site.strays() == 0  # it waits
     assert refused in site.files()
-    site.clock.step_wall(-365 * 86_400)  # it was a year ahead: the grace begins anew, and does not last a year
+    site.clock.step_wall(-365 * 86_400)  # it was ahead: the grace begins anew, and lasts no year
     assert site.round().tables[0].removed_files == 0
     site.clock.advance(GRACE_S + 1)
     assert site.round(dry_run=True).tables[0].removed_files == 1
