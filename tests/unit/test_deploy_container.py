@@ -106,3 +106,46 @@ VARIANT = {
     "gateway": r'(?:--target gateway --build-arg |GATEWAY_)EXTRAS="([a-z ]+)"',
     "cloud-sync": r'(?:CLOUD_SYNC_)EXTRAS="([a-z ]+)"',
 }
+
+
+SOURCES = {
+    "plain/__init__.py": '"""Said."""\n',
+    "plain/part.py": (
+        'from dataclasses import dataclass\n\n\n@dataclass\nclass D:\n    """Kept."""\n\n\n'
+        'def f():\n    """Gone."""\n\n\ndef g():\n    assert False, "still here"\n'
+    ),
+    "reads/__init__.py": '"""Asserted."""\nassert __doc__ == "Asserted."\n',
+    "apprise/__init__.py": '"""Found by its source."""\nN = 7\n',
+    "template.py": "{% not Python %}\n",
+}
+LOOK = """
+import apprise, plain, reads, sys, traceback
+from plain import part
+assert (plain.__doc__, part.f.__doc__, part.D.__doc__) == (None, None, "Kept.")
+assert reads.__doc__ == "Asserted." and apprise.N == 7
+try:
+    part.g()
+except AssertionError as error:
+    (*_, last) = traceback.extract_tb(error.__traceback__)
+    print(last.filename, last.lineno)
+"""
+
+
+def test_libraries_of_an_image_work_without_sources_and_docstrings(tmp_path: Path) -> None:
+    """Asserts hold, who reads his docstrings has them, and a traceback names file and line of the image."""
+    for name, text in SOURCES.items():
+        path = tmp_path / "site" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    compiled = [sys.executable, FOLDER / "compiled.py", tmp_path / "site", tmp_path]
+    subprocess.run(compiled, check=True, timeout=60)
+    said = subprocess.run(
+        [sys.executable, "-I", "-B", "-c", f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r})\n{LOOK}"],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (said.stderr, said.stdout) == ("", "/site/plain/part.py 14\n")
+    left = {
+        path.relative_to(tmp_path / "site").as_posix(): path.stat().st_size > 0
+        for path in tmp_path.rglob("*.py")
+    }
+    assert left == {"apprise/__init__.py": False, "template.py": True}
