@@ -9,7 +9,7 @@ Reading order:
 - ``api/``       readings by HTTP
 - ``ingest/``    message to columns, dedup, what waits for the journal
 - ``sparkplug/``, ``sources/``   more ways in: Sparkplug B, Kafka
-- ``journal/``   the one writer; ``retention``: what it keeps, ``disk_room``: where; ``keys``: requests that may be repeated
+- ``journal/``   the one writer, and what it keeps
 - ``worker``     the thread that commits
 - ``acks``       what a device is told, and when
 - ``feed``       committed batches for everyone behind the journal

@@ -16,8 +16,8 @@ from gateway.feed import Feed
 from gateway.ingest.inbox import Inbox
 from gateway.ingest.limits import Limits
 from gateway.journal import JournalWriter
+from gateway.journal.retention import Retention
 from gateway.live import Live, LiveWorker
-from gateway.retention import Retention
 from gateway.runner import ConsumerRunner
 from gateway.sources.port import Source as WayIn
 from gateway.status import Status

@@ -7,8 +7,8 @@ from gateway.assembly.common import Common
 from gateway.broker.port import Broker
 from gateway.ingest.group import GroupReader
 from gateway.journal import JournalWriter
+from gateway.journal.retention import Retention
 from gateway.pipeline import Pipeline
-from gateway.retention import Retention
 from headrace.topics import Topics
 
 

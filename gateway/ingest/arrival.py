@@ -46,7 +46,7 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
         stream, first_seq: the identity that the way in vouches for, where a payload has none of its
             own (an Idempotency-Key, a place in a Kafka partition).
         key: what a repetition is told by (a hash of an Idempotency-Key), where neither payload nor way
-            in number the readings (gateway/keys.py).
+            in number the readings (gateway/journal/keys.py).
         place: where it stands in its source: a message whose place was seen is known already, whatever is
             in it and whoever's it is.
         answered: whether acks and nacks go out on the device's MQTT topics.

@@ -12,6 +12,9 @@ Any failure rolls back file and memory alike, and the caller still holds the wor
 Reading order:
 
 - ``transaction``  one group on its way
+- ``keys``         requests that may be repeated
+- ``retention``    what is kept, and when the journal is full
+- ``disk_room``    what it may take of its disk
 - ``quarantine_bound``  what is kept of refused payloads
 - ``writer``       the file and its one writer
 """

@@ -13,7 +13,7 @@ from gateway.feed import Entry
 from gateway.ingest.dedup import Seen, Stage
 from gateway.ingest.inbox import Submission
 from gateway.ingest.reading import Accepted, Refused, read
-from gateway.keys import DeviceKey, Keys
+from gateway.journal.keys import DeviceKey, Keys
 from headrace.codecs import arrow
 from headrace.codecs.columns import memory_of
 from headrace.errors import PayloadError

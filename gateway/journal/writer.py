@@ -8,14 +8,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from gateway.disk_room import DiskRoom
 from gateway.ingest.dedup import Seen
 from gateway.ingest.inbox import Submission
 from gateway.ingest.reading import Accepted, Refused
+from gateway.journal.disk_room import DiskRoom
+from gateway.journal.keys import Keys
 from gateway.journal.quarantine_bound import QuarantineBound
+from gateway.journal.retention import Retention
 from gateway.journal.transaction import Committed, Transaction
-from gateway.keys import Keys
-from gateway.retention import Retention
 from headrace.batch import new_gateway_stream_id, new_stream_id
 from headrace.clock import Clock
 from headrace.errors import StorageError, StorageFull

@@ -7,7 +7,8 @@ Reading order:
 - ``machine``   inactive → pending → firing → resolved (pure)
 - ``evaluate``  columns to runs of a condition, runs to transitions (pure)
 - ``silence``   devices that stopped sending (pure)
-- ``consumer``  batches in, alerts out; what survives a restart
+- ``stored``    what survives a restart
+- ``consumer``  batches in, alerts out
 - ``timeline``  the tester behind ``gateway rules test``
 """
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from logging import getLogger
-from typing import Final, Literal
+from typing import Literal
 
 import msgspec
 import pyarrow as pa
@@ -24,31 +24,14 @@ from gateway.feed import Entry
 from gateway.rules import silence
 from gateway.rules.config import RuleConfig
 from gateway.rules.evaluate import EntryColumns, Tracked, judge
-from gateway.rules.machine import Active, Timing, Transition
+from gateway.rules.machine import Timing, Transition
+from gateway.rules.stored import ALERT_KEY, DEVICE_KEY, Key, alert_key, load_alert, store_alert
 from headrace.codecs import BATCH_SCHEMA
 from headrace.derived import ALERT_PREFIX, Alert, alert_name, encode_alert, is_derived
 from headrace.limits.consumers import RULES_MAX_DEVICES, RULES_MAX_SERIES
 from headrace.metrics import Metrics
 
 _log = getLogger(__name__)
-
-_ALERT_KEY: Final = "alert:"
-_DEVICE_KEY: Final = "device:"
-
-#: (rule, device, series); series is empty for silence.
-Key = tuple[str, str, str]
-
-
-class Stored(msgspec.Struct, frozen=True, array_like=True):
-    """An active alert as it is written down."""
-
-    rule: str
-    device: str
-    series: str
-    judged: int
-    state: Literal["pending", "firing"]
-    started: int
-    false_since: int | None
 
 
 @dataclass(slots=True)
@@ -93,11 +76,14 @@ class RulesConsumer(Consumer):
 
     def restore(self, state: Mapping[str, bytes], now_us: int) -> None:
         for key, value in state.items():
-            if key.startswith(_ALERT_KEY):
-                self._restore_alert(msgspec.msgpack.decode(value, type=Stored))
-            elif key.startswith(_DEVICE_KEY):
+            if key.startswith(ALERT_KEY):
+                alert, tracked = load_alert(value)
+                # Of the future is what a clock said that was ahead; or this one is behind, which does no harm.
+                judged = tracked.judged if tracked.judged <= now_us else -1
+                self._restore_alert(alert, Tracked(judged, tracked.active))
+            elif key.startswith(DEVICE_KEY):
                 # When it was heard last is not stored; "not since we started" is what is known.
-                self._heard.setdefault(key.removeprefix(_DEVICE_KEY), self._listening.since)
+                self._heard.setdefault(key.removeprefix(DEVICE_KEY), self._listening.since)
         for (_, device, series), tracked in self._tracked.items():
             if not series and tracked.active is not None:
                 self._heard[device] = tracked.active.started
@@ -112,10 +98,7 @@ class RulesConsumer(Consumer):
             if tracked.active is None and self._still_judged(key):
                 self._tracked.setdefault(key, tracked)
 
-    def _restore_alert(self, stored: Stored) -> None:
-        key = (stored.rule, stored.device, stored.series)
-        active = Active(stored.state, stored.started, stored.false_since)
-        tracked = Tracked(stored.judged, active)
+    def _restore_alert(self, key: Key, tracked: Tracked) -> None:
         if self._still_judged(key):
             self._tracked[key] = tracked
         else:
@@ -134,6 +117,8 @@ class RulesConsumer(Consumer):
         now = max((entry.received_at for entry in entries), default=now_us)
         # Taken over at once: a look that changes nothing is not committed.
         self._listening = self._listening.look(now)
+        if self._listening.set_back:
+            self._forget_after(now)
         step = _Step()
         for key, tracked in self._orphans:
             _end_orphan(step, key, tracked, now)
@@ -154,6 +139,11 @@ class RulesConsumer(Consumer):
             self._metrics.count("alerts", rule=rule, state=transition.state)
         self._forget_oldest()
         self._step = None
+
+    def _forget_after(self, now: int) -> None:
+        """Rules would be blind, and devices never silent, until the time comes again that the clock had."""
+        self._heard = {device: min(at, now) for device, at in self._heard.items()}
+        self._tracked = {key: each.no_later_than(now) for key, each in self._tracked.items()}
 
     def _judge_entry(self, step: _Step, entry: Entry) -> None:
         if not self._concerns(entry):
@@ -224,15 +214,15 @@ class RulesConsumer(Consumer):
     def _state(self, step: _Step) -> dict[str, bytes | None]:
         state: dict[str, bytes | None] = {}
         for key, _ in self._orphans:
-            state[_state_key(key)] = None
+            state[alert_key(key)] = None
         for key, tracked in step.tracked.items():
             if tracked.active is not None:
-                state[_state_key(key)] = _stored(key, tracked, tracked.active)
+                state[alert_key(key)] = store_alert(key, tracked.judged, tracked.active)
             elif (before := self._tracked.get(key)) is not None and before.active is not None:
-                state[_state_key(key)] = None
+                state[alert_key(key)] = None
         for device, at in step.heard.items():
             if device not in self._heard:
-                state[_DEVICE_KEY + device] = msgspec.msgpack.encode(at)
+                state[DEVICE_KEY + device] = msgspec.msgpack.encode(at)
         return state
 
     def _derived(self, said: Sequence[tuple[Key, Transition]]) -> list[Derived]:
@@ -287,13 +277,3 @@ def _end_orphan(step: _Step, key: Key, tracked: Tracked, now: int) -> None:
         state: Literal["resolved", "inactive"]
         state = "resolved" if tracked.active.state == "firing" else "inactive"
         step.said.append((key, Transition(state, now, 0.0, tracked.active.started, now)))
-
-
-def _stored(key: Key, tracked: Tracked, active: Active) -> bytes:
-    stored = Stored(*key, tracked.judged, active.state, active.started, active.false_since)
-    return msgspec.msgpack.encode(stored)
-
-
-def _state_key(key: Key) -> str:
-    # JSON, because a series name may hold any separator one could think of.
-    return _ALERT_KEY + msgspec.json.encode(key).decode()

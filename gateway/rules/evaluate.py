@@ -43,6 +43,18 @@ class Tracked:
     judged: int = -1
     active: Active | None = None
 
+    def no_later_than(self, now_us: int) -> Tracked:
+        """The same where the gateway's clock was set back: what it took for later has not come yet."""
+        active = self.active
+        if active is not None:
+            since = active.false_since
+            active = Active(
+                active.state,
+                min(active.started, now_us),
+                None if since is None else min(since, now_us),
+            )
+        return Tracked(self.judged if self.judged <= now_us else -1, active)
+
 
 @dataclass(frozen=True, slots=True)
 class Series:

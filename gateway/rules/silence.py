@@ -22,15 +22,20 @@ from headrace.limits.consumers import RULES_CLOCK_JUMP_S
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Since when the gateway has been listening without a break, and when it looked last."""
+    """Since when the gateway has been listening without a break, and when it looked last.
+
+    ``set_back``: whether the clock was behind the look before, by more than looks differ.
+    """
 
     since: int
     looked: int
+    set_back: bool = False
 
     def look(self, now_us: int) -> Listening:
         """Look again; a jump of the clock, either way, is a break."""
-        jumped = abs(now_us - self.looked) > RULES_CLOCK_JUMP_S * SECOND_US
-        return Listening(now_us if jumped else self.since, now_us)
+        jump = RULES_CLOCK_JUMP_S * SECOND_US
+        jumped = abs(now_us - self.looked) > jump
+        return Listening(now_us if jumped else self.since, now_us, self.looked - now_us > jump)
 
 
 def judge(

@@ -42,7 +42,7 @@ CREATE TABLE IF NOT EXISTS consumer_state (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS keys (
     device TEXT NOT NULL, key BLOB NOT NULL, crc INTEGER NOT NULL,
-    at INTEGER NOT NULL,               -- seconds that the gateway has run (gateway/keys.py)
+    at INTEGER NOT NULL,               -- seconds that the gateway has run (gateway/journal/keys.py)
     PRIMARY KEY (device, key)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS keys_at ON keys (at);

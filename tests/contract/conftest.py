@@ -10,7 +10,7 @@ import pytest
 from gateway.consumer import Consumer, Outcome
 from gateway.feed import Entry
 from gateway.journal import JournalWriter
-from gateway.retention import Retention
+from gateway.journal.retention import Retention
 from headrace.clock import SystemClock
 from headrace.limits.sizes import GIB
 from headrace.metrics import Metrics

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.feed import Feed
-from gateway.retention import Retention
+from gateway.journal.retention import Retention
 from headrace.errors import StorageCorrupt
 from headrace.journal import JournalReader
 from headrace.journal.schema import create

@@ -10,7 +10,7 @@ import pytest
 
 from cloud_sync.landing.lander import CONSUMER, Lander
 from cloud_sync.landing.steps import Bounds, Plan
-from gateway.retention import Retention
+from gateway.journal.retention import Retention
 from headrace.clock import ManualClock
 from headrace.errors import StorageCorrupt
 from headrace.journal import JournalReader, kept

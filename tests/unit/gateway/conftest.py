@@ -7,7 +7,7 @@ import pytest
 from gateway.ingest.arrival import Arrival
 from gateway.ingest.reading import Accepted, Refused, read
 from gateway.journal import JournalWriter
-from gateway.retention import Retention
+from gateway.journal.retention import Retention
 from headrace.clock import ManualClock
 from headrace.limits.sizes import GIB
 from headrace.metrics import Metrics

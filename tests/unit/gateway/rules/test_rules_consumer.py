@@ -197,6 +197,36 @@ def test_a_clock_that_jumps_is_not_silence_of_every_device() -> None:
     assert site.step(at_s=5_000_000) == []
 
 
+YEAR_S = 365 * 86_400
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_clock_that_was_a_year_ahead_leaves_no_rule_blind(restarted: bool) -> None:
+    """Firmware without a clock has its readings stamped at the gateway."""
+    site = Site(HOT)
+    hot = site.step(
+        series("a", "temp", [90] * 5, start_s=YEAR_S, received_s=YEAR_S + 5),
+        at_s=YEAR_S + 5,
+    )
+    assert states(hot)[-1] == ("a", "firing")
+    if restarted:
+        site.restart(10)
+    calm = site.step(series("a", "temp", [20], start_s=11, received_s=11), at_s=11)
+    assert states(calm) == [("a", "resolved")]
+    if not restarted:  # then nobody can tell which of the two clocks was wrong
+        assert calm[0][2].started <= calm[0][2].ended
+    again = site.step(series("a", "temp", [90] * 5, start_s=12, received_s=17), at_s=17)
+    assert states(again)[-1] == ("a", "firing")
+
+
+def test_a_clock_that_was_a_year_ahead_hides_no_silence() -> None:
+    """A device that was heard then is silent after for_s like any."""
+    site = Site(SILENT)
+    site.step(series("a", "x", [1], received_s=YEAR_S), at_s=YEAR_S)
+    assert site.tick(since_s=5, until_s=30) == []
+    assert states(site.tick(since_s=35, until_s=40)) == [("a", "firing")]
+
+
 def test_an_idle_site_commits_nothing() -> None:
     """A look a second must not cost an fsync a second."""
     site = Site(HOT, SILENT)

@@ -3,7 +3,7 @@
 A row may go when every known consumer is past it. Over the budget, optional consumers lose their
 say: they are skipped past, and notice (and count) the hole when they come to it. Required ones never
 do: with them behind and the budget used up, the gateway stops acknowledging and the devices hold
-the rest. A full disk is a budget that is used up (``gateway/disk_room.py``). Names in ``hold_for`` hold
+the rest. A full disk is a budget that is used up (``gateway/journal/disk_room.py``). Names in ``hold_for`` hold
 the journal even before they have ever asked for it: cloud_sync may be started a week after the gateway.
 
 Rows that have landed are kept for a while all the same, up to half of the budget (``headrace/journal/kept.py``).
