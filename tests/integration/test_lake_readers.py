@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pytest
 from click.testing import CliRunner
 from pyiceberg.catalog import load_catalog
-from pyiceberg.table import StaticTable
+from pyiceberg.table import StaticTable, Table
 
 from cloud_sync import cli
 from cloud_sync import config as configuration
@@ -38,6 +38,16 @@ def fill(config: Path, journal: Path) -> None:
     made.close()
 
 
+def filled_folder(folder: Path) -> tuple[Path, Table]:
+    """The configuration and the table of a lake in a folder."""
+    config, journal = folder / "cloud_sync.toml", folder / "journal.db"
+    config.write_text(f'[journal]\npath = "{journal}"\n[lake]\nuri = "{folder / "lake"}"\n')
+    fill(config, journal)
+    table = load_readings(open_catalogue(configuration.load(config).lake))
+    assert table is not None
+    return config, table
+
+
 def run(command: str, config: Path) -> None:
     done = CliRunner().invoke(cli.main, [command, "--config", str(config)])
     assert done.exit_code == 0, done.output
@@ -50,12 +60,7 @@ def ours(config: Path) -> list[object]:
 
 def test_readers_of_a_folder_see_what_we_see(tmp_path: Path) -> None:
     """From nothing but the metadata file, before and after maintenance has rewritten days."""
-    config = tmp_path / "cloud_sync.toml"
-    journal = tmp_path / "journal.db"
-    config.write_text(f'[journal]\npath = "{journal}"\n[lake]\nuri = "{tmp_path / "lake"}"\n')
-    fill(config, journal)
-    table = load_readings(open_catalogue(configuration.load(config).lake))
-    assert table is not None
+    config, table = filled_folder(tmp_path)
     by_hand = StaticTable.from_metadata(table.metadata_location).scan().to_arrow()
     expected = ours(config)
     assert expected[0] == by_hand.num_rows == 2_000
@@ -70,12 +75,7 @@ def test_readers_of_a_folder_see_what_we_see(tmp_path: Path) -> None:
 @pytest.mark.skipif(not spark_reader.is_there(), reason="Spark 3.5 with Iceberg: make spark-test")
 def test_spark_sees_what_we_see(tmp_path: Path) -> None:
     """Apache Iceberg's own library, also with a table that has files as landed and as maintained."""
-    config = tmp_path / "cloud_sync.toml"
-    journal = tmp_path / "journal.db"
-    config.write_text(f'[journal]\npath = "{journal}"\n[lake]\nuri = "{tmp_path / "lake"}"\n')
-    fill(config, journal)
-    table = load_readings(open_catalogue(configuration.load(config).lake))
-    assert table is not None
+    config, table = filled_folder(tmp_path)
     (row,) = spark_reader.ask(table.metadata_location, f"SELECT {COUNTS} FROM readings")
     assert row == pytest.approx(ours(config))
 
