@@ -250,11 +250,9 @@ def _check(settings: AgentSettings, found: FaultList) -> None:
     check_models(settings.models, found)
     if not settings.inputs:
         found.add("inputs", "missing; name at least one ([[inputs]], plugin = ...)")
-    for name in ("ca", "cert", "key", "password_file"):
-        path = getattr(uplink, name)
-        if path is not None and not path.is_file():
-            found.add(f"uplink.{name}", f"no such file: {path}")
-        if path is not None and name != "password_file" and not uplink.uses_tls:
+    found.add_missing_files(uplink, "uplink", "ca", "cert", "key", "password_file")
+    for name in ("ca", "cert", "key"):
+        if getattr(uplink, name) is not None and not uplink.uses_tls:
             found.add(f"uplink.{name}", "is set, but TLS is off; set tls = true")
     if (uplink.cert is None) != (uplink.key is None):
         found.add("uplink.cert", "cert and key belong together; one of them is missing")

@@ -46,6 +46,13 @@ class FaultList:
     def add(self, key: str, problem: str) -> None:
         self.faults.append(Fault(key, problem))
 
+    def add_missing_files(self, settings: object, key: str, *names: str) -> None:
+        """A fault for each of these keys of a table that names a file which is not there."""
+        for name in names:
+            path: Path | None = getattr(settings, name)
+            if path is not None and not path.is_file():
+                self.add(_join(key, name), f"no such file: {path}")
+
 
 def load(path: Path, kind: type[T], *, check: Callable[[T, FaultList], None] | None = None) -> T:
     """Read and validate a TOML file.

@@ -68,9 +68,6 @@ def check_models(settings: ModelsSettings, found: FaultList) -> None:
         return
     if settings.root is None:
         found.add("models.root", "missing; the repository's root.json, got from whoever publishes")
-    for name in ("root", "ca", "cert", "key"):
-        path = getattr(settings, name)
-        if path is not None and not path.is_file():
-            found.add(f"models.{name}", f"no such file: {path}")
+    found.add_missing_files(settings, "models", "root", "ca", "cert", "key")
     if (settings.cert is None) != (settings.key is None):
         found.add("models.cert", "cert and key belong together; one of them is missing")

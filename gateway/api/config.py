@@ -72,6 +72,4 @@ def check_files(config: _Files, table: str, found: FaultList) -> None:
     """Both or none, and there."""
     if (config.certfile is None) != (config.keyfile is None):
         found.add(f"{table}.certfile", "certfile and keyfile belong together; one is missing")
-    for key, path in (("certfile", config.certfile), ("keyfile", config.keyfile)):
-        if path is not None and not path.is_file():
-            found.add(f"{table}.{key}", f"no such file: {path}")
+    found.add_missing_files(config, table, "certfile", "keyfile")

@@ -132,10 +132,7 @@ def check_broker(config: BrokerConfig, found: FaultList) -> None:
                     f"needed, because TLS is on for {config.host}; name the file, listen on "
                     "127.0.0.1, or write tls = false if you accept plain text on this network",
                 )
-    for key in ("cafile", "certfile", "keyfile", "password_file"):
-        path = getattr(config, key)
-        if path is not None and not path.is_file():
-            found.add(f"broker.{key}", f"no such file: {path}")
+    found.add_missing_files(config, "broker", "cafile", "certfile", "keyfile", "password_file")
     if config.kind == "external" and config.password_file is not None and not config.username:
         found.add("broker.username", "needed where password_file is given")
     if config.websocket.port is not None and config.kind != "embedded":

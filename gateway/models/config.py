@@ -137,9 +137,7 @@ def check_repository(
 def _check_mirror(mirror: Mirror, key: str, found: FaultList) -> None:
     if (mirror.certfile is None) != (mirror.keyfile is None):
         found.add(f"{key}.certfile", "certfile and keyfile belong together; one is missing")
-    for name, path in (("certfile", mirror.certfile), ("keyfile", mirror.keyfile)):
-        if path is not None and not path.is_file():
-            found.add(f"{key}.{name}", f"no such file: {path}")
+    found.add_missing_files(mirror, key, "certfile", "keyfile")
     local = mirror.host in ("127.0.0.1", "::1", "localhost")
     if mirror.port and not local and mirror.certfile is None and mirror.tls is not False:
         found.add(f"{key}.certfile", "missing; beyond this machine give one, or write tls = false")

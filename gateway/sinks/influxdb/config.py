@@ -42,7 +42,4 @@ def check(settings: InfluxDBSettings, key: str, found: FaultList) -> None:
         found.add(f"{key}.bucket", 'missing; api = "v2" needs it (and org, token_file)')
     if settings.api != "v2" and not settings.database:
         found.add(f"{key}.database", f'missing; api = "{settings.api}" needs it')
-    for name in ("token_file", "password_file", "ca_file"):
-        path: Path | None = getattr(settings, name)
-        if path is not None and not path.is_file():
-            found.add(f"{key}.{name}", f"no such file: {path}")
+    found.add_missing_files(settings, key, "token_file", "password_file", "ca_file")

@@ -64,10 +64,7 @@ class MqttSettings(SinkSettings):
 
 def check(settings: MqttSettings, key: str, found: FaultList) -> None:
     """Add what single fields cannot say."""
-    for name in ("cafile", "certfile", "keyfile", "password_file"):
-        path: Path | None = getattr(settings, name)
-        if path is not None and not path.is_file():
-            found.add(f"{key}.{name}", f"no such file: {path}")
+    found.add_missing_files(settings, key, "cafile", "certfile", "keyfile", "password_file")
     if (settings.certfile is None) != (settings.keyfile is None):
         found.add(f"{key}.certfile", "certfile and keyfile belong together; one of them is missing")
     if settings.password_file is not None and not settings.username:

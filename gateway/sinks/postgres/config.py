@@ -36,9 +36,7 @@ class PostgresSettings(SinkSettings):
 
 def check(settings: PostgresSettings, key: str, found: FaultList) -> None:
     """Add what single fields cannot say."""
-    path = settings.password_file
-    if path is not None and not path.is_file():
-        found.add(f"{key}.password_file", f"no such file: {path}")
+    found.add_missing_files(settings, key, "password_file")
     if find_spec("psycopg") is None:
         found.add(f"{key}.plugin", "needs psycopg; pip install 'headrace[postgres]'")
         return

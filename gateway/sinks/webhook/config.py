@@ -30,7 +30,4 @@ class WebhookSettings(SinkSettings):
 
 def check(settings: WebhookSettings, key: str, found: FaultList) -> None:
     """Add what single fields cannot say."""
-    for name in ("token_file", "signature_secret_file", "ca_file"):
-        path: Path | None = getattr(settings, name)
-        if path is not None and not path.is_file():
-            found.add(f"{key}.{name}", f"no such file: {path}")
+    found.add_missing_files(settings, key, "token_file", "signature_secret_file", "ca_file")

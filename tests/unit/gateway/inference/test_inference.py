@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -137,6 +138,13 @@ def test_a_time_that_was_scored_is_not_scored_again_after_a_restart() -> None:
     following = rows(["a", "b"], [START + 2 * SECOND] * 2, [3, 30])
     assert after.step(entry("d1", following)) == [("d1", 2, 33)]
     assert Bench(after.state).step(entry("d1", following)) == []
+
+
+def test_times_that_an_older_gateway_has_stored_are_taken_over() -> None:
+    """It did not know who sends often."""
+    stored = msgspec.msgpack.encode([[START], [[1.0, None]], -1])
+    after = Bench({"0:m@1/d1": stored})
+    assert after.step(series("d1", "b", [10])) == [("d1", 0, 11)]
 
 
 def test_a_device_that_sends_once_a_time_costs_no_write() -> None:
