@@ -143,7 +143,7 @@ def test_the_gateway_lives_on_a_read_only_root(engine: Engine, volume: str, conf
     name, port = first_free(["headrace", "gateway"]), free_port()
     engine.podman(*page_command(name, volume, config, port))
     try:
-        wait_until(lambda: healthy(engine, name), 30, "the health check of the image says so")
+        wait_until(lambda: healthy(engine, name), 60, "the health check of the image says so")
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as reply:
             assert reply.status == 200
         assert engine.run("podman", "exec", name, "touch", "/x", check=False).returncode != 0

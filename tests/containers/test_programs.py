@@ -58,7 +58,7 @@ rate_hz = 5.0
 
 def patience(arch: str) -> float:
     """Seconds for a program to come up: emulation is twenty times as slow."""
-    return 30 if arch == NATIVE else 300
+    return 60 if arch == NATIVE else 300
 
 
 @pytest.mark.parametrize("target", TARGETS)

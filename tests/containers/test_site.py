@@ -59,9 +59,9 @@ def test_a_device_cannot_speak_for_another(site: Site) -> None:
     thief, honest = client(site, "mill-1"), client(site, "mill-2")
     pack = b'[{"n":"x","v":1}]'
     sent = thief.publish("headrace/v1/ghost/data/senml-json", pack)
-    wait_until(lambda: sent.is_published() or thief.down.is_set(), 10, "the broker is done with it")
+    wait_until(lambda: sent.is_published() or thief.down.is_set(), 60, "the broker is done with it")
     honest.publish("headrace/v1/mill-2/data/senml-json", pack)
-    wait_until(lambda: "mill-2" in devices(site), 20, f"mill-2 is known: {devices(site)}")
+    wait_until(lambda: "mill-2" in devices(site), 60, f"mill-2 is known: {devices(site)}")
     assert "ghost" not in devices(site)
     for one in (thief, honest):
         one.close()
@@ -75,10 +75,10 @@ def test_an_agent_outside_enrols_delivers_and_is_cut_off_at_once(
     config = write_agent_config(tmp_path, port=1, inputs=host, device="my-device")
     enrol(site, "pump-9", "--write-config", config)
     with agent(config):
-        wait_until(lambda: "pump-9" in devices(site), 30, f"it delivers: {log_of(config)}")
+        wait_until(lambda: "pump-9" in devices(site), 60, f"it delivers: {log_of(config)}")
         assert "trying again" not in log_of(config)
         said = site.exec("gateway", "gateway", "revoke", "pump-9")
-        wait_until(lambda: "trying again" in log_of(config), 10, "it has lost its connection")
+        wait_until(lambda: "trying again" in log_of(config), 60, "it has lost its connection")
     assert "1 certificate revoked" in said
     ca, certificate = tmp_path / "tls" / "ca.crt", tmp_path / "tls"
     assert Client("any", site.mqtt_port, tls_context(ca, certificate)).connect().refused
@@ -96,10 +96,10 @@ def devices(site: Site) -> set[str]:
 
 def test_each_reading_is_in_the_lake_exactly_once(site: Site) -> None:
     """Through a broker that is away in the middle and a gateway that is killed: 1 to N, no more."""
-    wait_until(lambda: stat(site, "pump-1")["acknowledged"] > 100, 30, "the first acks")
+    wait_until(lambda: stat(site, "pump-1")["acknowledged"] > 100, 60, "the first acks")
     site.engine.podman("stop", "--time", "10", site.container("mosquitto"))
     sampled = stat(site, "pump-1")["sampled"]
-    wait_until(lambda: stat(site, "pump-1")["sampled"] > sampled + 80, 30, "buffering goes on")
+    wait_until(lambda: stat(site, "pump-1")["sampled"] > sampled + 80, 60, "buffering goes on")
     site.engine.podman("kill", "--signal", "KILL", site.container("gateway"))
     for name in ("mosquitto", "gateway"):
         if site.engine.inspect("container", site.container(name))["State"]["Status"] != "running":
@@ -112,7 +112,7 @@ def test_each_reading_is_in_the_lake_exactly_once(site: Site) -> None:
         "SELECT count(*) AS n, count(DISTINCT seq) AS different, min(seq) AS first FROM readings "
         f"WHERE device = 'pump-1' AND stream = '{stream}' AND seq <= {last}"
     )
-    wait_until(lambda: site.query(sql)[0]["n"] >= last, 30, f"all are to be asked for: {last}")
+    wait_until(lambda: site.query(sql)[0]["n"] >= last, 60, f"all are to be asked for: {last}")
     assert site.query(sql) == [{"n": last, "different": last, "first": 1}]
     wait_until(lambda: in_table(site, stream, last)["n"] >= last, 60, "the table on S3 has them")
     assert in_table(site, stream, last) == {"n": last, "different": last, "first": 1}
