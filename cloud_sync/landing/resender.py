@@ -48,7 +48,10 @@ class Resender:
         ]
 
     def _answer(self, name: RequestName) -> bool:
-        request = resend.decode(self._store.get(name.path) or b"{}", name.path, Request)
+        asked = self._store.get(name.path)
+        if asked is None:
+            return False  # listed and not there yet: some stores do that, and the next pass looks again
+        request = resend.decode(asked, name.path, Request)
         try:
             answer = self._made_again(name, request)
         except StorageCorrupt as error:
