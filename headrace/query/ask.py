@@ -203,10 +203,12 @@ def _read(sources: Sequence[Sources], derived: Sequence[tuple[list[File], int]])
 
 
 def _place_in(lake: Lake, uri: str) -> str:
-    """Where in the lake a file is; of one that lies elsewhere its name, as others may read this."""
+    """Where in the lake a file is, or in another bucket; of one elsewhere on this machine its name alone."""
     root = str(lake.folder) if lake.is_local else lake.uri.rstrip("/")
-    path = uri.removeprefix("file://") if lake.is_local else uri
-    return path.removeprefix(f"{root}/") if path.startswith(f"{root}/") else path.rpartition("/")[2]
+    path = uri.removeprefix("file://")
+    if path.startswith(f"{root}/"):
+        return path.removeprefix(f"{root}/")
+    return path.partition("://")[2].partition("/")[2] or path.rpartition("/")[2]
 
 
 def _explained(reader: pa.RecordBatchReader, read: str) -> pa.RecordBatchReader:

@@ -47,6 +47,11 @@ def test_the_catalogue_and_quality_of_a_lake_on_s3(weed: Weed, tmp_path: Path) -
     journal.close()
     (first, *others) = json.loads(run(cli.main, "catalog", "--series", *place, "--json"))
     assert (first["device"], first["readings"], len(others)) == ("crane", 300, 3)
+    counted = ["--format", "json", "SELECT count(*) AS n, sum(rows)::INT AS rows FROM series"]
+    assert json.loads(run(cli.main, "query", *place, *counted)) == [{"n": 4, "rows": 1_200}]
+    plan = run(cli.main, "query", *place, "--explain", "SELECT * FROM series")
+    assert plan.startswith("1 of 1 files")
+    assert "headrace/series/" in plan
     (judged, *_) = json.loads(run(cloud_sync_cli.main, "quality", *place, "--json"))
     assert (judged["series"], judged["readings"], judged["problem"]) == (4, 1_200, "")
     assert "4 series" in run(cloud_sync_cli.main, "quality", *place, "--day", judged["day"])
