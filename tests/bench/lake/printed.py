@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from tests.bench.lake.commits import run_commits
-from tests.bench.lake.knowing import run_folding, run_knowing
+from tests.bench.lake.knowing import run_folding, run_knowing, run_late
 from tests.bench.lake.landing import run_landing
 from tests.bench.lake.merging import run_merging
 from tests.bench.lake.recordings import host, rig
@@ -87,6 +87,14 @@ def knowing(folder: Path, readings_of_day: int) -> None:
         )
     us = run_folding(folder / "folding", landings=20, rows=100_000)
     print(f"\nFolding in what landed: {us:.3f} us a reading.\n", flush=True)
+    whole, *late = run_late(
+        folder / "late", readings_of_day=readings_of_day // 4, devices=(1, 10, 100, 1_000)
+    )
+    told = ", ".join(f"{seconds:.2f}" for seconds in late)
+    print(
+        f"Quality, CPU s: the day {whole:.2f}; 1, 10, 100, 1,000 of 1,000 devices late: {told}.\n",
+        flush=True,
+    )
 
 
 def commits(folder: Path, count: int, *, is_maintained: bool = True) -> None:
