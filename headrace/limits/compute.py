@@ -27,9 +27,6 @@ SPARK_BATCH_ROWS: Final = 65_536
 #: Rows of one batch of a result.
 DUCKDB_BATCH_ROWS: Final = 65_536
 
-#: Files of a store that are opened at once for their footers: 30 ms each, of which our part is a tenth.
-COMPUTE_OPENINGS: Final = 16
-
 #: Memory of DuckDB (``engines.duckdb.memory_mb``), beside some 300 MB of the process: more spills to disk.
 DUCKDB_MEMORY_MB: Final = 1_024
 

@@ -2,11 +2,10 @@
 
 Reading order:
 
-- ``port``        what an engine does
-- ``duckdb``      in this process
-- ``spark``       on many machines
-- ``shares``      pure: what of which files each of their tasks reads
-- ``row_groups``  which row groups of a file can hold what is wanted
-- ``executor``    reading a share there, with Arrow
-- ``opening``     which one a name stands for
+- ``port``     what an engine does
+- ``duckdb``   in this process
+- ``spark``    on many machines
+- ``shares``   pure: what of which files each of their tasks reads
+- ``executor`` reading a share there, with Arrow
+- ``opening``  which one a name stands for
 """

@@ -7,7 +7,6 @@ do it. Memory is bounded by ``memory_limit``; what does not fit is spilled (``he
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,13 +16,12 @@ import pyarrow as pa
 from pyarrow import dataset
 
 from cloud_sync.compute.engines.port import SOURCE, Engine, Rows, source
-from cloud_sync.compute.engines.row_groups import FORMAT, part
 from cloud_sync.config import DuckdbOptions
 from headrace.errors import LakeUnavailable
 from headrace.lake.config import Lake
-from headrace.lake.opening import arrow_filesystem
+from headrace.lake.opening import arrow_filesystem, arrow_path
 from headrace.lake.spill import Spill
-from headrace.limits.compute import COMPUTE_OPENINGS, DUCKDB_BATCH_ROWS, DUCKDB_MAX_ROWS
+from headrace.limits.compute import DUCKDB_BATCH_ROWS, DUCKDB_MAX_ROWS
 
 
 class DuckdbEngine(Engine):
@@ -76,20 +74,14 @@ class DuckdbEngine(Engine):
 
     def _files(self, rows: Rows) -> str:
         if not self._lake.is_local:
-            self._db.register("elsewhere", self._elsewhere(rows))
+            keys = [arrow_path(file.uri) for file in rows.files]
+            files = arrow_filesystem(self._lake)
+            self._db.register(
+                "elsewhere", dataset.dataset(keys, filesystem=files, format="parquet")
+            )
             return "elsewhere"
         paths = ", ".join(_text(file.uri.removeprefix("file://")) for file in rows.files)
         return f"read_parquet([{paths}], hive_partitioning = false, union_by_name = true)"
-
-    def _elsewhere(self, rows: Rows) -> dataset.Dataset:
-        """Files of a store, as far as they can hold what is wanted; many are opened at once, since each is a request."""
-        files = arrow_filesystem(self._lake)
-        with ThreadPoolExecutor(COMPUTE_OPENINGS) as pool:
-            parts = pool.map(lambda file: part(files, file.uri, rows), rows.files)
-            found = [each for each in parts if each is not None]
-        if not found:
-            return dataset.dataset(rows.columns.empty_table())
-        return dataset.FileSystemDataset(found, found[0].physical_schema, FORMAT, files)
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 So whatever store Headrace knows can be computed from, and no connector of Spark's is needed. What goes to the executors is
 the lake's configuration, which names the files of its keys and does not hold them; they are read there.
 
-Only the columns that are wanted are read, and of them the row groups that can hold the rows that are.
+Only the columns that are wanted are read, and of them the row groups whose statistics can hold the rows that are. They
+are looked at here, because Arrow leaves out no row group by the statistics of a dictionary, as which our files have devices.
 Knows nothing of Spark but that it passes batches: ``DataFrame.mapInArrow``.
 """
 
@@ -11,24 +12,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 from pyarrow import dataset, fs
 
-from cloud_sync.compute.engines.port import Rows
-from cloud_sync.compute.engines.row_groups import part
+from cloud_sync.compute.days import Area
 from cloud_sync.compute.engines.shares import Piece
 from headrace.lake.config import Lake
-from headrace.lake.opening import arrow_filesystem
+from headrace.lake.opening import arrow_filesystem, arrow_path
 from headrace.limits.compute import SPARK_BATCH_ROWS
+
+_FORMAT = dataset.ParquetFileFormat()
 
 
 @dataclass(frozen=True, slots=True)
 class ShareReader:
-    """Reads pieces: of each the ``rows`` that are wanted (whose files stay behind), with times as integers."""
+    """Reads pieces: the rows of an area whose times lie in [``first_us``, ``end_us``); times as integers."""
 
     lake: Lake
-    rows: Rows
+    columns: pa.Schema
+    first_us: int
+    end_us: int
+    area: Area
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Batches of ``pieces``, one row a share, become batches of readings."""
@@ -36,27 +42,66 @@ class ShareReader:
         for batch in batches:
             for share in batch.column("pieces").to_pylist():
                 for piece in share:
-                    yield from self._read(files, Piece(**piece))
+                    yield from self.rows(files, Piece(**piece))
 
-    def _read(self, files: fs.FileSystem, piece: Piece) -> Iterator[pa.RecordBatch]:
-        found = part(files, piece.uri, self.rows, piece)
-        if found is None:
+    def rows(self, files: fs.FileSystem, piece: Piece) -> Iterator[pa.RecordBatch]:
+        """The rows of one piece."""
+        part = self.part(_FORMAT.make_fragment(arrow_path(piece.uri), files), piece)
+        if part is None:
             return
-        columns = self.rows.columns
         scanner = dataset.Scanner.from_fragment(
-            found, schema=columns, columns={field.name: _as_told(field) for field in columns},
-            filter=self._wanted(), batch_size=SPARK_BATCH_ROWS, batch_readahead=1, use_threads=False,
+            part, schema=self.columns, columns=self._expressions(), filter=self._wanted(),
+            batch_size=SPARK_BATCH_ROWS, batch_readahead=1, use_threads=False,
         )  # fmt: skip
         yield from scanner.to_batches()
 
+    def part(self, fragment: Any, piece: Piece) -> Any:
+        """The row groups that begin in the piece and can hold what is wanted; None where there are none."""
+        footer = fragment.metadata
+        found = [
+            number
+            for number in range(footer.num_row_groups)
+            if piece.first <= _begins(footer.row_group(number)) < piece.end
+            and self._can_be_in(footer.row_group(number))
+        ]
+        return fragment.subset(row_group_ids=found) if found else None
+
+    def _can_be_in(self, group: Any) -> bool:
+        time, device = _bounds(group, "time"), _bounds(group, "device")
+        if time is not None and not (time[0] < self.end_us and self.first_us <= time[1]):
+            return False
+        first, last = self.area.first_device.encode(), self.area.last_device
+        if device is None:
+            return True
+        return bool(first <= device[1] and (last is None or device[0] <= last.encode()))
+
     def _wanted(self) -> dataset.Expression:
-        rows, time, device = self.rows, dataset.field("time"), dataset.field("device")
-        kind = rows.columns.field("time").type
-        found = (time >= pa.scalar(rows.first_us, kind)) & (time < pa.scalar(rows.end_us, kind))
-        found &= device >= rows.area.first_device
-        return found if rows.area.last_device is None else found & (device <= rows.area.last_device)
+        time, device = dataset.field("time"), dataset.field("device")
+        kind = self.columns.field("time").type
+        found = (time >= pa.scalar(self.first_us, kind)) & (time < pa.scalar(self.end_us, kind))
+        found &= device >= self.area.first_device
+        return found if self.area.last_device is None else found & (device <= self.area.last_device)
+
+    def _expressions(self) -> dict[str, dataset.Expression]:
+        return {field.name: _as_told(field) for field in self.columns}
 
 
 def _as_told(field: pa.Field) -> dataset.Expression:
     column = dataset.field(field.name)
     return column.cast(pa.int64()) if pa.types.is_timestamp(field.type) else column
+
+
+def _bounds(group: Any, name: str) -> tuple[Any, Any] | None:
+    """Least and greatest of a column in a row group, as they are stored; None where nobody has said."""
+    columns = (group.column(at) for at in range(group.num_columns))
+    found = next((each.statistics for each in columns if each.path_in_schema == name), None)
+    if found is None or not found.has_min_max:
+        return None
+    return found.min_raw, found.max_raw
+
+
+def _begins(group: Any) -> int:
+    """The first byte of a row group."""
+    first = group.column(0)
+    dictionary: int | None = first.dictionary_page_offset
+    return first.data_page_offset if dictionary is None else dictionary

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, Final
 
 import ibis
@@ -88,7 +87,7 @@ class SparkEngine(Engine):
         context = self._session.sparkContext
         found = [(share,) for share in shares(rows.files, context.defaultParallelism)]
         frame = self._session.createDataFrame(context.parallelize(found, len(found)), _SHARES)
-        reader = ShareReader(self._lake, replace(rows, files=()))
+        reader = ShareReader(self._lake, rows.columns, rows.first_us, rows.end_us, rows.area)
         return frame.mapInArrow(reader, _columns(rows.columns, time="bigint"))
 
     def _by_spark(self, rows: Rows) -> Any:

@@ -10,12 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pyarrow import fs
+from pyarrow import dataset, fs
 
 from cloud_sync.compute.days import Area, DataFile
 from cloud_sync.compute.engines.executor import ShareReader
-from cloud_sync.compute.engines.port import Rows
-from cloud_sync.compute.engines.row_groups import part
 from cloud_sync.compute.engines.shares import Piece, shares
 from cloud_sync.compute.targets import rollup_targets
 from headrace.lake.config import Lake
@@ -80,13 +78,15 @@ def _group(number: int) -> pa.Table:
     return pa.table(columns).cast(READINGS_SCHEMA)
 
 
-def wanted(area: Area = DAY, first_us: int = 0, end_us: int = 10**12) -> Rows:
-    return Rows((), rollup_targets()[0].columns, first_us, end_us, area)
+def reader(area: Area = DAY, first_us: int = 0, end_us: int = 10**12) -> ShareReader:
+    return ShareReader(Lake(), rollup_targets()[0].columns, first_us, end_us, area)
 
 
-def groups(file: DataFile, rows: Rows, piece: Piece | None = None) -> list[int]:
-    found = part(fs.LocalFileSystem(), file.uri, rows, piece)
-    return [] if found is None else [group.id for group in found.row_groups]
+def groups(file: DataFile, reader: ShareReader, piece: Piece) -> list[int]:
+    path = file.uri.removeprefix("file://")
+    made = dataset.ParquetFileFormat().make_fragment(path, fs.LocalFileSystem())
+    part = reader.part(made, piece)
+    return [] if part is None else [group.id for group in part.row_groups]
 
 
 def whole(file: DataFile) -> Piece:
@@ -95,10 +95,11 @@ def whole(file: DataFile) -> Piece:
 
 def test_only_row_groups_that_can_hold_a_device_or_a_time_are_read(written: DataFile) -> None:
     """By the statistics of labels, too."""
-    assert groups(written, wanted()) == [0, 1, 2, 3, 4]
-    assert groups(written, wanted(Area(0, 0, "pump-1", "pump-2"))) == [1, 2]
-    assert groups(written, wanted(first_us=60_000_000, end_us=120_000_000)) == [1]
-    assert groups(written, wanted(Area(0, 0, "q"))) == []
+    assert groups(written, reader(), whole(written)) == [0, 1, 2, 3, 4]
+    some = reader(Area(0, 0, "pump-1", "pump-2"))
+    assert groups(written, some, whole(written)) == [1, 2]
+    assert groups(written, reader(first_us=60_000_000, end_us=120_000_000), whole(written)) == [1]
+    assert groups(written, reader(Area(0, 0, "q")), whole(written)) == []
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 100])
@@ -106,14 +107,14 @@ def test_pieces_of_a_file_have_each_row_group_once(written: DataFile, count: int
     """Wherever it was cut."""
     cuts = [written.bytes * at // count for at in range(count + 1)]
     pieces = [Piece(written.uri, *cut) for cut in pairwise(cuts)]
-    found = [group for piece in pieces for group in groups(written, wanted(), piece)]
+    found = [group for piece in pieces for group in groups(written, reader(), piece)]
     assert sorted(found) == [0, 1, 2, 3, 4]
 
 
 def test_shares_become_the_rows_that_are_wanted(written: DataFile) -> None:
     """Labels as texts and times as integers; also where the reader came as bytes, as Spark sends it."""
-    some = wanted(Area(0, 0, "pump-3", "pump-4"), first_us=180_000_050, end_us=240_000_010)
-    sent: ShareReader = pickle.loads(pickle.dumps(ShareReader(Lake(), some)))  # noqa: S301 - our own
+    some = reader(Area(0, 0, "pump-3", "pump-4"), first_us=180_000_050, end_us=240_000_010)
+    sent: ShareReader = pickle.loads(pickle.dumps(some))  # noqa: S301 - our own
     pieces = [whole(written)._asdict()]
     kind = pa.list_(pa.struct({"uri": pa.string(), "first": pa.int64(), "end": pa.int64()}))
     batch = pa.RecordBatch.from_arrays([pa.array([pieces], kind)], ["pieces"])
