@@ -3,8 +3,7 @@
 So whatever store Headrace knows can be computed from, and no connector of Spark's is needed. What goes to the executors is
 the lake's configuration, which names the files of its keys and does not hold them; they are read there.
 
-Only the columns that are wanted are read, and of them the row groups whose statistics can hold the rows that are. They
-are looked at here, because Arrow leaves out no row group by the statistics of a dictionary, as which our files have devices.
+Only the columns that are wanted are read, and of them the row groups whose statistics can hold the rows that are.
 Knows nothing of Spark but that it passes batches: ``DataFrame.mapInArrow``.
 """
 
@@ -58,22 +57,10 @@ class ShareReader:
     def part(self, fragment: Any, piece: Piece) -> Any:
         """The row groups that begin in the piece and can hold what is wanted; None where there are none."""
         footer = fragment.metadata
-        found = [
-            number
-            for number in range(footer.num_row_groups)
-            if piece.first <= _begins(footer.row_group(number)) < piece.end
-            and self._can_be_in(footer.row_group(number))
-        ]
-        return fragment.subset(row_group_ids=found) if found else None
-
-    def _can_be_in(self, group: Any) -> bool:
-        time, device = _bounds(group, "time"), _bounds(group, "device")
-        if time is not None and not (time[0] < self.end_us and self.first_us <= time[1]):
-            return False
-        first, last = self.area.first_device.encode(), self.area.last_device
-        if device is None:
-            return True
-        return bool(first <= device[1] and (last is None or device[0] <= last.encode()))
+        begins = [_begins(footer.row_group(number)) for number in range(footer.num_row_groups)]
+        found = [number for number, at in enumerate(begins) if piece.first <= at < piece.end]
+        part = fragment.subset(row_group_ids=found).subset(self._wanted(), schema=self.columns)
+        return part if part.num_row_groups else None
 
     def _wanted(self) -> dataset.Expression:
         time, device = dataset.field("time"), dataset.field("device")
@@ -89,15 +76,6 @@ class ShareReader:
 def _as_told(field: pa.Field) -> dataset.Expression:
     column = dataset.field(field.name)
     return column.cast(pa.int64()) if pa.types.is_timestamp(field.type) else column
-
-
-def _bounds(group: Any, name: str) -> tuple[Any, Any] | None:
-    """Least and greatest of a column in a row group, as they are stored; None where nobody has said."""
-    columns = (group.column(at) for at in range(group.num_columns))
-    found = next((each.statistics for each in columns if each.path_in_schema == name), None)
-    if found is None or not found.has_min_max:
-        return None
-    return found.min_raw, found.max_raw
 
 
 def _begins(group: Any) -> int:

@@ -16,6 +16,7 @@ from cloud_sync.compute.days import Area, DataFile
 from cloud_sync.compute.engines.executor import ShareReader
 from cloud_sync.compute.engines.shares import Piece, shares
 from cloud_sync.compute.targets import rollup_targets
+from cloud_sync.landing.encoding import options
 from headrace.lake.config import Lake
 from headrace.lake.readings import READINGS_SCHEMA
 from headrace.limits.compute import SPARK_FILE_BYTES, SPARK_LEAST_SHARE_BYTES, SPARK_SHARE_BYTES
@@ -60,9 +61,10 @@ def test_little_is_spread_over_the_cores_that_there_are() -> None:
 def written(tmp_path_factory: pytest.TempPathFactory) -> DataFile:
     """Five row groups as landing writes them: a device each, and a minute each."""
     path = tmp_path_factory.mktemp("lake") / "readings.parquet"
-    with pq.ParquetWriter(path, READINGS_SCHEMA) as writer:
-        for number in range(5):
-            writer.write_table(_group(number))
+    tables = [_group(number) for number in range(5)]
+    with pq.ParquetWriter(path, READINGS_SCHEMA, **options(tables[0], level=3)) as writer:
+        for table in tables:
+            writer.write_table(table)
     return DataFile(f"file://{path}", path.stat().st_size, 5 * ROWS, 1, DAY)
 
 
