@@ -83,7 +83,7 @@ dashboards-test: $(VENV)/.develop ## Run every Grafana panel and alert rule agai
 models-test: $(VENV)/.develop ## Test signing, publishing, trying and rolling back models
 	@$(BIN)/pytest tests/unit/headrace_models tests/unit/gateway/models tests/unit/cloud_sync/models tests/unit/edge_agent/models tests/faults/test_models_*.py tests/e2e/test_models_story.py tests/integration/test_models_s3.py tests/integration/test_models_nudge.py tests/integration/test_models_console.py tests/docs/test_models_doc.py tests/docs/test_models_how_to.py $(ARGS)
 
-brokers-test: $(VENV)/.develop ## Test brokers of other makes, and Apache Kafka itself (npm, Maven, a JDK; root for RabbitMQ)
+brokers-test: $(VENV)/.develop ## Test brokers of other makes, and Apache Kafka where its jars are (npm; root for RabbitMQ)
 	@sh tests/servers/install-brokers.sh $(VENV)
 	@$(BIN)/pytest tests/contract/test_brokers.py tests/integration/test_kafka.py tests/integration/test_source_kafka.py $(ARGS)
 

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Brokers of other makes for tests/contract/test_brokers.py: RabbitMQ (Debian), aedes (npm), HiveMQ CE and Apache Kafka
-# (Maven, which brings their jars into .venv/hivemq/jars and .venv/apache-kafka/jars; they run with a JDK); NATS comes
-# with the tests' own packages. What is left out is skipped by the tests, with that reason.
+# Brokers of other makes for tests/contract/test_brokers.py: RabbitMQ (Debian), aedes (npm); NATS comes with the
+# tests' own packages. HiveMQ CE and Apache Kafka are in none of these: whoever has their jars, with all that they need
+# at run time, puts them into .venv/hivemq/jars and .venv/apache-kafka/jars (and has a JDK). What is left out is
+# skipped by the tests, with that reason.
 set -eu
 venv=${1:-.venv}
 work=$(mktemp -d)
@@ -12,35 +13,6 @@ if command -v npm >/dev/null; then
 else
     echo "missing: npm (Debian package npm): aedes is left out" >&2
 fi
-
-# jars FOLDER GROUP ARTIFACT VERSION: an artifact with all that it needs at run time.
-jars() {
-    [ ! -d "$venv/$1/jars" ] || return 0
-    cat >"$work/pom.xml" <<XML
-<project>
-  <modelVersion>4.0.0</modelVersion><groupId>local</groupId><artifactId>$1</artifactId><version>1</version>
-  <dependencies>
-    <dependency><groupId>$2</groupId><artifactId>$3</artifactId><version>$4</version></dependency>
-  </dependencies>
-</project>
-XML
-    # Aside first: half of the jars must not be taken for all of them the next time.
-    if mvn --batch-mode --quiet --file "$work/pom.xml" dependency:copy-dependencies \
-        -DincludeScope=runtime -DoutputDirectory="$work/$1" >"$work/mvn.log" 2>&1; then
-        mkdir -p "$venv/$1"
-        mv "$work/$1" "$venv/$1/jars"
-    else
-        tail -n 5 "$work/mvn.log" >&2
-        echo "missing: Maven could not fetch $3: $1 is left out" >&2
-    fi
-}
-if command -v mvn >/dev/null; then
-    jars hivemq com.hivemq hivemq-community-edition-embedded 2025.5
-    jars apache-kafka org.apache.kafka kafka_2.13 4.1.0
-else
-    echo "missing: mvn (Debian package maven): HiveMQ and Apache Kafka are left out" >&2
-fi
-
 if [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]; then
     exit 0
 elif [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
