@@ -81,19 +81,19 @@ dashboards-test: $(VENV)/.develop ## Run every Grafana panel and alert rule agai
 	@$(BIN)/pytest tests/dashboards tests/unit/gateway/vitals $(ARGS)
 
 models-test: $(VENV)/.develop ## Test signing, publishing, trying and rolling back models
-	@$(BIN)/pytest tests/unit/headrace_models tests/unit/gateway/models tests/unit/cloud_sync/models tests/unit/edge_agent/models tests/faults/test_models_*.py tests/e2e/test_models_story.py tests/integration/test_models_s3.py tests/integration/test_models_nudge.py tests/integration/test_models_console.py tests/docs/test_models_doc.py tests/docs/test_models_how_to.py $(ARGS)
+	@$(BIN)/pytest tests/unit/headrace_models tests/unit/gateway/models tests/unit/cloud_sync/models tests/unit/edge_agent/models tests/faults/test_models_*.py tests/e2e/test_models_story.py tests/integration/models/test_models_s3.py tests/integration/models/test_models_nudge.py tests/integration/models/test_models_console.py tests/docs/test_models_doc.py tests/docs/test_models_how_to.py $(ARGS)
 
 brokers-test: $(VENV)/.develop ## Test brokers of other makes, and Apache Kafka where its jars are (npm; root for RabbitMQ)
 	@sh tests/servers/install-brokers.sh $(VENV)
-	@$(BIN)/pytest tests/contract/test_brokers.py tests/integration/test_kafka.py tests/integration/test_source_kafka.py $(ARGS)
+	@$(BIN)/pytest tests/contract/test_brokers.py tests/integration/sinks/test_kafka.py tests/integration/ingest/test_source_kafka.py $(ARGS)
 
 stores-test: $(VENV)/.develop ## Test every store and catalogue (npm, Java; installs 500 MB of servers below .venv)
 	@sh tests/servers/install-lake-servers.sh $(VENV)
-	@$(BIN)/pytest tests/contract/test_stores.py tests/contract/test_catalogues.py tests/integration/test_lake_elsewhere.py tests/docs/test_lake_stores_doc.py $(ARGS)
+	@$(BIN)/pytest tests/contract/test_stores.py tests/contract/test_catalogues.py tests/integration/lake/test_lake_elsewhere.py tests/docs/test_lake_stores_doc.py $(ARGS)
 
 spark-test: $(VENV)/.develop ## Test the batch layer, the stream and the tables on Spark (Java from Debian; 1 GB below .venv)
 	@sh tests/servers/install-spark.sh "$(VENV)"
-	@$(BIN)/pytest tests/integration/test_spark.py tests/integration/test_spark_stream.py tests/integration/test_lake_readers.py $(ARGS)
+	@$(BIN)/pytest tests/integration/compute/test_spark.py tests/integration/compute/test_spark_stream.py tests/integration/lake/test_lake_readers.py $(ARGS)
 
 $(VENV)/.fuzz: $(VENV)/.develop
 	@PIP_CONSTRAINT=constraints.txt $(PIP) install --group fuzz

@@ -1,7 +1,7 @@
 """What the paths of an HTTP interface are: an OpenAPI document for programs, and a page of it for people.
 
 Documents are written by hand and not derived from code, because bodies are bytes of a declared kind and no models;
-schemathesis compares them with what is answered (tests/integration/test_http_schema.py, test_serve_schema.py). The
+schemathesis compares them with what is answered (tests/integration/ingest/test_http_schema.py, test_serve_schema.py). The
 page is plain HTML without scripts: it refers to no other host.
 """
 

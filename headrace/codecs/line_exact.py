@@ -1,6 +1,6 @@
 r"""Line protocol by its grammar, one line after the other: what ``line_columns`` must agree with.
 
-The rules are those of InfluxDB 1.x (``models/points.go``); ``tests/integration/test_line_influxdb.py``
+The rules are those of InfluxDB 1.x (``models/points.go``); ``tests/integration/ingest/test_line_influxdb.py``
 tries them on a real one:
 
 - In names a comma, space or ``=`` is escaped by a backslash right before it, and that is all a backslash

@@ -1,6 +1,6 @@
 """A Kafka-compatible broker behind a cable: away is a cable that is cut.
 
-It keeps its topics in memory, so it is not restarted here (tests/integration/test_kafka.py does that, with
+It keeps its topics in memory, so it is not restarted here (tests/integration/sinks/test_kafka.py does that, with
 topics in object storage).
 """
 

@@ -16,7 +16,7 @@ from tests.enrolment import make_site
 from tests.servers import wait_until
 from tests.servers.agent import agent, log_of, write_agent_config
 
-PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "enrol.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "how-to" / "enrol.md").read_text(encoding="utf-8")
 HOST = '[[inputs]]\nplugin = "host"\n'
 CODE = re.compile(r"[0-9A-Z]{4}(-[0-9A-Z]{4}){3}")
 

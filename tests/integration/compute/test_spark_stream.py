@@ -28,7 +28,7 @@ if shutil.which("java") is None:
 
 pytestmark = pytest.mark.timeout(600)
 
-DEPLOY = Path(__file__).parents[2] / "deploy" / "spark"
+DEPLOY = Path(__file__).parents[3] / "deploy" / "spark"
 
 
 @pytest.fixture

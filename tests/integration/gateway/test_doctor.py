@@ -198,7 +198,7 @@ def test_a_sparkplug_node_that_does_not_answer_is_named(programs):
 def test_a_kafka_source_is_asked_without_joining_its_group(programs, tmp_path):
     """A topic that is not there fails, as does a cluster that is away."""
     pytest.importorskip("confluent_kafka", reason="confluent-kafka is missing")
-    from tests.integration.test_source_kafka import lines, make_topic, produce, source
+    from tests.integration.ingest.test_source_kafka import lines, make_topic, produce, source
 
     with tansu(tmp_path / "kafka") as kafka:
         make_topic(kafka, "there")

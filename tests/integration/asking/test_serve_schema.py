@@ -11,7 +11,7 @@ from headrace.serve.app import Paths
 from headrace.serve.openapi import document
 from tests.serving import TOKEN, serving
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 #: What is too long is told so (413), which schemathesis does not count among its refusals by itself.
 SETTINGS = """

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_reload import reload, rewrite
-from tests.integration.test_source_kafka import lines, make_topic, produce, source, values
+from tests.integration.gateway.test_reload import reload, rewrite
+from tests.integration.ingest.test_source_kafka import lines, make_topic, produce, source, values
 from tests.programs import Gateway, Programs, make_gateway
 from tests.servers import wait_until
 from tests.servers.kafka import tansu

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.http_ingest import http_site
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 #: Data that a schema cannot describe (lines, CBOR) is refused although it fits; anything else holds.
 CHECKS = [

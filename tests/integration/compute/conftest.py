@@ -14,7 +14,7 @@ import pytest
 from cloud_sync.config import SparkOptions
 from headrace.lake.config import Lake
 
-DEPLOY = Path(__file__).parents[2] / "deploy" / "spark"
+DEPLOY = Path(__file__).parents[3] / "deploy" / "spark"
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from cloud_sync.models.train import make_model
 from headrace.models.manifest import Lineage
 from headrace.models.runtime import LiteRtScorer
 
-BESIDE = Path(__file__).parents[3] / "shared" / "data"
+BESIDE = Path(__file__).parents[4] / "shared" / "data"
 SKAB = Path(os.environ.get("HEADRACE_TEST_DATA", BESIDE)) / "skab"
 LABELS = ("anomaly", "changepoint")
 
