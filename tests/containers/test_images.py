@@ -48,7 +48,7 @@ def start(engine: Engine, *options: str | Path, target: str = "gateway") -> tupl
 
 #: Megabytes on a site's disk that an image may take: what they have, and a little room for the next releases
 #: of what they depend on. What was promised for the gateway is 300.
-LIMITS = {"gateway": 270, "cloud-sync": 350, "agent": 65}
+LIMITS = {"gateway": 280, "cloud-sync": 350, "agent": 65}
 
 
 @pytest.mark.parametrize("target", TARGETS)
