@@ -7,9 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
+from click.testing import CliRunner, Result
 
+from cloud_sync import cli as cloud_sync_cli
 from cloud_sync.config import CloudSync, Landing, for_data
 from cloud_sync.pipeline import Parts, Pipeline, open_parts
+from headrace import cli as headrace_cli
 from headrace.journal import JournalReader
 from headrace.lake.config import Lake
 from headrace.metrics import Metrics
@@ -59,3 +62,13 @@ def assert_each_once(found: Counter[Identity], expected: Iterable[Identity]) -> 
     doubled = [each for each, count in found.items() if count > 1]
     strange = found.keys() - expected
     assert (len(lost), len(doubled), len(strange)) == (0, 0, 0)
+
+
+def cloud_sync(*words: object) -> Result:
+    """The command, in this process."""
+    return CliRunner().invoke(cloud_sync_cli.main, [str(word) for word in words])
+
+
+def headrace(*words: object) -> Result:
+    """The command, in this process."""
+    return CliRunner().invoke(headrace_cli.main, [str(word) for word in words])

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from cloud_sync import cli
 from cloud_sync.config import CloudSync
 from cloud_sync.pipeline import Pipeline
 from headrace.errors import LakeError
@@ -17,7 +15,7 @@ from headrace.journal import JournalReader
 from headrace.lake.catalogue import READINGS, open_catalogue
 from headrace.query.sources import collect
 from tests.journals import Journal, readings
-from tests.lakes import assert_each_once, identities, journalled, pipeline, settings
+from tests.lakes import assert_each_once, cloud_sync, identities, journalled, pipeline, settings
 
 
 @pytest.fixture
@@ -51,10 +49,6 @@ def flip(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-
-
-def cloud_sync(*words: object) -> Result:
-    return CliRunner().invoke(cli.main, [str(word) for word in words])
 
 
 def test_a_truncated_object_is_sent_again_from_the_journal(

@@ -13,8 +13,17 @@ import pytest
 
 from cloud_sync.config import SparkOptions
 from headrace.lake.config import Lake
+from tests.computed import ComputedLake, computed_lake
 
 DEPLOY = Path(__file__).parents[3] / "deploy" / "spark"
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Iterator[ComputedLake]:
+    """A data folder without readings."""
+    made = computed_lake(tmp_path)
+    yield made
+    made.journal.close()
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,13 +31,6 @@ from tests.computed import (
 from tests.servers import duckdb_reader
 
 TABLES = ("readings_1m", "readings_1h", "readings_1d")
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> Iterator[ComputedLake]:
-    made = computed_lake(tmp_path)
-    yield made
-    made.journal.close()
 
 
 def test_minutes_are_what_their_readings_say(lake: ComputedLake) -> None:

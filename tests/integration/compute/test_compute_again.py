@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
-import pytest
 
 from cloud_sync.compute.days import day_of
 from cloud_sync.config import Compute
@@ -29,13 +27,6 @@ from tests.computed import (
 )
 
 TABLES = ("readings_1m", "readings_1h", "readings_1d")
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> Iterator[ComputedLake]:
-    made = computed_lake(tmp_path)
-    yield made
-    made.journal.close()
 
 
 def test_late_readings_of_one_device_cost_that_device_alone(lake: ComputedLake) -> None:

@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from click.testing import CliRunner, Result
 
-from cloud_sync import cli as cloud_sync_cli
-from headrace import cli as headrace_cli
 from tests.journals import START_US, Journal, batch, readings
+from tests.lakes import cloud_sync, headrace
 
 
 @pytest.fixture
@@ -20,14 +18,6 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     made = Journal(tmp_path / "gateway" / "journal.db")
     yield made
     made.close()
-
-
-def cloud_sync(*words: object) -> Result:
-    return CliRunner().invoke(cloud_sync_cli.main, [str(word) for word in words])
-
-
-def headrace(*words: object) -> Result:
-    return CliRunner().invoke(headrace_cli.main, [str(word) for word in words])
 
 
 def test_alerts_are_the_newest_transition_of_each(tmp_path: Path, journal: Journal) -> None:

@@ -12,17 +12,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from cloud_sync import cli as cloud_sync_cli
 from cloud_sync.config import CloudSync, Register
 from cloud_sync.landing.parquet import DAY_US
-from headrace import cli as headrace_cli
 from headrace.journal import JournalReader
 from headrace.lake.catalogue import load_readings, open_catalogue
 from headrace.lake.store import LocalStore
 from tests.journals import START_US, Journal, batch, readings
-from tests.lakes import ask, assert_each_once, identities, journalled, pipeline, settings
+from tests.lakes import (
+    ask,
+    assert_each_once,
+    cloud_sync,
+    identities,
+    journalled,
+    pipeline,
+    settings,
+)
 from tests.servers import wait_until
 
 
@@ -31,14 +36,6 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     made = Journal(tmp_path / "gateway" / "journal.db")
     yield made
     made.close()
-
-
-def cloud_sync(*words: object) -> Result:
-    return CliRunner().invoke(cloud_sync_cli.main, [str(word) for word in words])
-
-
-def headrace(*words: object) -> Result:
-    return CliRunner().invoke(headrace_cli.main, [str(word) for word in words])
 
 
 def test_once_lands_registers_and_says_so(tmp_path: Path, journal: Journal) -> None:
